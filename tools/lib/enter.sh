@@ -1,0 +1,75 @@
+#!/bin/bash
+# Inside the new mount and process namespace of portal_enter: builds the view of the file system,
+# then becomes the command.
+# enter.sh ROOT CHECKOUT CACHE DIRECTORY NBINDS BIND... COMMAND ARG...
+set -eu
+
+root=$1 checkout=$2 cache=$3 directory=$4 nbinds=$5
+shift 5
+binds=("${@:1:nbinds}")
+shift "$nbinds"
+
+mount --make-rprivate /
+
+if [ "$root" != / ]; then
+	work=$cache/mnt
+	mkdir -p "$work"
+	mount -t tmpfs -o mode=755 portal "$work"
+	mkdir "$work/upper" "$work/work" "$work/root"
+	if ! mount -t overlay -o "lowerdir=$root,upperdir=$work/upper,workdir=$work/work" \
+		portal "$work/root" 2>/dev/null; then
+		# No overlayfs: the cached tree itself, which the command may then change.
+		mount --bind "$root" "$work/root"
+	fi
+	new=$work/root
+	mkdir -p "$new/proc" "$new/sys" "$new/dev" "$new/tmp" "$new/run"
+	mount --rbind /dev "$new/dev"
+	mount --rbind /sys "$new/sys"
+	if [ -e /etc/resolv.conf ]; then
+		cp -L /etc/resolv.conf "$new/etc/resolv.conf" 2>/dev/null || true
+	fi
+	[ ! -e /etc/hosts ] || cp -L /etc/hosts "$new/etc/hosts" 2>/dev/null || true
+	mount -t tmpfs -o mode=1777 tmp "$new/tmp"
+	mount -t tmpfs -o mode=755 run "$new/run"
+	for dir in "$checkout" "$cache" ${binds+"${binds[@]}"}; do
+		mkdir -p "$dir" "$new$dir"
+		mount --rbind "$dir" "$new$dir"
+	done
+	# The host's session, so that `portal` can run nested in it.
+	host_runtime=${XDG_RUNTIME_DIR:-}
+	if [ -n "$host_runtime" ] && [ -n "${WAYLAND_DISPLAY:-}" ] &&
+		[ -S "$host_runtime/$WAYLAND_DISPLAY" ]; then
+		mkdir -p "$new/run/host"
+		mount --rbind "$host_runtime" "$new/run/host"
+		export WAYLAND_DISPLAY=/run/host/$WAYLAND_DISPLAY
+	else
+		unset WAYLAND_DISPLAY
+	fi
+	if [ -n "${DISPLAY:-}" ] && [ -d /tmp/.X11-unix ]; then
+		mkdir -p "$new/tmp/.X11-unix"
+		mount --rbind /tmp/.X11-unix "$new/tmp/.X11-unix"
+	fi
+else
+	new=
+	unset WAYLAND_DISPLAY
+fi
+
+mount -t proc proc "$new/proc"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$new/dev/pts" 2>/dev/null ||
+	mount -t devpts -o newinstance,ptmxmode=0666 devpts "$new/dev/pts"
+[ "$new" = "" ] || mount --bind "$new/dev/pts/ptmx" "$new/dev/ptmx" 2>/dev/null || true
+
+export XDG_RUNTIME_DIR=/run/portal-session
+mkdir -p "$new$XDG_RUNTIME_DIR" "$new/run/lock"
+chmod 700 "$new$XDG_RUNTIME_DIR"
+export HOME=${PORTAL_HOME:-/tmp/home} TMPDIR=/tmp LANG=C.UTF-8 LC_ALL=C.UTF-8
+export PORTAL_CACHE=$cache PORTAL_IN_ROOT=1
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+if [ -n "$new" ]; then
+	exec chroot "$new" /bin/bash -c 'mkdir -p "$HOME"; cd "$1" 2>/dev/null || cd /; shift; exec "$@"' \
+		portal "$directory" "$@"
+fi
+mkdir -p "$HOME"
+cd "$directory"
+exec "$@"
