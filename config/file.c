@@ -1,0 +1,174 @@
+#include "file.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char *user_path(void) {
+	char *path = NULL;
+	const char *config = getenv("XDG_CONFIG_HOME");
+	const char *home = getenv("HOME");
+	int length = -1;
+	if (config != NULL && config[0] == '/') {
+		length = asprintf(&path, "%s/portal/portal.scfg", config);
+	} else if (home != NULL && home[0] == '/') {
+		length = asprintf(&path, "%s/.config/portal/portal.scfg", home);
+	}
+	return length < 0 ? NULL : path;
+}
+
+char *config_file_default_path(void) {
+	char *path = user_path();
+	if (path != NULL && access(path, F_OK) == 0) {
+		return path;
+	}
+	free(path);
+	if (access("/etc/portal/portal.scfg", F_OK) == 0) {
+		return strdup("/etc/portal/portal.scfg");
+	}
+	errno = ENOENT;
+	return NULL;
+}
+
+bool config_file_load(struct config_file *file, const char *path, struct config_error *error) {
+	*file = (struct config_file){0};
+	FILE *stream = fopen(path, "re");
+	if (stream == NULL) {
+		snprintf(error->message, sizeof(error->message), "%s: %s", path, strerror(errno));
+		return false;
+	}
+	int result = scfg_parse_file(&file->root, stream);
+	fclose(stream);
+	if (result != 0) {
+		// libscfg itself has written the line and what it found to standard error.
+		snprintf(error->message, sizeof(error->message), "%s: not a valid scfg file", path);
+		return false;
+	}
+	file->path = strdup(path);
+	if (file->path == NULL) {
+		scfg_block_finish(&file->root);
+		snprintf(error->message, sizeof(error->message), "%s: %s", path, strerror(ENOMEM));
+		return false;
+	}
+	return true;
+}
+
+void config_file_finish(struct config_file *file) {
+	free(file->path);
+	scfg_block_finish(&file->root);
+	*file = (struct config_file){0};
+}
+
+bool config_fail(struct config_error *error, const struct config_file *file,
+	const struct scfg_directive *directive, const char *format, ...) {
+	char text[384];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	snprintf(error->message, sizeof(error->message), "%.100s:%d: %s", file->path,
+		directive->lineno, text);
+	return false;
+}
+
+bool config_need_params(const struct config_file *file, const struct scfg_directive *directive,
+	size_t min, size_t max, struct config_error *error) {
+	if (directive->params_len >= min && directive->params_len <= max) {
+		return true;
+	}
+	if (min == max) {
+		return config_fail(error, file, directive, "%s wants %zu parameter%s, not %zu",
+			directive->name, min, min == 1 ? "" : "s", directive->params_len);
+	}
+	if (max == SIZE_MAX) {
+		return config_fail(error, file, directive, "%s wants at least %zu parameter%s",
+			directive->name, min, min == 1 ? "" : "s");
+	}
+	return config_fail(error, file, directive, "%s wants %zu to %zu parameters, not %zu",
+		directive->name, min, max, directive->params_len);
+}
+
+bool config_param_double(const struct config_file *file, const struct scfg_directive *directive,
+	size_t index, double min, double max, double *value, struct config_error *error) {
+	const char *text = directive->params[index];
+	char *end;
+	errno = 0;
+	double number = strtod(text, &end);
+	if (end == text || *end != '\0' || errno != 0 || !isfinite(number) || number < min ||
+		number > max) {
+		return config_fail(error, file, directive,
+			"%s: \"%s\" is not a number from %g to %g", directive->name, text, min, max);
+	}
+	*value = number;
+	return true;
+}
+
+bool config_param_int(const struct config_file *file, const struct scfg_directive *directive,
+	size_t index, int min, int max, int *value, struct config_error *error) {
+	const char *text = directive->params[index];
+	char *end;
+	errno = 0;
+	long number = strtol(text, &end, 10);
+	if (end == text || *end != '\0' || errno != 0 || number < min || number > max) {
+		return config_fail(error, file, directive,
+			"%s: \"%s\" is not a whole number from %d to %d", directive->name, text, min,
+			max);
+	}
+	*value = (int)number;
+	return true;
+}
+
+bool config_param_word(const struct config_file *file, const struct scfg_directive *directive,
+	size_t index, const char *const words[], size_t count, int *value,
+	struct config_error *error) {
+	const char *text = directive->params[index];
+	char list[256] = "";
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*value = (int)i;
+			return true;
+		}
+		size_t used = strlen(list);
+		snprintf(list + used, sizeof(list) - used, "%s%s", i == 0 ? "" : ", ", words[i]);
+	}
+	return config_fail(error, file, directive, "%s: \"%s\" is none of %s", directive->name, text,
+		list);
+}
+
+bool config_param_bool(const struct config_file *file, const struct scfg_directive *directive,
+	size_t index, bool *value, struct config_error *error) {
+	static const char *const words[] = {"on", "off", "yes", "no", "true", "false"};
+	int word;
+	if (!config_param_word(file, directive, index, words, 6, &word, error)) {
+		return false;
+	}
+	*value = word % 2 == 0;
+	return true;
+}
+
+bool config_param_color(const struct config_file *file, const struct scfg_directive *directive,
+	size_t index, uint32_t *value, struct config_error *error) {
+	const char *text = directive->params[index];
+	if (strlen(text) != 7 || text[0] != '#' ||
+		strspn(text + 1, "0123456789abcdefABCDEF") != 6) {
+		return config_fail(error, file, directive, "%s: \"%s\" is not a colour (#rrggbb)",
+			directive->name, text);
+	}
+	*value = (uint32_t)strtoul(text + 1, NULL, 16);
+	return true;
+}
+
+bool config_param_string(const struct config_file *file, const struct scfg_directive *directive,
+	size_t index, char **value, struct config_error *error) {
+	char *copy = strdup(directive->params[index]);
+	if (copy == NULL) {
+		return config_fail(error, file, directive, "%s", strerror(ENOMEM));
+	}
+	free(*value);
+	*value = copy;
+	return true;
+}
