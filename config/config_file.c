@@ -1,4 +1,4 @@
-#include "file.h"
+#include "config_file.h"
 
 #include <errno.h>
 #include <math.h>

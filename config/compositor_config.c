@@ -1,0 +1,287 @@
+#include "compositor_config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_binding.h"
+#include "config_input.h"
+#include "config_output.h"
+#include "config_strv.h"
+
+struct compositor_config *compositor_config_create(void) {
+	struct compositor_config *config = calloc(1, sizeof(*config));
+	if (config == NULL) {
+		return NULL;
+	}
+	config->theme = (struct config_theme){
+		.border_width = 4,
+		.popup_border_width = 2,
+		.fullscreen_border_width = 3,
+		.font = strdup("Sans 10"),
+		.background = 0x23262b,
+		.local = 0x565c66,
+		.unknown = 0xff00c8,
+		.bar_focused = 0x3a3f47,
+		.bar_unfocused = 0x2a2d33,
+		.text_focused = 0xf2f3f5,
+		.text_unfocused = 0x9aa0a8,
+	};
+	config->raise_on_focus = true;
+	config->drag_modifiers = CONFIG_MODIFIER_SUPER | CONFIG_MODIFIER_ALT;
+	config->keyboard = (struct config_keyboard){.repeat_rate = 25, .repeat_delay = 600};
+	if (config->theme.font == NULL || !config_bindings_set_defaults(config)) {
+		compositor_config_destroy(config);
+		return NULL;
+	}
+	return config;
+}
+
+static void label_finish(struct config_label *label) {
+	free(label->vm);
+	free(label->text);
+}
+
+void compositor_config_destroy(struct compositor_config *config) {
+	if (config == NULL) {
+		return;
+	}
+	free(config->theme.font);
+	free(config->theme.cursor_theme);
+	config_keyboard_finish(&config->keyboard);
+	config_bindings_clear(config);
+	for (size_t i = 0; i < config->inputs_len; i++) {
+		config_input_finish(&config->inputs[i]);
+	}
+	free(config->inputs);
+	for (size_t i = 0; i < config->outputs_len; i++) {
+		config_output_finish(&config->outputs[i]);
+	}
+	free(config->outputs);
+	for (size_t i = 0; i < config->labels_len; i++) {
+		label_finish(&config->labels[i]);
+	}
+	free(config->labels);
+	config_strv_free(config->startup);
+	free(config);
+}
+
+const struct config_label *compositor_config_label(const struct compositor_config *config,
+	const char *vm) {
+	for (size_t i = 0; i < config->labels_len; i++) {
+		if (strcmp(config->labels[i].vm, vm) == 0) {
+			return &config->labels[i];
+		}
+	}
+	return NULL;
+}
+
+static bool read_focus(struct compositor_config *config, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	static const char *const words[] = {"click", "pointer"};
+	int word;
+	if (!config_need_params(file, directive, 1, 1, error) ||
+		!config_param_word(file, directive, 0, words, 2, &word, error)) {
+		return false;
+	}
+	config->focus = word;
+	return true;
+}
+
+static bool read_focus_new(struct compositor_config *config, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	static const char *const words[] = {"always", "same-label", "never"};
+	int word;
+	if (!config_need_params(file, directive, 1, 1, error) ||
+		!config_param_word(file, directive, 0, words, 3, &word, error)) {
+		return false;
+	}
+	config->focus_new = word;
+	return true;
+}
+
+static bool read_fullscreen_label(struct compositor_config *config, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	static const char *const words[] = {"border", "none"};
+	int word;
+	if (!config_need_params(file, directive, 1, 1, error) ||
+		!config_param_word(file, directive, 0, words, 2, &word, error)) {
+		return false;
+	}
+	config->fullscreen_label = word;
+	return true;
+}
+
+static bool read_raise_on_focus(struct compositor_config *config, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	return config_need_params(file, directive, 1, 1, error) &&
+		config_param_bool(file, directive, 0, &config->raise_on_focus, error);
+}
+
+static bool read_drag_modifiers(struct compositor_config *config, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	if (!config_need_params(file, directive, 1, SIZE_MAX, error)) {
+		return false;
+	}
+	config->drag_modifiers = 0;
+	for (size_t i = 0; i < directive->params_len; i++) {
+		const char *name = directive->params[i];
+		uint32_t modifier = config_modifier_from_name(name, strlen(name));
+		if (modifier == 0 && strcmp(name, "none") != 0) {
+			return config_fail(error, file, directive, "%s: no modifier \"%s\"",
+				directive->name, name);
+		}
+		config->drag_modifiers |= modifier;
+	}
+	return true;
+}
+
+static bool read_cursor(struct compositor_config *config, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	struct config_theme *theme = &config->theme;
+	return config_need_params(file, directive, 1, 2, error) &&
+		config_param_string(file, directive, 0, &theme->cursor_theme, error) &&
+		(directive->params_len < 2 ||
+			config_param_int(file, directive, 1, 8, 256, &theme->cursor_size, error));
+}
+
+static bool read_startup(struct compositor_config *config, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	return config_need_params(file, directive, 1, 1, error) &&
+		(config_strv_add(&config->startup, directive->params[0]) ||
+			config_fail(error, file, directive, "out of memory"));
+}
+
+static bool read_theme_color(uint32_t *color, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	return config_need_params(file, directive, 1, 1, error) &&
+		config_param_color(file, directive, 0, color, error);
+}
+
+static bool read_theme_size(int *size, int max, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	// A border is what tells windows apart: it can be thin, but not gone.
+	return config_need_params(file, directive, 1, 1, error) &&
+		config_param_int(file, directive, 0, 1, max, size, error);
+}
+
+static bool read_theme(struct compositor_config *config, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	struct config_theme *theme = &config->theme;
+	const struct {
+		const char *name;
+		uint32_t *color;
+	} colors[] = {
+		{"background", &theme->background},
+		{"local", &theme->local},
+		{"unknown", &theme->unknown},
+		{"bar-focused", &theme->bar_focused},
+		{"bar-unfocused", &theme->bar_unfocused},
+		{"text-focused", &theme->text_focused},
+		{"text-unfocused", &theme->text_unfocused},
+	};
+	const struct {
+		const char *name;
+		int *size;
+	} sizes[] = {
+		{"border-width", &theme->border_width},
+		{"popup-border-width", &theme->popup_border_width},
+		{"fullscreen-border-width", &theme->fullscreen_border_width},
+	};
+	for (size_t i = 0; i < directive->children.directives_len; i++) {
+		const struct scfg_directive *child = &directive->children.directives[i];
+		bool known = false, ok = true;
+		for (size_t j = 0; j < sizeof(colors) / sizeof(colors[0]); j++) {
+			if (strcmp(child->name, colors[j].name) == 0) {
+				known = true;
+				ok = read_theme_color(colors[j].color, file, child, error);
+			}
+		}
+		for (size_t j = 0; j < sizeof(sizes) / sizeof(sizes[0]); j++) {
+			if (strcmp(child->name, sizes[j].name) == 0) {
+				known = true;
+				ok = read_theme_size(sizes[j].size, 32, file, child, error);
+			}
+		}
+		if (strcmp(child->name, "font") == 0) {
+			known = true;
+			ok = config_need_params(file, child, 1, 1, error) &&
+				config_param_string(file, child, 0, &theme->font, error);
+		}
+		if (!known) {
+			return config_fail(error, file, child, "theme has no \"%s\"", child->name);
+		}
+		if (!ok) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Of a VM the compositor needs its label alone; the rest of the block is portal-run's. */
+static bool read_vm(struct compositor_config *config, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	if (!config_need_params(file, directive, 1, 1, error)) {
+		return false;
+	}
+	for (size_t i = 0; i < directive->children.directives_len; i++) {
+		const struct scfg_directive *child = &directive->children.directives[i];
+		if (strcmp(child->name, "label") != 0) {
+			continue;
+		}
+		struct config_label label = {0};
+		struct config_label *labels = reallocarray(config->labels, config->labels_len + 1,
+			sizeof(*labels));
+		if (labels == NULL) {
+			return config_fail(error, file, child, "out of memory");
+		}
+		config->labels = labels;
+		if (!config_need_params(file, child, 2, 2, error) ||
+			!config_param_string(file, directive, 0, &label.vm, error) ||
+			!config_param_string(file, child, 0, &label.text, error) ||
+			!config_param_color(file, child, 1, &label.color, error)) {
+			label_finish(&label);
+			return false;
+		}
+		config->labels[config->labels_len++] = label;
+	}
+	return true;
+}
+
+bool compositor_config_read(struct compositor_config *config, const struct config_file *file,
+	struct config_error *error) {
+	static const struct {
+		const char *name;
+		bool (*read)(struct compositor_config *config, const struct config_file *file,
+			const struct scfg_directive *directive, struct config_error *error);
+	} readers[] = {
+		{"bind", config_binding_read},
+		{"cursor", read_cursor},
+		{"drag-modifiers", read_drag_modifiers},
+		{"focus", read_focus},
+		{"focus-new", read_focus_new},
+		{"fullscreen-label", read_fullscreen_label},
+		{"input", config_input_read},
+		{"keyboard", config_keyboard_read},
+		{"output", config_output_read},
+		{"raise-on-focus", read_raise_on_focus},
+		{"startup", read_startup},
+		{"theme", read_theme},
+		{"unbind", config_unbind_read},
+		{"vm", read_vm},
+	};
+	for (size_t i = 0; i < file->root.directives_len; i++) {
+		const struct scfg_directive *directive = &file->root.directives[i];
+		size_t reader = 0, count = sizeof(readers) / sizeof(readers[0]);
+		while (reader < count && strcmp(readers[reader].name, directive->name) != 0) {
+			reader++;
+		}
+		if (reader == count) {
+			return config_fail(error, file, directive, "unknown directive \"%s\"",
+				directive->name);
+		}
+		if (!readers[reader].read(config, file, directive, error)) {
+			return false;
+		}
+	}
+	return true;
+}
