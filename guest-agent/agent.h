@@ -1,0 +1,67 @@
+/*
+ * The agent of a guest: a Wayland server without a renderer for the guest's applications, and a
+ * Wayland client of the controller for each of them.
+ *
+ * wlroots keeps the state of every surface, the agent turns each applied state into requests on
+ * *mirror* objects of the controller. A mirror can vanish at any time, when the controller goes
+ * away, and is made again from wlroots' state at the next connection; so no file keeps state that
+ * lives only in a mirror. "local" is always the applications' side, "mirror" or "remote" the
+ * controller's.
+ *
+ * File by file: server.c the globals offered to applications; app.c one application; connection.c
+ * its connection to the controller; surface.c, subsurface.c, xdg.c, toplevel.c, popup.c the windows;
+ * content.c, copy.c and region.c their pixels; seat.c, pointer.c, keyboard.c, touch.c, cursor.c and
+ * serial.c input; output.c, presentation.c; launch.c programs; controller.c how to reach one.
+ */
+#ifndef GUEST_AGENT_AGENT_H
+#define GUEST_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-server-core.h>
+
+struct agent {
+	struct wl_display *display; // the applications' side
+	struct wl_event_loop *loop;
+	bool running;
+	int status; // the program's exit status
+
+	struct controller *controller;
+	struct agent_heap *heap;
+	struct server *server; // NULL until the first controller has said what it offers
+	struct connection *connection; // the agent's own: outputs, seats, formats; NULL while away
+
+	struct wl_list apps; // app.link
+	struct wl_list outputs; // output.link
+	struct wl_list seats; // seat.link
+	struct wl_list starved; // surface.starved_link: waiting for room in the heap
+
+	struct agent_stats {
+		uint64_t commits_in, commits_out;
+		uint64_t pixels_damaged, pixels_copied;
+	} stats;
+
+	struct wl_listener client_created;
+};
+
+/**
+ * Sets up the display and everything that needs no controller.
+ * Returns 0, or -1 with errno; on failure nothing is left behind.
+ */
+int agent_init(struct agent *agent);
+void agent_finish(struct agent *agent);
+
+/** Dispatches events until agent_stop(); returns the exit status. */
+int agent_run(struct agent *agent);
+void agent_stop(struct agent *agent, int status);
+
+/** A controller can be reached (again): opens the agent's own connection. */
+void agent_controller_up(struct agent *agent);
+
+/** The agent's own connection knows the controller's globals: windows are made, or made again. */
+void agent_controller_ready(struct agent *agent);
+
+/** The controller is gone: every mirror is dropped, applications keep running. */
+void agent_controller_down(struct agent *agent);
+
+#endif

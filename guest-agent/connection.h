@@ -1,0 +1,55 @@
+/*
+ * A Wayland connection to the controller: one per application, and one of the agent's own.
+ * It is pumped from the agent's event loop and never blocks.
+ */
+#ifndef GUEST_AGENT_CONNECTION_H
+#define GUEST_AGENT_CONNECTION_H
+
+#include "serial.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-client-core.h>
+#include <wayland-server-core.h>
+
+struct agent;
+struct app;
+
+struct connection {
+	struct agent *agent;
+	struct app *app; // NULL for the agent's own
+	struct wl_display *remote;
+	struct wl_event_source *source;
+	uint32_t mask; // what the event source waits for
+	bool ready; // the globals below are bound
+
+	struct wl_registry *registry;
+	struct wl_callback *sync;
+
+	// The controller's globals, NULL where it lacks them
+	struct wl_compositor *compositor;
+	struct wl_subcompositor *subcompositor;
+	struct wl_shm *shm;
+	struct wl_shm_pool *pool; // over the heap
+	struct xdg_wm_base *wm_base;
+	struct wp_viewporter *viewporter;
+	struct wp_presentation *presentation;
+	struct wp_cursor_shape_manager_v1 *cursor_shape;
+	struct wp_fractional_scale_manager_v1 *fractional_scale;
+	struct xdg_activation_v1 *activation;
+	struct zxdg_decoration_manager_v1 *decoration;
+	struct zxdg_output_manager_v1 *xdg_output;
+
+	struct wl_list outputs; // output_link.link
+	struct wl_list seats; // seat_link.link
+	struct serial_map serials; // of input events
+};
+
+/** Connects; `app` is NULL for the agent's own connection. Returns NULL with errno. */
+struct connection *connection_create(struct agent *agent, struct app *app);
+/** Every mirror object on it must be gone. */
+void connection_destroy(struct connection *connection);
+
+/** Writes what is queued; what the peer does not take now goes when it can. */
+void connection_flush(struct connection *connection);
+
+#endif

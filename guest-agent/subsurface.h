@@ -1,0 +1,40 @@
+/* wl_subsurface: position, stacking order and both sync modes. */
+#ifndef GUEST_AGENT_SUBSURFACE_H
+#define GUEST_AGENT_SUBSURFACE_H
+
+#include <stdbool.h>
+#include <wayland-server-core.h>
+
+struct surface;
+struct wlr_subsurface;
+
+struct subsurface {
+	struct surface *surface, *parent;
+	struct wlr_subsurface *wlr;
+	struct wl_list link; // surface.subsurfaces of the parent
+
+	struct wl_subsurface *mirror; // NULL while there is none
+	int32_t x, y; // sent last
+	bool synchronized; // sent last
+	struct wl_surface *below; // sent last: the mirror it stands on
+
+	struct wl_listener destroy;
+};
+
+/** For the parent's new_subsurface event. */
+void subsurface_create(struct surface *parent, struct wlr_subsurface *wlr);
+
+/** Is it applied only with its parent, by its own mode or an ancestor's? */
+bool subsurface_is_synchronized(const struct subsurface *subsurface);
+
+/** Makes the mirrors of a parent's subsurfaces that lack one. */
+void subsurface_realize_all(struct surface *parent);
+void subsurface_unrealize(struct subsurface *subsurface);
+/** Have position or order of a parent's subsurfaces changed since they were sent? */
+bool subsurface_changed(const struct surface *parent);
+/** Sends position and order of a parent's subsurfaces: before the parent's mirror commit. */
+void subsurface_send_all(struct surface *parent);
+/** Sends the sync mode: before the subsurface's own mirror commit. */
+void subsurface_send_mode(struct subsurface *subsurface);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * xdg_surface and its roles. The mirror of the role is made at the initial commit, from the state
+ * wlroots holds by then, and again the same way after a reconnection.
+ *
+ * configure and ack_configure stay in lockstep with the controller: each local configure serial
+ * stands for the controller's, which is acked by the commit that applies it.
+ */
+#ifndef GUEST_AGENT_XDG_H
+#define GUEST_AGENT_XDG_H
+
+#include "serial.h"
+#include <stdbool.h>
+#include <wayland-server-core.h>
+#include <wlr/util/box.h>
+
+struct surface;
+struct wlr_xdg_surface;
+
+struct xdg {
+	struct surface *surface;
+	struct wlr_xdg_surface *wlr;
+	struct toplevel *toplevel; // or
+	struct popup *popup;
+
+	struct xdg_surface *mirror; // NULL while there is none
+	bool configured; // the mirror had its first configure: content may be shown
+	bool replayed; // the first configure is answered by the agent itself
+	struct serial_map configures;
+	uint32_t acked; // remote serial acked last
+	struct wlr_box geometry; // sent last; empty: never
+
+	struct wl_listener destroy;
+};
+
+/** Follows the xdg_surface of a new toplevel or popup. Returns NULL with errno. */
+struct xdg *xdg_create(struct wlr_xdg_surface *wlr);
+
+/** At each commit, before anything is sent: does it change more than pixels? */
+void xdg_commit(struct xdg *xdg);
+/** Makes the mirror's role object, when wlroots says that the surface is initialised. */
+void xdg_realize(struct xdg *xdg);
+void xdg_unrealize(struct xdg *xdg);
+/** May the mirror surface have a buffer now? */
+bool xdg_can_show(const struct xdg *xdg);
+/** Sends acks, geometry and the role's double-buffered state: before the mirror's commit. */
+void xdg_send(struct xdg *xdg);
+
+/** A role got its part of a configure sequence and xdg_surface.configure came: tell the client. */
+void xdg_schedule_configure(struct xdg *xdg, uint32_t remote_serial);
+
+#endif
