@@ -247,39 +247,61 @@ static bool read_vm(struct compositor_config *config, const struct config_file *
 	return true;
 }
 
-bool compositor_config_read(struct compositor_config *config, const struct config_file *file,
-	struct config_error *error) {
-	static const struct {
-		const char *name;
-		bool (*read)(struct compositor_config *config, const struct config_file *file,
-			const struct scfg_directive *directive, struct config_error *error);
-	} readers[] = {
-		{"bind", config_binding_read},
-		{"cursor", read_cursor},
-		{"drag-modifiers", read_drag_modifiers},
-		{"focus", read_focus},
-		{"focus-new", read_focus_new},
-		{"fullscreen-label", read_fullscreen_label},
-		{"input", config_input_read},
-		{"keyboard", config_keyboard_read},
-		{"output", config_output_read},
-		{"raise-on-focus", read_raise_on_focus},
-		{"startup", read_startup},
-		{"theme", read_theme},
-		{"unbind", config_unbind_read},
-		{"vm", read_vm},
-	};
+static const struct reader {
+	const char *name;
+	bool (*read)(struct compositor_config *config, const struct config_file *file,
+		const struct scfg_directive *directive, struct config_error *error);
+} readers[] = {
+	{"bind", config_binding_read},
+	{"cursor", read_cursor},
+	{"drag-modifiers", read_drag_modifiers},
+	{"focus", read_focus},
+	{"focus-new", read_focus_new},
+	{"fullscreen-label", read_fullscreen_label},
+	{"input", config_input_read},
+	{"keyboard", config_keyboard_read},
+	{"output", config_output_read},
+	{"raise-on-focus", read_raise_on_focus},
+	{"startup", read_startup},
+	{"theme", read_theme},
+	{"unbind", config_unbind_read},
+	{"vm", read_vm},
+};
+
+#define READERS_LEN (sizeof(readers) / sizeof(readers[0]))
+
+static const struct reader *find_reader(const char *name) {
+	for (size_t i = 0; i < READERS_LEN; i++) {
+		if (strcmp(readers[i].name, name) == 0) {
+			return &readers[i];
+		}
+	}
+	return NULL;
+}
+
+bool compositor_config_check_names(const struct config_file *file, struct config_error *error) {
 	for (size_t i = 0; i < file->root.directives_len; i++) {
 		const struct scfg_directive *directive = &file->root.directives[i];
-		size_t reader = 0, count = sizeof(readers) / sizeof(readers[0]);
-		while (reader < count && strcmp(readers[reader].name, directive->name) != 0) {
-			reader++;
+		if (find_reader(directive->name) != NULL) {
+			continue;
 		}
-		if (reader == count) {
-			return config_fail(error, file, directive, "unknown directive \"%s\"",
-				directive->name);
+		const char *names[READERS_LEN + 1] = {NULL};
+		for (size_t j = 0; j < READERS_LEN; j++) {
+			names[j] = readers[j].name;
 		}
-		if (!readers[reader].read(config, file, directive, error)) {
+		return config_fail_unknown(error, file, directive, "the file", names);
+	}
+	return true;
+}
+
+bool compositor_config_read(struct compositor_config *config, const struct config_file *file,
+	struct config_error *error) {
+	if (!compositor_config_check_names(file, error)) {
+		return false;
+	}
+	for (size_t i = 0; i < file->root.directives_len; i++) {
+		const struct scfg_directive *directive = &file->root.directives[i];
+		if (!find_reader(directive->name)->read(config, file, directive, error)) {
 			return false;
 		}
 	}

@@ -127,6 +127,12 @@ struct compositor_config *compositor_config_create(void);
 bool compositor_config_read(struct compositor_config *config, const struct config_file *file,
 	struct config_error *error);
 
+/**
+ * Fails unless some program reads each directive at the top level of FILE, so that a slip there is
+ * told by whichever program sees the file first.
+ */
+bool compositor_config_check_names(const struct config_file *file, struct config_error *error);
+
 void compositor_config_destroy(struct compositor_config *config);
 
 /** The label of the VM of that name, or NULL. */

@@ -1,5 +1,6 @@
 #include "config_file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -34,6 +35,17 @@ char *config_file_default_path(void) {
 	return NULL;
 }
 
+/* The line of the last character that was read. */
+static int line_reached(FILE *stream) {
+	long end = ftell(stream);
+	int line = 1;
+	rewind(stream);
+	for (long i = 0; i < end - 1; i++) {
+		line += fgetc(stream) == '\n';
+	}
+	return line;
+}
+
 bool config_file_load(struct config_file *file, const char *path, struct config_error *error) {
 	*file = (struct config_file){0};
 	FILE *stream = fopen(path, "re");
@@ -42,10 +54,14 @@ bool config_file_load(struct config_file *file, const char *path, struct config_
 		return false;
 	}
 	int result = scfg_parse_file(&file->root, stream);
+	int line = result == 0 ? 0 : line_reached(stream);
 	fclose(stream);
 	if (result != 0) {
-		// libscfg itself has written the line and what it found to standard error.
-		snprintf(error->message, sizeof(error->message), "%s: not a valid scfg file", path);
+		// libscfg itself has written what it found to standard error, without the file's name.
+		file->root = (struct scfg_block){0};
+		snprintf(error->message, sizeof(error->message),
+			"%.300s:%d: not valid scfg; look for a missing quote or brace here or above",
+			path, line);
 		return false;
 	}
 	file->path = strdup(path);
@@ -75,6 +91,72 @@ bool config_fail(struct config_error *error, const struct config_file *file,
 	return false;
 }
 
+/*
+ * Edit distance in which swapping two neighbours costs one step, like any other single slip of the
+ * hand. Words too long to be a directive are as far away as can be.
+ */
+static size_t distance(const char *a, const char *b) {
+	enum { longest = 40 };
+	size_t rows = strlen(a), columns = strlen(b);
+	if (rows > longest || columns > longest) {
+		return SIZE_MAX;
+	}
+	size_t table[longest + 1][longest + 1];
+	for (size_t i = 0; i <= rows; i++) {
+		table[i][0] = i;
+	}
+	for (size_t j = 0; j <= columns; j++) {
+		table[0][j] = j;
+	}
+	for (size_t i = 1; i <= rows; i++) {
+		for (size_t j = 1; j <= columns; j++) {
+			size_t best = table[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			if (table[i - 1][j] + 1 < best) {
+				best = table[i - 1][j] + 1;
+			}
+			if (table[i][j - 1] + 1 < best) {
+				best = table[i][j - 1] + 1;
+			}
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+				table[i - 2][j - 2] + 1 < best) {
+				best = table[i - 2][j - 2] + 1;
+			}
+			table[i][j] = best;
+		}
+	}
+	return table[rows][columns];
+}
+
+const char *config_nearest(const char *word, const char *const names[]) {
+	const char *nearest = NULL;
+	// One slip in every three letters is a slip, more is another word.
+	size_t least = strlen(word) / 3 + 2;
+	for (; *names != NULL; names++) {
+		size_t steps = distance(word, *names);
+		if (steps < least) {
+			nearest = *names;
+			least = steps;
+		}
+	}
+	return nearest;
+}
+
+bool config_fail_unknown(struct config_error *error, const struct config_file *file,
+	const struct scfg_directive *directive, const char *where, const char *const names[]) {
+	const char *nearest = config_nearest(directive->name, names);
+	if (nearest != NULL) {
+		return config_fail(error, file, directive,
+			"%s has no \"%.40s\"; did you mean \"%s\"?", where, directive->name, nearest);
+	}
+	char list[256] = "";
+	for (size_t i = 0; names[i] != NULL; i++) {
+		size_t used = strlen(list);
+		snprintf(list + used, sizeof(list) - used, "%s%s", i == 0 ? "" : ", ", names[i]);
+	}
+	return config_fail(error, file, directive, "%s has no \"%.40s\"; there are %s", where,
+		directive->name, list);
+}
+
 bool config_need_params(const struct config_file *file, const struct scfg_directive *directive,
 	size_t min, size_t max, struct config_error *error) {
 	if (directive->params_len >= min && directive->params_len <= max) {
@@ -90,6 +172,36 @@ bool config_need_params(const struct config_file *file, const struct scfg_direct
 	}
 	return config_fail(error, file, directive, "%s wants %zu to %zu parameters, not %zu",
 		directive->name, min, max, directive->params_len);
+}
+
+bool config_parse_size(const char *text, uint64_t *value) {
+	if (!isdigit((unsigned char)text[0])) {
+		return false;
+	}
+	char *end;
+	errno = 0;
+	unsigned long long number = strtoull(text, &end, 10);
+	unsigned shift = 0;
+	switch (*end) {
+	case 'K':
+	case 'k':
+		shift = 10;
+		break;
+	case 'M':
+	case 'm':
+		shift = 20;
+		break;
+	case 'G':
+	case 'g':
+		shift = 30;
+		break;
+	}
+	if (errno != 0 || end[shift != 0] != '\0' || number == 0 ||
+		number > UINT64_MAX >> shift) {
+		return false;
+	}
+	*value = (uint64_t)number << shift;
+	return true;
 }
 
 bool config_param_double(const struct config_file *file, const struct scfg_directive *directive,
@@ -119,6 +231,17 @@ bool config_param_int(const struct config_file *file, const struct scfg_directiv
 			max);
 	}
 	*value = (int)number;
+	return true;
+}
+
+bool config_param_size(const struct config_file *file, const struct scfg_directive *directive,
+	size_t index, uint64_t *value, struct config_error *error) {
+	const char *text = directive->params[index];
+	if (!config_parse_size(text, value)) {
+		return config_fail(error, file, directive,
+			"%s: \"%s\" is not a size: a number with K, M or G, such as 256M",
+			directive->name, text);
+	}
 	return true;
 }
 

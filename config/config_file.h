@@ -37,6 +37,16 @@ bool config_fail(struct config_error *error, const struct config_file *file,
 	const struct scfg_directive *directive, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/**
+ * The same for a directive that WHERE ("vm demo") does not have: names the nearest of NAMES (NULL
+ * terminated) when one is near enough to be a slip, else all.
+ */
+bool config_fail_unknown(struct config_error *error, const struct config_file *file,
+	const struct scfg_directive *directive, const char *where, const char *const names[]);
+
+/** The one of NAMES (NULL terminated) that WORD most likely meant, or NULL. */
+const char *config_nearest(const char *word, const char *const names[]);
+
 /** Fails unless the directive has between MIN and MAX parameters. */
 bool config_need_params(const struct config_file *file, const struct scfg_directive *directive,
 	size_t min, size_t max, struct config_error *error);
@@ -52,6 +62,11 @@ bool config_param_double(const struct config_file *file, const struct scfg_direc
 /** on, yes, true; off, no, false */
 bool config_param_bool(const struct config_file *file, const struct scfg_directive *directive,
 	size_t index, bool *value, struct config_error *error);
+/** Bytes, more than 0: "4096", or in steps of 1024 "16K", "256M", "1G" */
+bool config_param_size(const struct config_file *file, const struct scfg_directive *directive,
+	size_t index, uint64_t *value, struct config_error *error);
+/** The same from a string, for command lines. */
+bool config_parse_size(const char *text, uint64_t *value);
 /** "#rrggbb" as 0x00rrggbb */
 bool config_param_color(const struct config_file *file, const struct scfg_directive *directive,
 	size_t index, uint32_t *value, struct config_error *error);
