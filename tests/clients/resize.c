@@ -1,0 +1,78 @@
+/* resize [move]: a button press starts an interactive resize at the bottom right corner (or a
+ * move); the window follows every configure and prints the sizes, "size WxH" when the resize has
+ * ended. */
+#include <string.h>
+
+#include "feature.h"
+#include "seatlog.h"
+#include "window.h"
+
+struct dragger {
+	struct client *client;
+	struct window *window;
+	struct seatlog seat;
+	struct buffer *buffer;
+	int width, height; // shown
+	bool move, resizing, ended;
+};
+
+static void start(struct seatlog *log, uint32_t button, bool pressed) {
+	struct dragger *dragger = log->data;
+	if (!pressed) {
+		return;
+	}
+	if (dragger->move) {
+		xdg_toplevel_move(
+			dragger->window->toplevel, dragger->client->seat, log->button_serial);
+		client_log("moving");
+	} else {
+		xdg_toplevel_resize(dragger->window->toplevel, dragger->client->seat,
+			log->button_serial, XDG_TOPLEVEL_RESIZE_EDGE_BOTTOM_RIGHT);
+	}
+}
+
+/* Answers the newest configure with a frame of that size. */
+static void follow(struct dragger *dragger) {
+	struct window *window = dragger->window;
+	bool resizing = (window->states & (1u << XDG_TOPLEVEL_STATE_RESIZING)) != 0;
+	if (window->width > 0 && window->height > 0) {
+		dragger->width = window->width;
+		dragger->height = window->height;
+	}
+	struct buffer *buffer =
+		buffer_create_argb(dragger->client, dragger->width, dragger->height);
+	buffer_fill(buffer, 0xff305070);
+	buffer_rect(buffer, 0, 0, 8, 8, 0xffc0ffee);
+	buffer_rect(buffer, dragger->width - 8, dragger->height - 8, 8, 8, 0xffeeffc0);
+	window_show(window, buffer);
+	client_wait_presented(dragger->client);
+	buffer_destroy(dragger->buffer);
+	dragger->buffer = buffer;
+	if (resizing && !dragger->resizing) {
+		client_log("resizing");
+	}
+	if (!resizing && dragger->resizing) {
+		client_log("size %dx%d", dragger->width, dragger->height);
+	}
+	dragger->resizing = resizing;
+}
+
+void feature_resize(struct client *client, int argc, char **argv) {
+	struct dragger dragger = {.client = client, .width = 200, .height = 150};
+	dragger.move = argc > 0 && strcmp(argv[0], "move") == 0;
+	dragger.window = window_create(client, "resize", 0, 0);
+	seatlog_init(&dragger.seat, client, true);
+	dragger.seat.button = start;
+	dragger.seat.data = &dragger;
+	follow(&dragger);
+	client_log("ready window");
+	while (!client->closed) {
+		client_dispatch(client);
+		if (dragger.window->serial != 0) {
+			follow(&dragger);
+		}
+	}
+	seatlog_finish(&dragger.seat);
+	window_destroy(dragger.window);
+	buffer_destroy(dragger.buffer);
+}
