@@ -59,6 +59,9 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$new/dev/pt
 	mount -t devpts -o newinstance,ptmxmode=0666 devpts "$new/dev/pts"
 [ "$new" = "" ] || mount --bind "$new/dev/pts/ptmx" "$new/dev/ptmx" 2>/dev/null || true
 
+# Where guests' memory lies as files; what a run leaves there ends with it.
+mount -t tmpfs -o mode=1777 shm "$new/dev/shm"
+
 export XDG_RUNTIME_DIR=/run/portal-session
 mkdir -p "$new$XDG_RUNTIME_DIR" "$new/run/lock"
 chmod 700 "$new$XDG_RUNTIME_DIR"

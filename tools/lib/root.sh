@@ -61,24 +61,29 @@ portal_need_mmdebstrap() {
 		>/dev/null || portal_die "could not install mmdebstrap with apt-get"
 }
 
-# portal_make_tree NAME LIST...: a cached Debian tree; prints its path.
+# portal_make_tree NAME OPTION... -- PACKAGE...: a cached Debian tree, made by mmdebstrap with these
+# options; prints its path. NAME goes with the options, so the packages alone are the key.
 # The cache is locked, so that two runs at once make it once; a broken one is never left under the
 # final name.
 portal_make_tree() {
-	local name=$1 key tree include
+	local name=$1 key tree options=()
 	shift
-	key=$({ echo "$portal_suite"; portal_packages "$@"; } | sha256sum | cut -c1-16)
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	key=$({ echo "$portal_suite"; printf '%s\n' "$@"; } | sha256sum | cut -c1-16)
 	tree=$portal_cache/$name-$key
 	mkdir -p "$portal_cache"
 	(
 		flock 9
 		[ -e "$tree/.complete" ] && exit 0
 		portal_need_mmdebstrap
-		portal_say "making $tree (some minutes, once)"
+		portal_say "making $tree (once; some minutes at most)"
 		rm -rf --one-file-system "$tree" "$tree.new"
-		include=$(portal_packages "$@" | paste -sd,)
-		TMPDIR=/tmp mmdebstrap --mode="$portal_mode" --variant=apt --include="$include" "${portal_apt_options[@]}" \
-			"$portal_suite" "$tree.new" >&2 ||
+		TMPDIR=/tmp mmdebstrap --mode="$portal_mode" --include="$(IFS=,; echo "$*")" \
+			"${options[@]}" "${portal_apt_options[@]}" "$portal_suite" "$tree.new" >&2 ||
 			portal_die "mmdebstrap failed: see above; is the package mirror reachable?"
 		# The wake-up of the package manager's services has no place in a build root.
 		rm -f "$tree.new/etc/resolv.conf"
@@ -88,8 +93,30 @@ portal_make_tree() {
 	echo "$tree"
 }
 
+# Prints the names in a package list of tools/packages, separated by blanks.
+portal_list() {
+	portal_packages "$portal_top/tools/packages/$1.list" | paste -sd' '
+}
+
 portal_root() {
-	portal_make_tree root "$portal_top/tools/packages/root.list"
+	# shellcheck disable=SC2046 # words
+	portal_make_tree root --variant=apt -- $(portal_list root)
+}
+
+# portal_guest_trees PACKAGE...: makes what the images of guests consist of, with further packages
+# in them, and exports their paths as PORTAL_KERNEL_TREE and PORTAL_GUEST_TREE.
+portal_guest_trees() {
+	portal_find_privilege
+	# shellcheck disable=SC2046
+	PORTAL_KERNEL_TREE=$(portal_make_tree kernel --variant=extract -- $(portal_list kernel)) || exit 1
+	# shellcheck disable=SC2046
+	PORTAL_GUEST_TREE=$(portal_make_tree guest --variant=apt \
+		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--customize-hook='chroot "$1" /usr/sbin/groupadd --system portal' \
+		--customize-hook='chroot "$1" /usr/sbin/useradd -mU -s /bin/bash -G portal,video,input,dialout user' \
+		-- $(portal_list guest) "$@") || exit 1
+	export PORTAL_KERNEL_TREE PORTAL_GUEST_TREE
 }
 
 # portal_enter BINDS -- COMMAND ARG...: runs a command in the root, in its own mount and process
