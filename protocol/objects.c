@@ -45,8 +45,8 @@ static struct portal_object *append(struct portal_objects *objects, bool server)
 struct portal_object *portal_objects_insert(
 	struct portal_objects *objects, uint32_t id, uint8_t interface, uint8_t version) {
 	bool server = is_server_id(id);
-	uint32_t next = server ? PORTAL_OBJECTS_SERVER + objects->server.count
-			       : objects->client.count;
+	uint32_t next =
+		server ? PORTAL_OBJECTS_SERVER + objects->server.count : objects->client.count;
 	struct portal_object *object;
 	if (id == next) {
 		object = append(objects, server);

@@ -32,8 +32,8 @@ enum portal_relay_end {
 };
 
 /*
- * All but events are called last in a call of the relay, and may destroy it. events and throttle may
- * be NULL.
+ * ended and released are called last in a call of the relay, and may destroy it; the others may
+ * not, and may be NULL.
  */
 struct portal_relay_handlers {
 	/* The socket is closed, nothing more will pass. text is one line for a log, never NULL. */
@@ -70,8 +70,8 @@ struct portal_relay_options {
 #define PORTAL_RELAY_BACKLOG (1u << 20)
 
 /*
- * Makes a relay and, at the guest's end, queues its CONNECT. Returns NULL with errno: ENOMEM, EDQUOT
- * when the guest has its quota of connections, or fcntl's.
+ * Makes a relay and, at the guest's end, queues its CONNECT. Returns NULL with errno: ENOMEM,
+ * EDQUOT when the guest has its quota of connections, or fcntl's.
  */
 struct portal_relay *portal_relay_create(const struct portal_relay_options *options,
 	const struct portal_relay_handlers *handlers, void *data);
@@ -84,12 +84,15 @@ int portal_relay_get_fd(const struct portal_relay *relay);
 short portal_relay_get_events(const struct portal_relay *relay);
 
 /*
- * The socket is ready: pass poll's revents. Reads and queues frames on the channel; flush that once a
- * loop's turn. Does not read more than a buffer: call again as poll says.
+ * The socket is ready: pass poll's revents. Reads and queues frames on the channel; flush that once
+ * a loop's turn. Does not read more than a buffer: call again as poll says.
  */
 void portal_relay_dispatch(struct portal_relay *relay, short revents);
 
-/* The channel's handlers of the same names, for this connection's id. */
+/*
+ * The channel's handlers of the same names, for this connection's id. Messages are written to the
+ * socket at once, as far as it takes them.
+ */
 void portal_relay_wayland(struct portal_relay *relay, const void *untrusted_messages, size_t size);
 void portal_relay_heap(struct portal_relay *relay);
 void portal_relay_blob(struct portal_relay *relay, uint64_t untrusted_size,
@@ -99,9 +102,6 @@ void portal_relay_writable(struct portal_relay *relay);
 
 /* Closes the socket and sends DISCONNECT with this reason; ended and released follow. */
 void portal_relay_end(struct portal_relay *relay, const char *reason);
-
-/* Writes to the socket what came through the channel. Call once a loop's turn, after dispatching. */
-void portal_relay_flush(struct portal_relay *relay);
 
 uint32_t portal_relay_get_connection(const struct portal_relay *relay);
 

@@ -12,7 +12,8 @@
 
 /* In place of an interface's index. */
 enum {
-	PORTAL_WIRE_ANY = 0xfe, /* the argument does not say which: wl_registry.bind, wl_display.error */
+	PORTAL_WIRE_ANY =
+		0xfe, /* the argument does not say which: wl_registry.bind, wl_display.error */
 	PORTAL_WIRE_NONE = 0xff, /* not about objects, or of an interface no guest can have */
 };
 

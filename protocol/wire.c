@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wire-internal.h"
+#include "wire-impl.h"
 
 static enum portal_wire_verdict describe(struct portal_wire *wire,
 	const struct portal_wire_call *call, enum portal_wire_verdict verdict, const char *format,
@@ -184,8 +184,9 @@ static enum portal_wire_verdict insert_object(struct portal_wire *wire,
 		portal_objects_insert(&wire->objects, untrusted_id, interface, version);
 	if (!object) {
 		return errno == ENOMEM
-			? portal_wire_refuse(wire, call, "out of memory")
-			: portal_wire_fail(wire, call, "id %u is not the next or a free one", untrusted_id);
+			       ? portal_wire_refuse(wire, call, "out of memory")
+			       : portal_wire_fail(wire, call, "id %u is not the next or a free one",
+					 untrusted_id);
 	}
 	object->data = data;
 	enum portal_wire_verdict verdict = PORTAL_WIRE_PASS;
@@ -212,7 +213,8 @@ static enum portal_wire_verdict insert_objects(struct portal_wire *wire,
 	return verdict;
 }
 
-/* libwayland's client ends its connection over an unknown object here, and the text is worth more. */
+/* libwayland's client ends its connection over an unknown object here, and the text is worth more.
+ */
 static void mend_error(struct portal_wire *wire, struct portal_wire_call *call) {
 	const struct portal_object *object =
 		portal_objects_get(&wire->objects, call->values[0].untrusted_word);

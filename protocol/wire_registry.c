@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wire-internal.h"
+#include "wire-impl.h"
 
 /* Compositors have some dozens; outputs and seats come and go. */
 #define GLOBALS_MAX 1024
@@ -91,8 +91,8 @@ enum portal_wire_verdict portal_wire_registry_event(
 	return PORTAL_WIRE_PASS;
 }
 
-enum portal_wire_verdict portal_wire_bind(
-	struct portal_wire *wire, struct portal_wire_call *call, uint8_t *interface, uint8_t *version) {
+enum portal_wire_verdict portal_wire_bind(struct portal_wire *wire, struct portal_wire_call *call,
+	uint8_t *interface, uint8_t *version) {
 	uint32_t untrusted_name = call->values[0].untrusted_word;
 	uint32_t untrusted_version = call->values[2].untrusted_word;
 	const struct portal_wire_global *global = find_global(wire, untrusted_name);

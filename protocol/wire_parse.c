@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "wire-internal.h"
+#include "wire-impl.h"
 
 ptrdiff_t portal_wire_size(const void *data, size_t available) {
 	if (available < PORTAL_WIRE_HEADER) {
@@ -22,13 +22,15 @@ void portal_wire_rewrite(struct portal_wire_call *call, unsigned int arg, uint32
 
 /* The text or bytes behind a length word; at is behind that word and moved on. */
 static enum portal_wire_verdict parse_bytes(struct portal_wire *wire,
-	const struct portal_wire_call *call, struct portal_wire_value *value, bool string, size_t *at) {
+	const struct portal_wire_call *call, struct portal_wire_value *value, bool string,
+	size_t *at) {
 	uint32_t length = value->untrusted_word;
 	if (length > call->size - *at) {
 		return portal_wire_fail(wire, call, "an argument goes beyond the message's end");
 	}
 	const char *bytes = (const char *)call->data + *at;
-	/* The message's size is a multiple of four: padding cannot go beyond what length does not. */
+	/* The message's size is a multiple of four: padding cannot go beyond what length does not.
+	 */
 	*at += (length + 3) & ~3u;
 	if (!string) {
 		return PORTAL_WIRE_PASS;

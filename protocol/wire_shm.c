@@ -1,8 +1,8 @@
 #include <stdlib.h>
 
-#include "wire-internal.h"
+#include "wire-impl.h"
 
-#define FOURCC(a, b, c, d) \
+#define FOURCC(a, b, c, d)                                                                         \
 	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 
 /* One plane, whole bytes a pixel: what can be measured by stride and height (drm_fourcc.h). */
@@ -52,8 +52,8 @@ static uint32_t pixel_bytes(uint32_t untrusted_format) {
 }
 
 /* wl_shm counts in int32: no pool is larger. */
-static enum portal_wire_verdict check_pool_size(struct portal_wire *wire,
-	const struct portal_wire_call *call, int32_t untrusted_size) {
+static enum portal_wire_verdict check_pool_size(
+	struct portal_wire *wire, const struct portal_wire_call *call, int32_t untrusted_size) {
 	if (untrusted_size <= 0) {
 		return portal_wire_fail(wire, call, "a pool of %d bytes", untrusted_size);
 	}

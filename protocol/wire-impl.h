@@ -1,5 +1,5 @@
-#ifndef PORTAL_WIRE_INTERNAL_H
-#define PORTAL_WIRE_INTERNAL_H
+#ifndef PORTAL_WIRE_IMPL_H
+#define PORTAL_WIRE_IMPL_H
 
 /* Shared by the files that make up wire.h. */
 
@@ -55,13 +55,13 @@ struct portal_wire {
 };
 
 /* Sets the error text, with the message's name before it, and returns PORTAL_WIRE_VIOLATION. */
-enum portal_wire_verdict portal_wire_fail(struct portal_wire *wire,
-	const struct portal_wire_call *call, const char *format, ...)
+enum portal_wire_verdict portal_wire_fail(
+	struct portal_wire *wire, const struct portal_wire_call *call, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* The same, but it is nobody's fault: returns PORTAL_WIRE_REFUSE. */
-enum portal_wire_verdict portal_wire_refuse(struct portal_wire *wire,
-	const struct portal_wire_call *call, const char *format, ...)
+enum portal_wire_verdict portal_wire_refuse(
+	struct portal_wire *wire, const struct portal_wire_call *call, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* PORTAL_WIRE_PASS when the quota allows it. */
@@ -69,19 +69,20 @@ enum portal_wire_verdict portal_wire_take(struct portal_wire *wire,
 	const struct portal_wire_call *call, enum portal_quota_kind kind, uint64_t amount);
 void portal_wire_give(struct portal_wire *wire, enum portal_quota_kind kind, uint64_t amount);
 
-/* wire-parse.c: finds the message's description and splits it into values, by its signature only. */
+/* wire_parse.c: finds the message's description and splits it into values, by its signature only.
+ */
 enum portal_wire_verdict portal_wire_parse(struct portal_wire *wire, struct portal_wire_call *call);
 
 /* Puts another number into the message. */
 void portal_wire_rewrite(struct portal_wire_call *call, unsigned int arg, uint32_t word);
 
-/* wire-registry.c */
-enum portal_wire_verdict portal_wire_bind(
-	struct portal_wire *wire, struct portal_wire_call *call, uint8_t *interface, uint8_t *version);
+/* wire_registry.c */
+enum portal_wire_verdict portal_wire_bind(struct portal_wire *wire, struct portal_wire_call *call,
+	uint8_t *interface, uint8_t *version);
 enum portal_wire_verdict portal_wire_registry_event(
 	struct portal_wire *wire, struct portal_wire_call *call);
 
-/* wire-shm.c. Creating calls set what the new object's data has to be. */
+/* wire_shm.c. Creating calls set what the new object's data has to be. */
 enum portal_wire_verdict portal_wire_shm_create_pool(
 	struct portal_wire *wire, struct portal_wire_call *call, uint32_t *data);
 enum portal_wire_verdict portal_wire_shm_create_buffer(
