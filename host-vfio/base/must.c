@@ -1,0 +1,44 @@
+#include "must.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *check(void *pointer) {
+	if (!pointer) {
+		fputs("out of memory\n", stderr);
+		abort();
+	}
+	return pointer;
+}
+
+void *must_alloc(size_t count, size_t size) {
+	return check(calloc(count ? count : 1, size));
+}
+
+void *must_grow(void *data, size_t count, size_t size) {
+	/* Powers of two, so that the capacity need not be kept anywhere. */
+	if (count != 0 && (count & (count - 1)) != 0) {
+		return data;
+	}
+	size_t capacity = count ? count * 2 : 1;
+	if (capacity > SIZE_MAX / size) {
+		return check(NULL);
+	}
+	return check(realloc(data, capacity * size));
+}
+
+char *must_copy(const char *text) {
+	return text ? check(strdup(text)) : NULL;
+}
+
+char *must_print(const char *format, ...) {
+	char *text = NULL;
+	va_list args;
+	va_start(args, format);
+	int length = vasprintf(&text, format, args);
+	va_end(args);
+	return check(length < 0 ? NULL : text);
+}

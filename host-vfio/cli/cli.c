@@ -1,0 +1,72 @@
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int cli_fail(int status, const char *format, ...) {
+	va_list args;
+	fputs("portal-host: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
+static void take(struct cli *cli, size_t index, size_t count) {
+	memmove(cli->args + index, cli->args + index + count,
+		(cli->args_count - index - count) * sizeof(*cli->args));
+	cli->args_count -= count;
+}
+
+bool cli_flag(struct cli *cli, const char *name) {
+	for (size_t i = 0; i < cli->args_count; i++) {
+		if (strcmp(cli->args[i], name) == 0) {
+			take(cli, i, 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *cli_option(struct cli *cli, const char *name) {
+	size_t length = strlen(name);
+	for (size_t i = 0; i < cli->args_count; i++) {
+		const char *arg = cli->args[i];
+		if (strncmp(arg, name, length) != 0) {
+			continue;
+		}
+		if (arg[length] == '=') {
+			take(cli, i, 1);
+			return arg + length + 1;
+		}
+		if (arg[length] == '\0') {
+			const char *value = i + 1 < cli->args_count ? cli->args[i + 1] : "";
+			take(cli, i, i + 1 < cli->args_count ? 2 : 1);
+			return value;
+		}
+	}
+	return NULL;
+}
+
+int cli_check_args(struct cli *cli, size_t least, size_t most) {
+	for (size_t i = 0; i < cli->args_count; i++) {
+		if (cli->args[i][0] == '-' && cli->args[i][1] != '\0') {
+			return cli_fail(CLI_USAGE, "no such option here: %s", cli->args[i]);
+		}
+	}
+	if (cli->args_count < least) {
+		return cli_fail(CLI_USAGE, "an argument is missing (see portal-host --help)");
+	}
+	if (cli->args_count > most) {
+		return cli_fail(CLI_USAGE, "one argument too many: %s", cli->args[most]);
+	}
+	return CLI_DONE;
+}
+
+int cli_print_json(sd_json_variant *variant) {
+	sd_json_variant_dump(variant, SD_JSON_FORMAT_PRETTY | SD_JSON_FORMAT_NEWLINE, stdout, NULL);
+	sd_json_variant_unref(variant);
+	return CLI_DONE;
+}

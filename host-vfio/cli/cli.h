@@ -1,0 +1,58 @@
+#ifndef HOST_CLI_CLI_H
+#define HOST_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "inventory/json.h"
+#include "inventory/machine.h"
+#include "tree/tree.h"
+
+/* Exit statuses of portal-host, portal-host(1). */
+enum cli_status {
+	CLI_DONE = 0,
+	CLI_FAILED = 1, /* it was tried, and did not work */
+	CLI_USAGE = 2, /* the command line is wrong */
+	CLI_REFUSED = 3, /* a check said no; nothing was changed */
+	CLI_UNFINISHED = 4, /* a change could neither be completed nor undone */
+};
+
+/* What the options that every command takes come to. */
+struct cli {
+	const char *machine_file; /* --machine; NULL: this machine */
+	const char *root; /* --root, "/" by default */
+	bool json;
+	struct tree *tree;
+	struct machine machine; /* read before the command runs, where it asks for that */
+	char **args; /* what follows the command's name and is no option */
+	size_t args_count;
+};
+
+struct cli_command {
+	const char *name;
+	const char *usage; /* arguments and options behind the name */
+	const char *help; /* one line */
+	bool needs_machine;
+	int (*run)(struct cli *cli);
+};
+
+/* Says "portal-host: …" on standard error and returns the status. */
+int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Takes an option without a value out of the arguments: was it there? */
+bool cli_flag(struct cli *cli, const char *name);
+/* Takes an option with its value out of the arguments; NULL when it is not there, and "" when it is
+ * there without a value. */
+const char *cli_option(struct cli *cli, const char *name);
+/* Complains about an option that nobody took, or about a number of arguments that is not within
+ * bounds. CLI_DONE or CLI_USAGE. */
+int cli_check_args(struct cli *cli, size_t least, size_t most);
+/* Prints and frees; CLI_DONE. */
+int cli_print_json(sd_json_variant *variant);
+
+int cli_list(struct cli *cli);
+int cli_show(struct cli *cli);
+int cli_groups(struct cli *cli);
+int cli_record(struct cli *cli);
+
+#endif

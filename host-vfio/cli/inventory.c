@@ -1,0 +1,249 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "cli/cli.h"
+#include "cli/table.h"
+#include "inventory/group.h"
+#include "inventory/names.h"
+
+static void add_number(struct table *table, long number) {
+	char text[24];
+	snprintf(text, sizeof(text), "%ld", number);
+	table_add(table, text);
+}
+
+static void add_device(struct table *table, const struct pci_device *device, struct names *names) {
+	char ids[16];
+	snprintf(ids, sizeof(ids), "%04x:%04x", device->vendor, device->device);
+	char *name = names_device(names, device);
+	table_add(table, device->name);
+	if (device->iommu_group >= 0) {
+		add_number(table, device->iommu_group);
+	} else {
+		table_add(table, NULL);
+	}
+	if (device->net_kind != NET_NONE) {
+		char *text = must_print("net/%s", category_net_kind_name(device->net_kind));
+		table_add(table, text);
+		free(text);
+	} else {
+		table_add(table, category_name(device->category));
+	}
+	table_add(table, ids);
+	table_add(table, device->driver);
+	if (device->holders_count > 0) {
+		add_number(table, (long)device->holders_count);
+	} else {
+		table_add(table, NULL);
+	}
+	table_add(table, name);
+	free(name);
+}
+
+int cli_list(struct cli *cli) {
+	static const char *const headings[] = {
+		"ADDRESS", "GROUP", "CATEGORY", "IDS", "DRIVER", "HOLDERS", "NAME"};
+	int status = cli_check_args(cli, 0, 0);
+	if (status != CLI_DONE) {
+		return status;
+	}
+	struct names *names = names_create();
+	if (cli->json) {
+		status = cli_print_json(json_machine(&cli->machine, names));
+	} else {
+		struct table table;
+		table_init(&table, headings, 7);
+		for (size_t i = 0; i < cli->machine.devices_count; i++) {
+			add_device(&table, &cli->machine.devices[i], names);
+		}
+		table_print(&table, stdout);
+		table_finish(&table);
+	}
+	names_destroy(names);
+	return status;
+}
+
+/* "256 MiB"; BARs are powers of two. */
+static void format_size(uint64_t size, char text[32]) {
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	unsigned unit = 0;
+	while (size >= 1024 && size % 1024 == 0 && unit < 4) {
+		size /= 1024;
+		unit++;
+	}
+	snprintf(text, 32, "%" PRIu64 " %s", size, units[unit]);
+}
+
+static void show_bars(const struct pci_device *device) {
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		const struct pci_bar *bar = &device->bars[i];
+		if (bar->size == 0) {
+			continue;
+		}
+		char size[32];
+		format_size(bar->size, size);
+		printf("  BAR %u          %s at 0x%" PRIx64, i, size, bar->start);
+		if (bar->resizable) {
+			/* The highest size is what people look for. */
+			unsigned highest = 63 - (unsigned)__builtin_clzll(bar->resizable);
+			format_size((uint64_t)1 << (highest + 20), size);
+			printf(", resizable up to %s", size);
+		}
+		putchar('\n');
+	}
+	if (device->rom_size) {
+		char size[32];
+		format_size(device->rom_size, size);
+		printf("  ROM            %s\n", size);
+	}
+}
+
+/* Lists the functions that share something with this one. */
+static void show_others(const struct cli *cli, const struct pci_device *device, const char *title,
+	bool (*shares)(const struct pci_device *, const struct pci_device *)) {
+	for (size_t i = 0; i < cli->machine.devices_count; i++) {
+		const struct pci_device *other = &cli->machine.devices[i];
+		if (other != device && shares(other, device)) {
+			printf("  %-14s %s (%s)\n", title, other->name,
+				category_name(other->category));
+			title = "";
+		}
+	}
+}
+
+static bool shares_group(const struct pci_device *a, const struct pci_device *b) {
+	return a->iommu_group >= 0 && a->iommu_group == b->iommu_group;
+}
+
+static bool shares_slot(const struct pci_device *a, const struct pci_device *b) {
+	return pci_address_same_slot(&a->address, &b->address);
+}
+
+static void show_state(const struct pci_device *device) {
+	printf("  driver         %s\n", device->driver ? device->driver : "none");
+	if (device->driver_override) {
+		printf("  override       %s\n", device->driver_override);
+	}
+	if (device->power_state) {
+		printf("  power          %s\n", device->power_state);
+	}
+	printf("  reset          %s\n",
+		device->reset_methods[0] ? device->reset_methods : "no method");
+	if (device->boot_vga) {
+		puts("  boot VGA       yes: the firmware's messages and the boot menu are on it");
+	}
+	if (device->sriov_total) {
+		printf("  SR-IOV         %u of %u virtual functions\n", device->sriov_enabled,
+			device->sriov_total);
+	}
+	if (device->physical_function) {
+		printf("  part of        %s (SR-IOV)\n", device->physical_function);
+	}
+}
+
+static void show_device(
+	const struct cli *cli, const struct pci_device *device, struct names *names) {
+	char *name = names_device(names, device), *class_name = names_class(names, device);
+	char *subsystem = names_subsystem(names, device);
+	printf("%s  %s\n", device->name, name);
+	printf("  class          %s [%06x], %s\n", class_name, device->class_code,
+		category_name(device->category));
+	printf("  ids            %04x:%04x, subsystem %04x:%04x, revision %02x\n", device->vendor,
+		device->device, device->subsystem_vendor, device->subsystem_device,
+		device->revision);
+	if (subsystem) {
+		printf("  made by        %s\n", subsystem);
+	}
+	printf("  path           %s\n", device->path);
+	if (device->iommu_group >= 0) {
+		printf("  IOMMU group    %d\n", device->iommu_group);
+		show_others(cli, device, "  shared with", shares_group);
+	} else {
+		puts("  IOMMU group    none: it cannot be given to a VM");
+	}
+	show_others(cli, device, "other parts", shares_slot);
+	show_state(device);
+	show_bars(device);
+	for (size_t i = 0; i < device->holders_count; i++) {
+		char *sentence = holder_sentence(&device->holders[i]);
+		printf("  %-14s %s\n", i == 0 ? "in use" : "", sentence);
+		free(sentence);
+	}
+	free(subsystem);
+	free(class_name);
+	free(name);
+}
+
+int cli_show(struct cli *cli) {
+	int status = cli_check_args(cli, 1, SIZE_MAX);
+	if (status != CLI_DONE) {
+		return status;
+	}
+	struct names *names = names_create();
+	sd_json_variant *array = json_array();
+	for (size_t i = 0; i < cli->args_count && status == CLI_DONE; i++) {
+		const struct pci_device *device = machine_find(&cli->machine, cli->args[i]);
+		if (!device) {
+			status = cli_fail(CLI_FAILED, "there is no PCI function %s", cli->args[i]);
+		} else if (cli->json) {
+			json_append(&array, json_device(&cli->machine, device, names));
+		} else {
+			show_device(cli, device, names);
+		}
+	}
+	if (cli->json && status == CLI_DONE) {
+		cli_print_json(sd_json_variant_ref(array));
+	}
+	sd_json_variant_unref(array);
+	names_destroy(names);
+	return status;
+}
+
+static void print_group(const struct cli *cli, int group, struct names *names) {
+	bool headed = false;
+	for (size_t i = 0; i < cli->machine.devices_count; i++) {
+		const struct pci_device *device = &cli->machine.devices[i];
+		if (device->iommu_group != group) {
+			continue;
+		}
+		if (!headed) {
+			const struct pci_device *blocker;
+			bool viable = group_is_viable(&cli->machine, group, &blocker);
+			printf("group %d: %s\n", group,
+				group_endpoints(&cli->machine, group) == 0 ? "bridges only"
+				: viable				   ? "free for a VM"
+									   : "in use by the host");
+			headed = true;
+		}
+		char *name = names_device(names, device);
+		printf("  %s  %-9s  %-12s  %s\n", device->name, category_name(device->category),
+			device->driver ? device->driver : "-", name);
+		free(name);
+	}
+}
+
+int cli_groups(struct cli *cli) {
+	int status = cli_check_args(cli, 0, 0);
+	if (status != CLI_DONE) {
+		return status;
+	}
+	if (cli->json) {
+		return cli_print_json(json_groups(&cli->machine));
+	}
+	int last = machine_last_group(&cli->machine);
+	if (last < 0) {
+		puts(cli->machine.iommu
+				? "no device is in an IOMMU group"
+				: "this machine has no IOMMU in use, so there are no groups");
+		return CLI_DONE;
+	}
+	struct names *names = names_create();
+	for (int group = 0; group <= last; group++) {
+		print_group(cli, group, names);
+	}
+	names_destroy(names);
+	return CLI_DONE;
+}

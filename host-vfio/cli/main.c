@@ -1,0 +1,103 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "tree/directory.h"
+#include "tree/machine_file.h"
+
+static const struct cli_command commands[] = {
+	{"list", "", "the machine's PCI functions", true, cli_list},
+	{"show", "DEVICE...", "everything known about a function", true, cli_show},
+	{"groups", "", "the IOMMU groups and who shares them", true, cli_groups},
+	{"record", "FILE", "write the machine down, to be looked at elsewhere", false, cli_record},
+};
+
+static void print_help(FILE *file) {
+	fputs("usage: portal-host [--machine FILE | --root DIR] [--json] COMMAND [ARGUMENT...]\n\n",
+		file);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		char synopsis[128];
+		snprintf(synopsis, sizeof(synopsis), "%s %s", commands[i].name, commands[i].usage);
+		fprintf(file, "  %-34s %s\n", synopsis, commands[i].help);
+	}
+	fputs("\nportal-host(1) says more.\n", file);
+}
+
+static const struct cli_command *find_command(const char *name) {
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, name) == 0) {
+			return &commands[i];
+		}
+	}
+	return NULL;
+}
+
+static int open_tree(struct cli *cli) {
+	if (cli->machine_file) {
+		struct error error;
+		struct memory_tree *tree = machine_file_load(cli->machine_file, &error);
+		if (!tree) {
+			return cli_fail(CLI_FAILED, "%s", error.text);
+		}
+		cli->tree = memory_tree_base(tree);
+		return CLI_DONE;
+	}
+	cli->tree = directory_tree_create(cli->root);
+	if (!cli->tree) {
+		return cli_fail(CLI_FAILED, "%s: %s", cli->root, strerror(errno));
+	}
+	return CLI_DONE;
+}
+
+static int run(struct cli *cli, const struct cli_command *command) {
+	int status = open_tree(cli);
+	if (status != CLI_DONE) {
+		return status;
+	}
+	struct error error;
+	if (command->needs_machine && machine_read(&cli->machine, cli->tree, &error) < 0) {
+		status = cli_fail(CLI_FAILED, "%s", error.text);
+	} else {
+		status = command->run(cli);
+	}
+	machine_finish(&cli->machine);
+	tree_destroy(cli->tree);
+	if (fflush(stdout) != 0) {
+		return cli_fail(CLI_FAILED, "cannot write: %s", strerror(errno));
+	}
+	return status;
+}
+
+int main(int argc, char *argv[]) {
+	struct cli cli = {.args = argv + 1, .args_count = (size_t)(argc > 0 ? argc - 1 : 0)};
+	if (cli_flag(&cli, "--help")) {
+		print_help(stdout);
+		return CLI_DONE;
+	}
+	if (cli_flag(&cli, "--version")) {
+		puts("portal-host " PORTAL_VERSION);
+		return CLI_DONE;
+	}
+	cli.machine_file = cli_option(&cli, "--machine");
+	cli.root = cli_option(&cli, "--root");
+	cli.json = cli_flag(&cli, "--json");
+	if (cli.machine_file && cli.root) {
+		return cli_fail(CLI_USAGE, "--machine and --root exclude each other");
+	}
+	if (!cli.root) {
+		cli.root = "/";
+	}
+	if (cli.args_count == 0) {
+		print_help(stderr);
+		return CLI_USAGE;
+	}
+	const struct cli_command *command = find_command(cli.args[0]);
+	if (!command) {
+		return cli_fail(
+			CLI_USAGE, "no such command: %s (see portal-host --help)", cli.args[0]);
+	}
+	cli.args++;
+	cli.args_count--;
+	return run(&cli, command);
+}

@@ -1,0 +1,62 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "inventory/machine.h"
+
+static bool same_text(const char *a, const char *b) {
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+void machine_add_holder(struct pci_device *device, enum holder_kind kind, const char *name,
+	const char *through, int pid) {
+	/* A process has a node open many times, a disk is part of several mounts. */
+	for (size_t i = 0; i < device->holders_count; i++) {
+		const struct holder *other = &device->holders[i];
+		if (other->kind == kind && other->pid == pid && same_text(other->name, name) &&
+			same_text(other->through, through)) {
+			return;
+		}
+	}
+	device->holders = must_grow(device->holders, device->holders_count, sizeof(struct holder));
+	device->holders[device->holders_count++] = (struct holder){
+		.kind = kind,
+		.name = must_copy(name),
+		.through = must_copy(through),
+		.pid = pid,
+	};
+}
+
+const char *holder_kind_name(enum holder_kind kind) {
+	static const char *const names[] = {
+		[HOLDER_PROCESS] = "process",
+		[HOLDER_MOUNT] = "mount",
+		[HOLDER_SWAP] = "swap",
+		[HOLDER_ROUTE] = "default-route",
+		[HOLDER_CONSOLE] = "console",
+		[HOLDER_FRAMEBUFFER] = "framebuffer",
+		[HOLDER_INPUT] = "input",
+	};
+	return names[kind];
+}
+
+char *holder_sentence(const struct holder *holder) {
+	const char *through = holder->through ? holder->through : "it";
+	switch (holder->kind) {
+	case HOLDER_PROCESS:
+		return must_print("%s (pid %d) has %s open", holder->name, holder->pid, through);
+	case HOLDER_MOUNT:
+		return must_print("%s is mounted from %s", holder->name, through);
+	case HOLDER_SWAP:
+		return must_print("%s is swap space", holder->name);
+	case HOLDER_ROUTE:
+		return must_print("the default route goes through %s", holder->name);
+	case HOLDER_CONSOLE:
+		return must_print("the console %s is shown through it", holder->name);
+	case HOLDER_FRAMEBUFFER:
+		return must_print("the framebuffer %s is on it", holder->name);
+	case HOLDER_INPUT:
+		return must_print("%s is plugged into it", holder->name);
+	}
+	return must_copy(holder->name);
+}

@@ -1,0 +1,65 @@
+#include "inventory/input.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUS_I8042 = 0x11 }; /* linux/input.h */
+
+/* The lowest 64 bits of a capability bitmap: sysfs prints the highest word first. */
+static unsigned long long low_word(struct tree *tree, const char *path, const char *kind) {
+	char *text = tree_text(tree, "%s/capabilities/%s", path, kind);
+	unsigned long long word = 0;
+	if (text) {
+		const char *last = strrchr(text, ' ');
+		word = strtoull(last ? last + 1 : text, NULL, 16);
+	}
+	free(text);
+	return word;
+}
+
+/* Keyboards have all of the first 31 keys, ESC to S, as udev's input_id judges too. */
+static bool is_keyboard(struct tree *tree, const char *path) {
+	return (low_word(tree, path, "key") & 0xfffffffeULL) == 0xfffffffeULL;
+}
+
+/* X and Y, relative (mice) or absolute (touchpads, tablets). A joystick passes for a pointer too:
+ * leaving its controller with the host is the harmless mistake. */
+static bool is_pointer(struct tree *tree, const char *path) {
+	return (low_word(tree, path, "rel") & 3) == 3 || (low_word(tree, path, "abs") & 3) == 3;
+}
+
+static void read_one(struct machine *machine, struct tree *tree, const char *path) {
+	bool keyboard = is_keyboard(tree, path), pointer = is_pointer(tree, path);
+	if (!keyboard && !pointer) {
+		return;
+	}
+	char *bus = tree_text(tree, "%s/id/bustype", path);
+	if (bus && strtoul(bus, NULL, 16) == BUS_I8042) {
+		machine->ps2_keyboard |= keyboard;
+		machine->ps2_mouse |= pointer;
+	}
+	free(bus);
+	struct pci_device *device = machine_find_path(machine, path);
+	/* A PS/2 port can hang below the LPC bridge, which nobody gives away. */
+	if (device && device->category == CATEGORY_USB) {
+		char *name = tree_text(tree, "%s/name", path);
+		machine_add_holder(device, HOLDER_INPUT, name ? name : "an input device",
+			keyboard ? "keyboard" : "mouse", 0);
+		free(name);
+	}
+}
+
+void input_read(struct machine *machine, struct tree *tree) {
+	struct strings names = tree_list(tree, "/sys/class/input");
+	for (size_t i = 0; i < names.count; i++) {
+		if (strncmp(names.items[i], "input", 5) != 0) {
+			continue;
+		}
+		char *path = tree_target(tree, "/sys/class/input/%s", names.items[i]);
+		if (path) {
+			read_one(machine, tree, path);
+		}
+		free(path);
+	}
+	strings_finish(&names);
+}

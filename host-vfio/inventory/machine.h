@@ -1,0 +1,96 @@
+#ifndef HOST_INVENTORY_MACHINE_H
+#define HOST_INVENTORY_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "inventory/address.h"
+#include "inventory/category.h"
+#include "tree/tree.h"
+
+/* The PCI devices of a host at one moment. */
+
+/* Why a device cannot simply be taken from the host. */
+enum holder_kind {
+	HOLDER_PROCESS, /* has a device node of it open */
+	HOLDER_MOUNT, /* a file system on a disk behind it */
+	HOLDER_SWAP,
+	HOLDER_ROUTE, /* the default route goes through it */
+	HOLDER_CONSOLE, /* kernel messages or the text consoles are shown through it */
+	HOLDER_FRAMEBUFFER,
+	HOLDER_INPUT, /* a keyboard or mouse is plugged into it */
+};
+
+struct holder {
+	enum holder_kind kind;
+	/* The process's name, the mount point, the interface, the console, the input device. */
+	char *name;
+	/* The device node or block device, or NULL. */
+	char *through;
+	int pid; /* of a process, else 0 */
+};
+
+struct pci_bar {
+	uint64_t start;
+	uint64_t size; /* 0: absent */
+	uint64_t flags; /* the kernel's IORESOURCE_ bits */
+	/* Sizes that a resizable BAR can take: bit n stands for 2^n MiB (PCIe 7.8.6); 0: fixed. */
+	uint64_t resizable;
+};
+
+enum { PCI_BARS = 6 };
+
+struct pci_device {
+	struct pci_address address;
+	char name[PCI_ADDRESS_TEXT];
+	char *path; /* "/sys/devices/pci0000:00/…" */
+	uint16_t vendor, device, subsystem_vendor, subsystem_device;
+	uint32_t class_code; /* 24 bits */
+	uint8_t revision;
+	enum device_category category;
+	enum net_kind net_kind;
+	int iommu_group; /* -1: none */
+	char *driver; /* NULL: none bound */
+	char *driver_override; /* NULL: none set */
+	bool boot_vga;
+	struct pci_bar bars[PCI_BARS];
+	uint64_t rom_size; /* 0: no expansion ROM */
+	char *reset_methods; /* the kernel's list in order of preference, "" when there is none */
+	char *power_state; /* "D0" …, or NULL where the kernel does not say */
+	unsigned sriov_total, sriov_enabled;
+	char *physical_function; /* address of the physical function this one belongs to, or NULL */
+	struct holder *holders;
+	size_t holders_count;
+};
+
+struct machine {
+	struct pci_device *devices; /* in order of address */
+	size_t devices_count;
+	bool iommu; /* the kernel drives an IOMMU */
+	bool ps2_keyboard, ps2_mouse;
+	bool vfio_pci; /* the driver vfio-pci is loaded */
+};
+
+/* Looks at everything. -1 with the reason; a device that goes away meanwhile is left out. */
+int machine_read(struct machine *machine, struct tree *tree, struct error *error);
+void machine_finish(struct machine *machine);
+
+/* NULL when there is none. */
+struct pci_device *machine_find(const struct machine *machine, const char *name);
+/* The device that a sysfs path lies in: the innermost one. NULL when it lies in none. */
+struct pci_device *machine_find_path(const struct machine *machine, const char *path);
+/* The function that makes this one part of a graphics card: itself, or a GPU in the same slot. */
+const struct pci_device *machine_gpu_of(
+	const struct machine *machine, const struct pci_device *device);
+/* The highest group number, or -1. */
+int machine_last_group(const struct machine *machine);
+
+void machine_add_holder(struct pci_device *device, enum holder_kind kind, const char *name,
+	const char *through, int pid);
+const char *holder_kind_name(enum holder_kind kind);
+/* "Xorg (pid 812) has /dev/dri/card0 open", "/home is mounted from nvme0n1p3"; the caller's. */
+char *holder_sentence(const struct holder *holder);
+
+#endif

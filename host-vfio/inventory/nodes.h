@@ -1,0 +1,10 @@
+#ifndef HOST_INVENTORY_NODES_H
+#define HOST_INVENTORY_NODES_H
+
+#include "inventory/machine.h"
+
+/* Adds the holders that are processes that have device nodes open: DRM, sound, VFIO, NVIDIA's own.
+ */
+void nodes_read(struct machine *machine, struct tree *tree);
+
+#endif

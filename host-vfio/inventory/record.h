@@ -1,0 +1,12 @@
+#ifndef HOST_INVENTORY_RECORD_H
+#define HOST_INVENTORY_RECORD_H
+
+#include "tree/memory.h"
+
+/* Reads a machine and keeps everything that was looked at, and nothing else: of open files only
+ * those of graphics, sound and VFIO nodes, of mounts only those of block devices, of routes only
+ * the default ones without their gateways; no serial numbers or hardware addresses. The caller's.
+ */
+struct memory_tree *record_machine(struct tree *tree);
+
+#endif

@@ -1,0 +1,214 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/must.h"
+#include "fixture.h"
+#include "inventory/group.h"
+#include "inventory/record.h"
+#include "tree/machine_file.h"
+
+static const struct pci_device *get(const struct machine *machine, const char *name) {
+	const struct pci_device *device = machine_find(machine, name);
+	if (!device) {
+		fail_msg("no %s", name);
+	}
+	return device;
+}
+
+static bool is_held(const struct pci_device *device, enum holder_kind kind, const char *name) {
+	for (size_t i = 0; i < device->holders_count; i++) {
+		if (device->holders[i].kind == kind && strcmp(device->holders[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void an_address_is_read_in_both_forms_and_nothing_else_is(void **state) {
+	struct pci_address address;
+	char text[PCI_ADDRESS_TEXT];
+	assert_true(pci_address_parse("1f:1f.7", &address));
+	pci_address_format(&address, text);
+	assert_string_equal(text, "0000:1f:1f.7");
+	assert_true(pci_address_parse("10000:E1:00.0", &address));
+	pci_address_format(&address, text);
+	assert_string_equal(text, "10000:e1:00.0");
+	static const char *const wrong[] = {"", "1:0.0", "00:20.0", "00:00.8", "00:00.0 ",
+		"000:00:00.0", "0000:00:00", "0000:00:00.0/..", "00:0g.0", ":00:00.0",
+		"123456789:00:00.0", "00:00.00"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		if (pci_address_parse(wrong[i], &address)) {
+			fail_msg("taken for an address: \"%s\"", wrong[i]);
+		}
+	}
+}
+
+static void recording_a_replayed_machine_gives_the_same_file(void **state) {
+	for (size_t i = 0; fixture_names[i]; i++) {
+		struct memory_tree *tree = fixture_tree(fixture_names[i]);
+		struct memory_tree *again = record_machine(memory_tree_base(tree));
+		char *texts[2] = {NULL, NULL};
+		const struct memory_tree *trees[2] = {tree, again};
+		for (int k = 0; k < 2; k++) {
+			size_t size;
+			FILE *file = open_memstream(&texts[k], &size);
+			machine_file_write(trees[k], file);
+			fclose(file);
+		}
+		assert_string_equal(texts[0], texts[1]);
+		free(texts[0]);
+		free(texts[1]);
+		tree_destroy(memory_tree_base(again));
+		tree_destroy(memory_tree_base(tree));
+	}
+}
+
+static void the_card_of_the_source_notes_is_read_with_its_sound_and_group(void **state) {
+	struct machine machine = fixture_machine("notes-laptop");
+	const struct pci_device *gpu = get(&machine, "0000:01:00.0");
+	assert_int_equal(gpu->vendor, 0x10de);
+	assert_int_equal(gpu->device, 0x25a0);
+	assert_int_equal(gpu->category, CATEGORY_GPU);
+	assert_int_equal(gpu->iommu_group, 15);
+	assert_string_equal(gpu->driver, "nvidia");
+	assert_null(gpu->driver_override);
+	assert_false(gpu->boot_vga);
+	assert_string_equal(gpu->reset_methods, "flr bus");
+	assert_int_equal(gpu->rom_size, 512 * 1024);
+	assert_int_equal(gpu->bars[1].size, (uint64_t)4 << 30);
+	assert_int_equal(gpu->bars[1].resizable, 0x1fc0);
+	assert_true(is_held(gpu, HOLDER_PROCESS, "nvidia-persiste"));
+	const struct pci_device *audio = get(&machine, "01:00.1");
+	assert_int_equal(audio->device, 0x2291);
+	assert_int_equal(audio->category, CATEGORY_GPU_AUDIO);
+	assert_int_equal(audio->iommu_group, 15);
+	assert_true(is_held(audio, HOLDER_PROCESS, "wireplumber"));
+	assert_int_equal(get(&machine, "00:1f.3")->category, CATEGORY_AUDIO);
+	assert_int_equal(get(&machine, "00:14.3")->net_kind, NET_WIFI);
+	assert_int_equal(get(&machine, "03:00.0")->net_kind, NET_ETHERNET);
+	assert_true(machine.ps2_keyboard);
+	assert_false(machine.ps2_mouse);
+	const struct pci_device *blocker;
+	assert_false(group_is_viable(&machine, 15, &blocker));
+	assert_ptr_equal(blocker, gpu);
+	assert_int_equal(group_endpoints(&machine, 15), 2);
+	machine_finish(&machine);
+}
+
+static void sound_of_another_maker_in_the_card_s_slot_is_not_the_card_s(void **state) {
+	struct machine machine = fixture_machine("single-gpu-laptop");
+	assert_int_equal(get(&machine, "04:00.1")->category, CATEGORY_GPU_AUDIO);
+	assert_int_equal(get(&machine, "04:00.6")->category, CATEGORY_AUDIO);
+	assert_int_equal(group_endpoints(&machine, 3), 6);
+	assert_true(machine.ps2_keyboard && machine.ps2_mouse);
+	machine_finish(&machine);
+}
+
+static void disks_are_found_behind_encryption_volumes_and_btrfs(void **state) {
+	struct machine desktop = fixture_machine("two-gpu-desktop");
+	assert_true(is_held(get(&desktop, "04:00.0"), HOLDER_MOUNT, "/"));
+	assert_true(is_held(get(&desktop, "04:00.0"), HOLDER_MOUNT, "/home"));
+	assert_int_equal(get(&desktop, "00:17.0")->holders_count, 0);
+	machine_finish(&desktop);
+	struct machine laptop = fixture_machine("single-gpu-laptop");
+	assert_true(is_held(get(&laptop, "02:00.0"), HOLDER_MOUNT, "/home"));
+	assert_true(is_held(get(&laptop, "02:00.0"), HOLDER_SWAP, "/dev/nvme0n1p2"));
+	machine_finish(&laptop);
+	struct machine server = fixture_machine("many-nic-server");
+	assert_true(is_held(get(&server, "5e:00.0"), HOLDER_MOUNT, "/srv/with space"));
+	machine_finish(&server);
+}
+
+static void the_default_route_is_followed_through_vlan_bond_and_bridge(void **state) {
+	struct machine server = fixture_machine("many-nic-server");
+	assert_true(is_held(get(&server, "3b:00.0"), HOLDER_ROUTE, "bond0.40"));
+	assert_true(is_held(get(&server, "3b:00.1"), HOLDER_ROUTE, "bond0.40"));
+	assert_int_equal(get(&server, "01:00.0")->holders_count, 0);
+	assert_int_equal(get(&server, "3c:00.0")->sriov_total, 8);
+	assert_int_equal(get(&server, "3c:00.0")->sriov_enabled, 2);
+	assert_string_equal(get(&server, "3c:00.3")->physical_function, "0000:3c:00.0");
+	machine_finish(&server);
+	struct machine desktop = fixture_machine("two-gpu-desktop");
+	assert_true(is_held(get(&desktop, "06:00.0"), HOLDER_ROUTE, "br0"));
+	machine_finish(&desktop);
+}
+
+static void consoles_and_input_devices_are_found_at_their_controllers(void **state) {
+	struct machine machine = fixture_machine("two-gpu-desktop");
+	assert_true(is_held(get(&machine, "00:02.0"), HOLDER_CONSOLE, "vtcon1"));
+	assert_true(is_held(get(&machine, "00:02.0"), HOLDER_FRAMEBUFFER, "fb0"));
+	assert_true(get(&machine, "00:02.0")->boot_vga);
+	assert_false(machine.ps2_keyboard || machine.ps2_mouse);
+	assert_true(is_held(get(&machine, "00:14.0"), HOLDER_INPUT, "Logitech USB Keyboard"));
+	assert_true(is_held(get(&machine, "00:14.0"), HOLDER_INPUT, "Logitech USB Optical Mouse"));
+	assert_int_equal(get(&machine, "05:00.0")->holders_count, 0);
+	machine_finish(&machine);
+}
+
+static void a_machine_without_iommu_has_no_groups(void **state) {
+	struct machine machine = fixture_machine("no-iommu");
+	assert_false(machine.iommu);
+	assert_int_equal(machine_last_group(&machine), -1);
+	assert_int_equal(get(&machine, "01:00.0")->iommu_group, -1);
+	machine_finish(&machine);
+}
+
+static void a_tree_without_pci_devices_is_an_error_with_a_sentence(void **state) {
+	struct memory_tree *tree = memory_tree_create();
+	struct machine machine;
+	struct error error = {""};
+	assert_int_equal(machine_read(&machine, memory_tree_base(tree), &error), -1);
+	assert_non_null(strstr(error.text, "no PCI device"));
+	tree_destroy(memory_tree_base(tree));
+}
+
+static void a_recording_leaves_out_what_is_nobody_s_business(void **state) {
+	struct memory_tree *tree = fixture_tree("notes-laptop");
+	static const char mounts[] = "30 1 259:2 / / rw - ext4 /dev/nvme0n1p2 rw\n"
+				     "31 1 0:40 / /secret rw - fuse.x x rw\n";
+	static const char routes[] =
+		"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n"
+		"wlo1\t00000000\t0101A8C0\t0003\t0\t0\t600\t00000000\n"
+		"wlo1\t0001A8C0\t00000000\t0001\t0\t0\t600\t00FFFFFF\n";
+	memory_tree_put_file(tree, "/proc/1/mountinfo", mounts, strlen(mounts));
+	memory_tree_put_file(tree, "/proc/net/route", routes, strlen(routes));
+	memory_tree_put_link(tree, "/proc/1204/fd/77", "/home/someone/diary");
+	memory_tree_put_file(tree, "/proc/1204/environ", "SECRET=1\n", 9);
+	struct memory_tree *recording = record_machine(memory_tree_base(tree));
+	struct tree *kept = memory_tree_base(recording);
+	char *text = tree_text(kept, "/proc/1/mountinfo");
+	assert_string_equal(text, "30 1 259:2 / / rw - ext4 /dev/nvme0n1p2 rw");
+	free(text);
+	text = tree_text(kept, "/proc/net/route");
+	assert_null(strstr(text, "A8C0"));
+	assert_non_null(strstr(text, "wlo1\t00000000\t00000000\t0003"));
+	free(text);
+	assert_false(tree_exists(kept, "/proc/1204/fd/77"));
+	assert_false(tree_exists(kept, "/proc/1204/environ"));
+	assert_true(tree_exists(kept, "/proc/1204/comm"));
+	tree_destroy(kept);
+	tree_destroy(memory_tree_base(tree));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_address_is_read_in_both_forms_and_nothing_else_is),
+		cmocka_unit_test(recording_a_replayed_machine_gives_the_same_file),
+		cmocka_unit_test(the_card_of_the_source_notes_is_read_with_its_sound_and_group),
+		cmocka_unit_test(sound_of_another_maker_in_the_card_s_slot_is_not_the_card_s),
+		cmocka_unit_test(disks_are_found_behind_encryption_volumes_and_btrfs),
+		cmocka_unit_test(the_default_route_is_followed_through_vlan_bond_and_bridge),
+		cmocka_unit_test(consoles_and_input_devices_are_found_at_their_controllers),
+		cmocka_unit_test(a_machine_without_iommu_has_no_groups),
+		cmocka_unit_test(a_tree_without_pci_devices_is_an_error_with_a_sentence),
+		cmocka_unit_test(a_recording_leaves_out_what_is_nobody_s_business),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
