@@ -1,8 +1,11 @@
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
 #include "frame.h"
+#include "hello.h"
+
+/* Wayland messages travel in their sender's byte order, so the machines must have the same anyway. */
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are little-endian");
 
 #define HEADER sizeof(struct portal_frame_header)
 #define ANY PORTAL_FRAME_PAYLOAD_MAX
@@ -14,7 +17,7 @@ struct frame_form {
 };
 
 static const struct frame_form forms[] = {
-	[PORTAL_FRAME_HELLO] = {"HELLO", 0, 16, 4096},
+	[PORTAL_FRAME_HELLO] = {"HELLO", 0, PORTAL_HELLO_MIN, PORTAL_HELLO_MAX},
 	[PORTAL_FRAME_AUTH] = {"AUTH", 0, 32, 32},
 	[PORTAL_FRAME_BYE] = {"BYE", 0, sizeof(struct portal_frame_bye),
 		sizeof(struct portal_frame_bye) + PORTAL_BYE_TEXT_MAX},
@@ -23,8 +26,8 @@ static const struct frame_form forms[] = {
 	[PORTAL_FRAME_PONG] = {"PONG", 0, sizeof(struct portal_frame_pong),
 		sizeof(struct portal_frame_pong)},
 	[PORTAL_FRAME_STATS] = {"STATS", 0, 0, ANY},
-	[PORTAL_FRAME_CONNECT] = {"CONNECT", 0, 0, 256},
-	[PORTAL_FRAME_DISCONNECT] = {"DISCONNECT", 0, 0, 512},
+	[PORTAL_FRAME_CONNECT] = {"CONNECT", 0, 0, PORTAL_CONNECT_NAME_MAX},
+	[PORTAL_FRAME_DISCONNECT] = {"DISCONNECT", 0, 0, PORTAL_BYE_TEXT_MAX},
 	[PORTAL_FRAME_WAYLAND] = {"WAYLAND", 0, 8, ANY},
 	[PORTAL_FRAME_DESCRIPTOR] = {"DESCRIPTOR", 0, sizeof(struct portal_frame_descriptor), ANY},
 	[PORTAL_FRAME_PIPE_DATA] = {"PIPE_DATA", PORTAL_PIPE_FLAG_END, 0, ANY},
@@ -48,15 +51,6 @@ static const struct frame_form *find_form(uint32_t type) {
 	return &forms[type];
 }
 
-static void read_header(struct portal_frame_header *header, const void *data) {
-	memcpy(header, data, sizeof(*header));
-	header->length = le32toh(header->length);
-	header->type = le16toh(header->type);
-	header->flags = le16toh(header->flags);
-	header->id = le32toh(header->id);
-	header->sequence = le32toh(header->sequence);
-}
-
 static bool is_zero(const uint8_t *data, size_t size) {
 	for (size_t i = 0; i < size; i++) {
 		if (data[i] != 0) {
@@ -71,7 +65,7 @@ ptrdiff_t portal_frame_decode(const void *data, size_t size, struct portal_frame
 		return 0;
 	}
 	struct portal_frame_header header;
-	read_header(&header, data);
+	memcpy(&header, data, sizeof(header));
 	const struct frame_form *form = find_form(header.type);
 	if (form == NULL || header.length < form->min || header.length > form->max ||
 		(header.flags & ~form->flags) != 0) {
@@ -101,11 +95,11 @@ ptrdiff_t portal_frame_decode(const void *data, size_t size, struct portal_frame
 size_t portal_frame_encode(void *data, enum portal_frame_type type, uint16_t flags, uint32_t id,
 	uint32_t sequence, size_t length) {
 	const struct portal_frame_header header = {
-		.length = htole32((uint32_t)length),
-		.type = htole16((uint16_t)type),
-		.flags = htole16(flags),
-		.id = htole32(id),
-		.sequence = htole32(sequence),
+		.length = (uint32_t)length,
+		.type = (uint16_t)type,
+		.flags = flags,
+		.id = id,
+		.sequence = sequence,
 	};
 	size_t whole = portal_frame_size(length);
 	memcpy(data, &header, sizeof(header));

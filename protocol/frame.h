@@ -42,6 +42,8 @@ enum portal_frame_type {
 	PORTAL_FRAME_SIGNAL = 67,   /* id: launch; payload: portal_frame_signal */
 };
 
+#define PORTAL_CONNECT_NAME_MAX 256 /* bytes of CONNECT's name */
+
 struct portal_frame_header {
 	uint32_t length; /* bytes of payload, padding not counted */
 	uint16_t type;	 /* enum portal_frame_type */
@@ -120,6 +122,8 @@ struct portal_frame_launch {
 	uint32_t environment_count;
 };
 static_assert(sizeof(struct portal_frame_launch) == 8, "launch");
+
+#define PORTAL_LAUNCH_STRINGS_MAX 1024 /* arguments, and again environment */
 
 struct portal_frame_launched {
 	int32_t pid;   /* in the guest, 0 when it was not started */

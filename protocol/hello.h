@@ -15,6 +15,7 @@
 #define PORTAL_VERSION_MAX 1
 
 #define PORTAL_NAME_MAX 63 /* bytes of a VM's or program's name, without NUL */
+#define PORTAL_HELLO_MIN 88 /* bytes of payload: the fixed part */
 #define PORTAL_HELLO_MAX 4096
 
 enum portal_role {

@@ -63,7 +63,7 @@ int portal_transport_get_fd(const struct portal_transport *transport);
  * poll(2) events to wait for: `wanted` (POLLIN, POLLOUT) as the transport's own state needs it, such
  * as POLLOUT while a connect is under way.
  */
-short portal_transport_get_events(const struct portal_transport *transport, short wanted);
+short portal_transport_get_events(struct portal_transport *transport, short wanted);
 
 /*
  * Read what is there. Returns bytes, 0 at the end of the stream, −1 with errno (EAGAIN: nothing yet;
@@ -83,9 +83,8 @@ bool portal_transport_can_pass_fd(const struct portal_transport *transport);
 
 /*
  * True for a stream that outlives its users (virtio-serial): bytes of earlier sessions can come
- * first, and the channel announces a new session as channel.h says. In a guest such a stream reports
- * its host's absence as EAGAIN from read and write, and POLLHUP from poll(2) without end: see
- * portal_transport_get_fd's edge-triggered epoll descriptor, which a port device is wrapped in.
+ * first, and the channel marks where a new session begins. A port device in a guest is edge-triggered
+ * behind the descriptor to poll: read until EAGAIN.
  */
 bool portal_transport_is_persistent(const struct portal_transport *transport);
 
@@ -115,7 +114,8 @@ int portal_transport_listener_get_fd(const struct portal_transport_listener *lis
 /*
  * The next stream, or NULL with errno, EAGAIN when there is none. A virtio-serial port has exactly
  * one stream at a time: it is returned by the first call, and again by the first call after that
- * stream was destroyed (the listener's descriptor is readable then).
+ * stream was destroyed (the listener's descriptor is readable then). An error other than EAGAIN is
+ * final: the port is gone.
  */
 struct portal_transport *portal_transport_accept(struct portal_transport_listener *listener);
 
