@@ -76,7 +76,6 @@ static const struct wanted wanted[] = {
 	WANTED(compositor, wl_compositor_interface, 6),
 	WANTED(subcompositor, wl_subcompositor_interface, 1),
 	WANTED(shm, wl_shm_interface, 1),
-	WANTED(seat, wl_seat_interface, 9),
 	WANTED(wm_base, xdg_wm_base_interface, 6),
 	WANTED(viewporter, wp_viewporter_interface, 1),
 	WANTED(presentation, wp_presentation_interface, 1),
@@ -94,6 +93,10 @@ static void registry_handle_global(void *data, struct wl_registry *registry, uin
 			*proxy =
 				bind(client, name, wanted[i].interface, version, wanted[i].version);
 		}
+	}
+	if (client->seat_version == 0 && strcmp(interface, wl_seat_interface.name) == 0) {
+		client->seat_global = name;
+		client->seat_version = MIN(version, 9);
 	}
 	if (client->global != NULL) {
 		client->global(client, name, interface, version);

@@ -26,7 +26,8 @@ struct client {
 	struct wl_compositor *compositor;
 	struct wl_subcompositor *subcompositor;
 	struct wl_shm *shm;
-	struct wl_seat *seat; // the first one offered
+	struct wl_seat *seat; // the first one offered; seatlog_init() binds it
+	uint32_t seat_global, seat_version;
 	struct xdg_wm_base *wm_base;
 	struct wp_viewporter *viewporter; // NULL where not offered, as all below
 	struct wp_presentation *presentation;

@@ -61,6 +61,7 @@ void feature_resize(struct client *client, int argc, char **argv) {
 	struct dragger dragger = {.client = client, .width = 200, .height = 150};
 	dragger.move = argc > 0 && strcmp(argv[0], "move") == 0;
 	dragger.window = window_create(client, "resize", 0, 0);
+	dragger.window->manual = true;
 	seatlog_init(&dragger.seat, client, true);
 	dragger.seat.button = start;
 	dragger.seat.data = &dragger;

@@ -267,10 +267,13 @@ static const struct wl_seat_listener seat_listener = {
 };
 
 void seatlog_init(struct seatlog *log, struct client *client, bool quiet) {
-	if (client->seat == NULL) {
+	if (client->seat_version == 0) {
 		client_fail("no wl_seat");
 	}
 	*log = (struct seatlog){.client = client, .quiet = quiet};
+	/* Bound here and not with the other globals: its first events tell what it has. */
+	client->seat = wl_registry_bind(
+		client->registry, client->seat_global, &wl_seat_interface, client->seat_version);
 	wl_seat_add_listener(client->seat, &seat_listener, log);
 	client_roundtrip(client);
 	/* The devices' own first events (keymap, repeat). */

@@ -18,6 +18,7 @@ static void follow(struct window *window, uint32_t state, bool wanted, int width
 
 void feature_states(struct client *client, int argc, char **argv) {
 	struct window *window = window_create(client, "states", 0, 0);
+	window->manual = true;
 	xdg_toplevel_set_min_size(window->toplevel, 100, 80);
 	window_draw(window, 320, 200, 8);
 	if (!client_show_stage(client, "normal")) {
@@ -110,6 +111,7 @@ void feature_remap(struct client *client, int argc, char **argv) {
 	window_draw(window, 160, 120, 13);
 	bool going = client_show_stage(client, "mapped");
 	for (int i = 0; i < 2 && going; i++) {
+		window->mapped = false;
 		wl_surface_attach(window->surface, NULL, 0, 0);
 		wl_surface_commit(window->surface);
 		client_roundtrip(client);

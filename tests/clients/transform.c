@@ -32,7 +32,7 @@ static void update(struct client *client, struct window *window, int transform) 
 	 * transforms: the buffer is turned counter-clockwise, the flip comes first. */
 	static const struct {
 		bool right, bottom;
-	} corners[] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}, {1, 0}, {0, 0}, {0, 1}, {1, 1}};
+	} corners[] = {{0, 0}, {0, 1}, {1, 1}, {1, 0}, {1, 0}, {0, 0}, {0, 1}, {1, 1}};
 	int x = corners[transform].right ? next->width - w : 0;
 	int y = corners[transform].bottom ? next->height - h : 0;
 	buffer_rect(next, x, y, w, h, 0xffff80c0);

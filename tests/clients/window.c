@@ -76,6 +76,16 @@ static const struct xdg_toplevel_listener toplevel_listener = {
 	.wm_capabilities = toplevel_handle_wm_capabilities,
 };
 
+/* A compositor may hold back what it shows until its configure has been answered. The window with
+ * the focus is on top and will be presented; one that lost it may be covered and never be. */
+static void answer(struct window *window) {
+	window_ack(window);
+	if ((window->states & (1u << XDG_TOPLEVEL_STATE_ACTIVATED)) != 0) {
+		client_expect_frame(window->client, window->surface);
+	}
+	wl_surface_commit(window->surface);
+}
+
 static void xdg_surface_handle_configure(
 	void *data, struct xdg_surface *xdg_surface, uint32_t serial) {
 	struct window *window = data;
@@ -83,6 +93,9 @@ static void xdg_surface_handle_configure(
 	window->configured = true;
 	if (window->log) {
 		window_print(window, "configure");
+	}
+	if (window->mapped && !window->manual) {
+		answer(window);
 	}
 }
 
@@ -162,6 +175,7 @@ void window_await_configure(struct window *window) {
 }
 
 void window_show(struct window *window, struct buffer *buffer) {
+	window->mapped = true;
 	window_ack(window);
 	buffer_attach(buffer, window->surface);
 	wl_surface_damage_buffer(window->surface, 0, 0, buffer->width, buffer->height);

@@ -18,6 +18,8 @@ struct window {
 	uint32_t serial; // not yet acknowledged; 0: none
 	bool configured; // a configure has come since window_create() or window_await_configure()
 	bool log; // print every configure
+	bool mapped; // has shown content; from then on every configure is acknowledged at once,
+	bool manual; // unless this is set: whoever set it acknowledges and draws
 	struct buffer *buffer; // shown last by window_draw(), owned
 };
 

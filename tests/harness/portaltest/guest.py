@@ -1,0 +1,163 @@
+"""Where a client runs: natively in the compositor, or as the application of a guest."""
+
+import os
+import socket
+
+from . import programs
+from .deadline import Deadline, Timeout, until
+from .process import descriptor_list, descriptors
+
+
+class Native:
+    """A client connected straight to the compositor; with a label, through a security context of
+    that instance, so that the compositor marks its windows as it marks a guest's."""
+
+    def __init__(self, session, compositor, label=None):
+        self.session = session
+        self.compositor = compositor
+        self.label = label
+
+    def start(self, name, command, env=None):
+        if self.label:
+            command = [programs.TEST_CONTEXT, "org.portal.vm", self.label, *command]
+        return self.session.start(name, command, {**self.compositor.env, **(env or {})})
+
+    def stop(self):
+        pass
+
+
+class Notified:
+    """A program that says READY=1 as systemd's services do (sd_notify)."""
+
+    def __init__(self, session, name, command, env):
+        path = os.path.join(session.directory, f"notify-{name}-{len(session.processes)}")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            notify.setblocking(False)
+            self.process = session.start(name, command, {**env, "NOTIFY_SOCKET": path})
+            self._await_ready(notify, name)
+        os.unlink(path)
+
+    def _await_ready(self, notify, name):
+        deadline = Deadline(f"{name} to be ready")
+        while True:
+            try:
+                if b"READY=1" in notify.recv(4096).split(b"\n"):
+                    return
+            except BlockingIOError:
+                if not self.process.alive():
+                    raise AssertionError(
+                        f"{name} did not start\n{self.process.details()}"
+                    ) from None
+                deadline.wait_readable(notify, self.process.details)
+
+
+class Agent:
+    """A guest: an agent with a runtime directory of its own, connected straight to the compositor
+    (`--wayland-display`)."""
+
+    def __init__(self, session, compositor, name="guest"):
+        self.session = session
+        self.compositor = compositor
+        self.name = name
+        self.runtime = os.path.join(session.directory, f"runtime-{name}-{len(session.processes)}")
+        os.mkdir(self.runtime, 0o700)
+        self.start_agent()
+
+    def agent_arguments(self):
+        # The compositor's socket by its full path: the runtime directories differ.
+        display = os.path.join(self.session.runtime, self.compositor.display)
+        return ["--wayland-display", display, "--heap", "memfd:256M"]
+
+    def start_agent(self):
+        self.agent = Notified(
+            self.session,
+            f"portal-agent-{self.name}",
+            [programs.AGENT, "--name", self.name, *self.agent_arguments()],
+            {"XDG_RUNTIME_DIR": self.runtime},
+        ).process
+
+    @property
+    def display(self):
+        found = [name for name in os.listdir(self.runtime) if not name.endswith(".lock")]
+        sockets = sorted(name for name in found if name.startswith("wayland-"))
+        assert sockets, f"the agent made no Wayland socket: {found}\n{self.agent.details()}"
+        return sockets[0]
+
+    def start(self, name, command, env=None):
+        own = {"WAYLAND_DISPLAY": self.display, "XDG_RUNTIME_DIR": self.runtime}
+        return self.session.start(name, command, {**own, **(env or {})})
+
+    def processes(self):
+        return [self.agent]
+
+    def descriptors(self):
+        """Open descriptors of each of the guest's processes."""
+        return {process.name: descriptors(process.pid) for process in self.processes()}
+
+    def settled_descriptors(self):
+        """The number of descriptors once an application has come and gone: what is set up at first
+        use stands."""
+        client = self.start("test-client", [programs.TEST_CLIENT, "scale"])
+        while client.expect(r"(ready|end).*").group(1) != "end":
+            client.send("next")
+        assert client.wait_exit() == 0, client.details()
+        counts = None
+
+        def stable():
+            nonlocal counts
+            previous, counts = counts, self.descriptors()
+            return previous == counts
+
+        until("the descriptors to settle", stable, interval=0.1)
+        return counts
+
+    def await_descriptors(self, wanted):
+        """Waits until as many descriptors are open as before: what an application used is freed
+        soon after its end, and nothing tells when."""
+        try:
+            until("the descriptors to be freed", lambda: self.descriptors() == wanted)
+        except Timeout as problem:
+            raise AssertionError(
+                f"leaked descriptors: {wanted} before, {self.descriptors()} after\n"
+                f"{self.descriptor_lists()}"
+            ) from problem
+
+    def descriptor_lists(self):
+        return "\n".join(
+            f"{process.name}:\n{descriptor_list(process.pid)}" for process in self.processes()
+        )
+
+    def stop(self):
+        for process in self.processes():
+            status = process.stop()
+            assert status == 0, f"{process.name} exited with {status}\n{process.details()}"
+
+
+class Bridged(Agent):
+    """A guest whose agent and bridge talk over a unix socket, with a heap in a memfd: what
+    `portal-run local:` starts."""
+
+    def __init__(self, session, compositor, name="guest"):
+        self.socket = os.path.join(session.directory, f"channel-{name}")
+        super().__init__(session, compositor, name)
+        self.start_bridge()
+
+    def agent_arguments(self):
+        return ["--listen", f"unix:{self.socket}", "--heap", "memfd:256M"]
+
+    def start_bridge(self):
+        arguments = ["--vm", self.name, "--transport", f"unix:{self.socket}", "--heap", "memfd:"]
+        self.bridge = Notified(
+            self.session,
+            f"portal-bridge-{self.name}",
+            [programs.BRIDGE, *arguments],
+            self.compositor.env,
+        ).process
+
+    def processes(self):
+        # In the order in which they are stopped.
+        return [self.bridge, self.agent]
+
+
+KINDS = {"agent": Agent, "bridge": Bridged}

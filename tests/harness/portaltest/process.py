@@ -1,0 +1,164 @@
+"""Child processes: their lines, their exit, what they leave behind."""
+
+import os
+import re
+import signal
+import subprocess
+
+from .deadline import Deadline
+
+
+class Process:
+    """A child whose standard output is read line by line and whose errors go to a log file."""
+
+    def __init__(self, name, command, env, log_directory):
+        self.name = name
+        self.lines = []  # whole lines printed so far
+        self.expected = 0  # lines[:expected] have been looked at by expect()
+        self._partial = b""
+        self.log_path = os.path.join(log_directory, name + ".log")
+        with open(self.log_path, "ab") as log:
+            self.popen = subprocess.Popen(
+                command,
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+            )
+        os.set_blocking(self.popen.stdout.fileno(), False)
+        self.pidfd = os.pidfd_open(self.popen.pid)
+        self.eof = False
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def details(self):
+        """What a failure message says about this process."""
+        state = self.popen.poll()
+        shown = "\n".join(self.lines[-40:])
+        return (
+            f"--- {self.name}: {'running' if state is None else f'exit {state}'}; its output:\n"
+            f"{shown}\n--- {self.name}: its log:\n{self.log()[-6000:]}"
+        )
+
+    def _read(self):
+        """Takes in what stands in the pipe; False when there was nothing."""
+        try:
+            data = os.read(self.popen.stdout.fileno(), 65536)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.eof = True
+        *whole, self._partial = (self._partial + data).split(b"\n")
+        self.lines += [line.decode("utf-8", "replace") for line in whole]
+        return bool(data)
+
+    def drain(self):
+        """Takes in all that has been printed so far, without waiting."""
+        while not self.eof and self._read():
+            pass
+        return self.lines
+
+    def expect(self, pattern):
+        """Waits for a line that matches the regular expression from its start to its end; lines
+        before it are skipped. Returns the match."""
+        deadline = Deadline(f"{self.name} to print /{pattern}/")
+        while True:
+            while self.expected < len(self.lines):
+                line = self.lines[self.expected]
+                self.expected += 1
+                match = re.fullmatch(pattern, line)
+                if match:
+                    return match
+            if self.eof:
+                self.wait_exit()
+                raise AssertionError(f"{self.name} ended without /{pattern}/\n{self.details()}")
+            deadline.wait_readable(self.popen.stdout.fileno(), self.details)
+            self._read()
+
+    def send(self, line):
+        os.write(self.popen.stdin.fileno(), line.encode() + b"\n")
+
+    def close_input(self):
+        if self.popen.stdin and not self.popen.stdin.closed:
+            self.popen.stdin.close()
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def wait_exit(self):
+        """Waits for the end and returns the exit status, negative for a signal."""
+        deadline = Deadline(f"{self.name} to exit")
+        while self.popen.poll() is None:
+            deadline.wait_readable(self.pidfd, self.details)
+        while not self.eof:
+            deadline.wait_readable(self.popen.stdout.fileno(), self.details)
+            self._read()
+        return self.popen.returncode
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it if it still runs; returns the exit status."""
+        self.close_input()
+        if self.alive():
+            self.popen.send_signal(number)
+        return self.wait_exit()
+
+    def kill(self):
+        if self.alive():
+            self.popen.kill()
+        self.wait_exit()
+
+    def release(self):
+        """Closes this side's descriptors; for use after the end."""
+        self.close_input()
+        self.popen.stdout.close()
+        os.close(self.pidfd)
+
+
+def descriptors(pid):
+    """How many descriptors a process has open; None when it has gone."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def descriptor_list(pid):
+    """What those descriptors are, for a failure message."""
+    found = []
+    for number in sorted(os.listdir(f"/proc/{pid}/fd"), key=int):
+        try:
+            found.append(f"{number} {os.readlink(f'/proc/{pid}/fd/{number}')}")
+        except FileNotFoundError:
+            pass
+    return "\n".join(found)
+
+
+def mappings(pid):
+    """How many memory mappings a process has."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
+        return sum(1 for _ in file)
+
+
+def strays(environment_mark):
+    """Processes whose environment holds the mark, as (pid, command) pairs."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{entry}/environ", "rb") as file:
+                environment = file.read()
+            with open(f"/proc/{entry}/cmdline", "rb") as file:
+                command = file.read().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if environment_mark.encode() in environment and command:
+            found.append((int(entry), command))
+    return found

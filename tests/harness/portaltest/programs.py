@@ -1,0 +1,18 @@
+"""Where the programs under test are: the build directory that meson names in PORTAL_BUILD."""
+
+import os
+
+BUILD = os.environ["PORTAL_BUILD"]
+
+
+def built(path):
+    return os.path.join(BUILD, path)
+
+
+PORTAL = built("compositor/portal")
+BRIDGE = built("compositor/bridge/portal-bridge")
+RUN = built("compositor/launcher/portal-run")
+AGENT = built("guest-agent/portal-agent")
+TEST_CLIENT = built("tests/clients/test-client")
+TEST_INPUT = built("tests/clients/test-input")
+TEST_CONTEXT = built("tests/clients/test-context")
