@@ -69,10 +69,10 @@ export HOME=${PORTAL_HOME:-/tmp/home} TMPDIR=/tmp LANG=C.UTF-8 LC_ALL=C.UTF-8
 export PORTAL_CACHE=$cache PORTAL_IN_ROOT=1
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
+# The first process of the namespace is a shell that stays: it takes in the orphans of daemons, some
+# of whose parents wait for them to be gone.
+first='mkdir -p "$HOME"; cd "$1" 2>/dev/null || cd /; shift; "$@"; exit $?'
 if [ -n "$new" ]; then
-	exec chroot "$new" /bin/bash -c 'mkdir -p "$HOME"; cd "$1" 2>/dev/null || cd /; shift; exec "$@"' \
-		portal "$directory" "$@"
+	exec chroot "$new" /bin/bash -c "$first" portal "$directory" "$@"
 fi
-mkdir -p "$HOME"
-cd "$directory"
-exec "$@"
+exec /bin/bash -c "$first" portal "$directory" "$@"

@@ -1,0 +1,97 @@
+"""A libvirtd of our own, and one's dealings with it.
+
+It runs as the system's instance but on empty directories, mounted over the machine's in this mount
+namespace, so no domain and no setting of the machine is seen or touched.
+"""
+
+import os
+import socket
+import subprocess
+import tempfile
+
+from . import wait
+
+URI = "qemu:///system"
+
+# In a container-like root there is neither a cgroup to put guests in, nor a user to become, nor
+# a virtlogd to write their logs.
+_QEMU_CONF = """
+user = "root"
+group = "root"
+namespaces = []
+cgroup_controllers = []
+remember_owner = 0
+security_driver = "none"
+stdio_handler = "file"
+"""
+
+_LIBVIRTD_CONF = """
+auth_unix_rw = "none"
+auth_unix_ro = "none"
+unix_sock_group = "root"
+"""
+
+
+class Libvirtd:
+    """The daemon, from start() to stop()."""
+
+    def __init__(self):
+        self._process = None
+        self.log = None
+
+    def start(self):
+        """Starts it and returns when it accepts connections."""
+        for path in ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt",
+                     "/run/libvirt"):
+            os.makedirs(path, exist_ok=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "libvirt", path], check=True)
+        with open("/etc/libvirt/qemu.conf", "w", encoding="ascii") as file:
+            file.write(_QEMU_CONF)
+        with open("/etc/libvirt/libvirtd.conf", "w", encoding="ascii") as file:
+            file.write(_LIBVIRTD_CONF)
+        with tempfile.TemporaryDirectory() as directory, socket.socket(
+            socket.AF_UNIX, socket.SOCK_DGRAM
+        ) as notify:
+            # libvirtd tells systemd when it is ready; here we are systemd.
+            notify.bind(os.path.join(directory, "notify"))
+            notify.settimeout(wait.PATIENCE)
+            self._process, self.log = wait.start(
+                ["libvirtd"], "libvirtd",
+                env=dict(os.environ, NOTIFY_SOCKET=os.path.join(directory, "notify")),
+            )
+            try:
+                while b"READY=1" not in notify.recv(4096).split(b"\n"):
+                    pass
+            except TimeoutError:
+                raise wait.Failure(
+                    "libvirtd did not start:\n" + self.log.text.decode(errors="replace")
+                ) from None
+
+    def stop(self):
+        wait.stop(self._process)
+
+
+def virsh(*arguments):
+    """Runs virsh and returns what it prints."""
+    done = subprocess.run(
+        ["virsh", "--quiet", "--connect", URI, *arguments],
+        capture_output=True, text=True, check=False,
+    )
+    if done.returncode:
+        raise wait.Failure(f"virsh {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def domain_pid(name):
+    """The process id of a running domain's QEMU."""
+    with open(f"/run/libvirt/qemu/{name}.pid", encoding="ascii") as file:
+        return int(file.read())
+
+
+def domain_log(name):
+    """What QEMU said, for messages of failure."""
+    try:
+        with open(f"/var/log/libvirt/qemu/{name}.log", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
