@@ -1,0 +1,79 @@
+#include "decoration.h"
+
+#include <stdlib.h>
+#include <wlr/types/wlr_server_decoration.h>
+#include <wlr/types/wlr_xdg_decoration_v1.h>
+#include <wlr/types/wlr_xdg_shell.h>
+
+#include "server.h"
+#include "toplevel.h"
+
+/* An xdg_toplevel_decoration: lives at most as long as its window. */
+struct decoration {
+	struct wlr_xdg_toplevel_decoration_v1 *xdg;
+	struct wl_listener request_mode;
+	struct wl_listener destroy;
+};
+
+static void set_server_side(struct wlr_xdg_toplevel_decoration_v1 *xdg) {
+	if (xdg->toplevel->base->initialized) {
+		wlr_xdg_toplevel_decoration_v1_set_mode(xdg,
+			WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
+	}
+}
+
+static void handle_request_mode(struct wl_listener *listener, void *data) {
+	struct decoration *decoration = wl_container_of(listener, decoration, request_mode);
+	set_server_side(decoration->xdg);
+}
+
+static void handle_destroy(struct wl_listener *listener, void *data) {
+	struct decoration *decoration = wl_container_of(listener, decoration, destroy);
+	wl_list_remove(&decoration->request_mode.link);
+	wl_list_remove(&decoration->destroy.link);
+	free(decoration);
+}
+
+static void handle_new_decoration(struct wl_listener *listener, void *data) {
+	struct wlr_xdg_toplevel_decoration_v1 *xdg = data;
+	struct decoration *decoration = calloc(1, sizeof(*decoration));
+	if (decoration == NULL) {
+		wl_resource_post_no_memory(xdg->resource);
+		return;
+	}
+	decoration->xdg = xdg;
+	decoration->request_mode.notify = handle_request_mode;
+	wl_signal_add(&xdg->events.request_mode, &decoration->request_mode);
+	decoration->destroy.notify = handle_destroy;
+	wl_signal_add(&xdg->events.destroy, &decoration->destroy);
+	set_server_side(xdg);
+}
+
+void decoration_configure(struct toplevel *toplevel) {
+	struct server *server = toplevel->server;
+	bool asked = false;
+	struct wlr_xdg_toplevel_decoration_v1 *xdg;
+	wl_list_for_each(xdg, &server->globals.xdg_decoration->decorations, link) {
+		if (xdg->toplevel == toplevel->xdg) {
+			asked = true;
+			set_server_side(xdg);
+		}
+	}
+	struct wlr_server_decoration *kde;
+	wl_list_for_each(kde, &server->globals.kde_decoration->decorations, link) {
+		if (kde->surface == toplevel->xdg->base->surface) {
+			asked = kde->mode == WLR_SERVER_DECORATION_MANAGER_MODE_SERVER;
+		}
+	}
+	toplevel->draws_own_titlebar = !asked;
+}
+
+void decoration_init(struct server *server) {
+	server->new_decoration.notify = handle_new_decoration;
+	wl_signal_add(&server->globals.xdg_decoration->events.new_toplevel_decoration,
+		&server->new_decoration);
+}
+
+void decoration_finish(struct server *server) {
+	wl_list_remove(&server->new_decoration.link);
+}

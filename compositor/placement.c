@@ -1,0 +1,164 @@
+#include "placement.h"
+
+#include <stdlib.h>
+#include <wlr/types/wlr_xdg_shell.h>
+#include <wlr/util/edges.h>
+
+#include "output.h"
+#include "server.h"
+#include "toplevel.h"
+
+/* How far each new window is shifted against the one it would cover exactly. */
+#define CASCADE 32
+
+static struct output *placement_output(struct toplevel *toplevel) {
+	return toplevel->output != NULL ? toplevel->output : toplevel_find_output(toplevel);
+}
+
+/* The part of the output that is left for the window itself once its frame is drawn. */
+static struct wlr_box inner_box(struct toplevel *toplevel, struct wlr_box box) {
+	struct frame_extents extents = toplevel_extents(toplevel);
+	return (struct wlr_box){
+		.x = box.x + extents.left,
+		.y = box.y + extents.top,
+		.width = box.width - extents.left - extents.right,
+		.height = box.height - extents.top - extents.bottom,
+	};
+}
+
+struct wlr_box placement_box(struct toplevel *toplevel) {
+	struct output *output = placement_output(toplevel);
+	if (output == NULL) {
+		return toplevel->restore;
+	}
+	if (toplevel->fullscreen) {
+		return output->box;
+	}
+	struct wlr_box box = output->usable;
+	switch (toplevel->layout) {
+	case TOPLEVEL_FLOATING:
+		return toplevel->restore;
+	case TOPLEVEL_MAXIMIZED:
+		break;
+	case TOPLEVEL_SNAPPED_LEFT:
+		box.width /= 2;
+		break;
+	case TOPLEVEL_SNAPPED_RIGHT:
+		box.x += box.width / 2;
+		box.width -= box.width / 2;
+		break;
+	}
+	return inner_box(toplevel, box);
+}
+
+uint32_t placement_tiled_edges(const struct toplevel *toplevel) {
+	uint32_t vertical = WLR_EDGE_TOP | WLR_EDGE_BOTTOM;
+	switch (toplevel->layout) {
+	case TOPLEVEL_MAXIMIZED:
+		return vertical | WLR_EDGE_LEFT | WLR_EDGE_RIGHT;
+	case TOPLEVEL_SNAPPED_LEFT:
+		return vertical | WLR_EDGE_LEFT;
+	case TOPLEVEL_SNAPPED_RIGHT:
+		return vertical | WLR_EDGE_RIGHT;
+	case TOPLEVEL_FLOATING:
+		break;
+	}
+	return 0;
+}
+
+struct wlr_box placement_bounds(struct toplevel *toplevel) {
+	struct output *output = placement_output(toplevel);
+	return output != NULL ? inner_box(toplevel, output->usable) : (struct wlr_box){0};
+}
+
+static struct wlr_box centered(struct wlr_box in, int width, int height) {
+	return (struct wlr_box){
+		.x = in.x + (in.width - width) / 2,
+		.y = in.y + (in.height - height) / 2,
+		.width = width,
+		.height = height,
+	};
+}
+
+/* Moves BOX so that its top left corner, where the title bar begins, lies inside of IN. */
+static void keep_inside(struct wlr_box *box, const struct wlr_box *in) {
+	int right = in->x + in->width - box->width, bottom = in->y + in->height - box->height;
+	box->x = box->x > right ? right : box->x;
+	box->y = box->y > bottom ? bottom : box->y;
+	box->x = box->x < in->x ? in->x : box->x;
+	box->y = box->y < in->y ? in->y : box->y;
+}
+
+/* Another window stands exactly there. */
+static bool is_taken(struct toplevel *toplevel, const struct wlr_box *box) {
+	struct toplevel *other;
+	wl_list_for_each(other, &toplevel->server->toplevels, link) {
+		if (other != toplevel && other->mapped && abs(other->box.x - box->x) < CASCADE / 2 &&
+			abs(other->box.y - box->y) < CASCADE / 2) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void place_floating(struct toplevel *toplevel, const struct wlr_box *room) {
+	int width = toplevel->box.width, height = toplevel->box.height;
+	struct toplevel *parent = toplevel->xdg->parent != NULL ? toplevel->xdg->parent->base->data
+								: NULL;
+	if (parent != NULL && parent->mapped) {
+		toplevel->box = centered(parent->box, width, height);
+		keep_inside(&toplevel->box, room);
+		return;
+	}
+	struct wlr_box box = centered(*room, width, height);
+	for (int tries = 0; tries < 64 && is_taken(toplevel, &box); tries++) {
+		box.x += CASCADE;
+		box.y += CASCADE;
+		if (box.x + width > room->x + room->width) {
+			box.x = room->x;
+		}
+		if (box.y + height > room->y + room->height) {
+			box.y = room->y;
+		}
+	}
+	keep_inside(&box, room);
+	toplevel->box = box;
+}
+
+void placement_place(struct toplevel *toplevel) {
+	struct output *output = placement_output(toplevel);
+	if (output == NULL) {
+		return;
+	}
+	struct wlr_box room = inner_box(toplevel, output->usable);
+	if (toplevel->fullscreen) {
+		placement_center_fullscreen(toplevel);
+	} else if (toplevel->layout != TOPLEVEL_FLOATING) {
+		struct wlr_box box = placement_box(toplevel);
+		toplevel->box.x = box.x;
+		toplevel->box.y = box.y;
+	} else {
+		place_floating(toplevel, &room);
+	}
+}
+
+void placement_center_fullscreen(struct toplevel *toplevel) {
+	struct output *output = placement_output(toplevel);
+	if (output != NULL) {
+		toplevel_move(toplevel, output->box.x, output->box.y);
+	}
+}
+
+void placement_rescue(struct toplevel *toplevel) {
+	struct output *output = toplevel_find_output(toplevel);
+	if (output == NULL) {
+		return;
+	}
+	struct wlr_box room = inner_box(toplevel, output->usable);
+	struct wlr_box box = toplevel->box;
+	keep_inside(&box, &room);
+	toplevel_move(toplevel, box.x, box.y);
+	if (toplevel->restore.width > 0) {
+		keep_inside(&toplevel->restore, &room);
+	}
+}

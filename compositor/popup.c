@@ -1,0 +1,253 @@
+#include "popup.h"
+
+#include <stdlib.h>
+#include <wlr/types/wlr_layer_shell_v1.h>
+#include <wlr/types/wlr_scene.h>
+#include <wlr/types/wlr_xdg_shell.h>
+
+#include "compositor_config.h"
+#include "layer.h"
+#include "output.h"
+#include "server.h"
+#include "toplevel.h"
+
+struct popup {
+	struct server *server;
+	struct wlr_xdg_popup *xdg;
+	struct node node;
+	struct toplevel *toplevel; /* NULL for a popup of a layer surface */
+
+	/* In the parent's tree of popups; its origin is the parent's window geometry. */
+	struct wlr_scene_tree *tree;
+	struct wlr_scene_tree *content; /* wlroots moves it to the popup's position */
+	struct wlr_scene_rect *sides[4]; /* NULL when unlabelled */
+	struct wlr_scene_tree *popups; /* of this popup */
+
+	struct wl_listener commit;
+	struct wl_listener reposition;
+	struct wl_listener tree_destroy;
+	struct wl_listener destroy;
+};
+
+/* The tree that popups of a surface go into, and the window at the root. */
+static struct wlr_scene_tree *parent_tree(struct server *server, struct wlr_surface *parent,
+	struct toplevel **toplevel) {
+	struct wlr_xdg_surface *xdg = wlr_xdg_surface_try_from_wlr_surface(parent);
+	if (xdg != NULL && xdg->data != NULL) {
+		if (xdg->role == WLR_XDG_SURFACE_ROLE_TOPLEVEL) {
+			*toplevel = xdg->data;
+			return (*toplevel)->popups;
+		}
+		struct popup *popup = xdg->data;
+		*toplevel = popup->toplevel;
+		return popup->popups;
+	}
+	struct layer *layer = layer_from_surface(server, parent);
+	return layer != NULL ? layer->popups : NULL;
+}
+
+static bool is_labelled(const struct popup *popup) {
+	return popup->toplevel != NULL && popup->toplevel->label.kind != LABEL_LOCAL;
+}
+
+static void color_sides(struct popup *popup) {
+	if (popup->sides[0] == NULL) {
+		return;
+	}
+	uint32_t rgb = popup->toplevel->label.color;
+	float color[4] = {((rgb >> 16) & 0xff) / 255.0f, ((rgb >> 8) & 0xff) / 255.0f,
+		(rgb & 0xff) / 255.0f, 1};
+	for (int i = 0; i < 4; i++) {
+		wlr_scene_rect_set_color(popup->sides[i], color);
+	}
+}
+
+static int border_width(const struct popup *popup) {
+	return is_labelled(popup) ? popup->server->config->theme.popup_border_width : 0;
+}
+
+static void place_sides(struct popup *popup) {
+	if (popup->sides[0] == NULL) {
+		return;
+	}
+	int x = popup->xdg->current.geometry.x, y = popup->xdg->current.geometry.y;
+	int w = popup->xdg->base->geometry.width, h = popup->xdg->base->geometry.height;
+	int b = border_width(popup);
+	const struct wlr_box boxes[4] = {
+		{x - b, y - b, w + 2 * b, b},
+		{x - b, y + h, w + 2 * b, b},
+		{x - b, y, b, h},
+		{x + w, y, b, h},
+	};
+	bool shown = popup->xdg->base->surface->mapped && w > 0 && h > 0;
+	for (int i = 0; i < 4; i++) {
+		wlr_scene_node_set_enabled(&popup->sides[i]->node, shown);
+		if (shown) {
+			wlr_scene_node_set_position(&popup->sides[i]->node, boxes[i].x, boxes[i].y);
+			wlr_scene_rect_set_size(popup->sides[i], boxes[i].width, boxes[i].height);
+		}
+	}
+}
+
+/* Keeps the popup on the output of its window, border included. */
+static void unconstrain(struct popup *popup) {
+	struct wlr_box box;
+	int origin_x, origin_y;
+	struct output *output;
+	struct toplevel *toplevel = popup->toplevel;
+	if (toplevel != NULL) {
+		const struct wlr_box *geometry = &toplevel->xdg->base->geometry;
+		output = toplevel_find_output(toplevel);
+		// The box is wanted in coordinates of the root's surface, not of its geometry.
+		origin_x = toplevel->box.x - geometry->x;
+		origin_y = toplevel->box.y - geometry->y;
+	} else {
+		wlr_scene_node_coords(&popup->tree->node, &origin_x, &origin_y);
+		output = output_at(popup->server, origin_x, origin_y);
+	}
+	if (output == NULL) {
+		return;
+	}
+	int border = border_width(popup);
+	box = (struct wlr_box){
+		.x = output->box.x - origin_x + border,
+		.y = output->box.y - origin_y + border,
+		.width = output->box.width - 2 * border,
+		.height = output->box.height - 2 * border,
+	};
+	wlr_xdg_popup_unconstrain_from_box(popup->xdg, &box);
+}
+
+static void handle_commit(struct wl_listener *listener, void *data) {
+	struct popup *popup = wl_container_of(listener, popup, commit);
+	if (popup->xdg->base->initial_commit) {
+		unconstrain(popup);
+		return;
+	}
+	if (popup->tree == NULL) {
+		return;
+	}
+	wlr_scene_node_set_position(&popup->popups->node, popup->xdg->current.geometry.x,
+		popup->xdg->current.geometry.y);
+	if (is_labelled(popup)) {
+		wlr_scene_subsurface_tree_set_clip(&popup->content->node,
+			&popup->xdg->base->geometry);
+	}
+	place_sides(popup);
+}
+
+static void handle_reposition(struct wl_listener *listener, void *data) {
+	struct popup *popup = wl_container_of(listener, popup, reposition);
+	if (popup->tree != NULL) {
+		unconstrain(popup);
+	}
+}
+
+/* The parent's tree can go first, and with it ours. */
+static void handle_tree_destroy(struct wl_listener *listener, void *data) {
+	struct popup *popup = wl_container_of(listener, popup, tree_destroy);
+	wl_list_remove(&popup->tree_destroy.link);
+	wl_list_init(&popup->tree_destroy.link);
+	popup->tree = NULL;
+	popup->toplevel = NULL;
+	for (int i = 0; i < 4; i++) {
+		popup->sides[i] = NULL;
+	}
+}
+
+static void handle_destroy(struct wl_listener *listener, void *data) {
+	struct popup *popup = wl_container_of(listener, popup, destroy);
+	wl_list_remove(&popup->commit.link);
+	wl_list_remove(&popup->reposition.link);
+	wl_list_remove(&popup->destroy.link);
+	popup->xdg->base->data = NULL;
+	if (popup->tree != NULL) {
+		wlr_scene_node_destroy(&popup->tree->node);
+	}
+	free(popup);
+}
+
+static bool create_nodes(struct popup *popup, struct wlr_scene_tree *parent) {
+	const float transparent[4] = {0};
+	popup->tree = wlr_scene_tree_create(parent);
+	if (popup->tree == NULL) {
+		return false;
+	}
+	popup->node = (struct node){.kind = NODE_POPUP, .owner = popup};
+	node_attach(&popup->node, &popup->tree->node);
+	popup->content = wlr_scene_xdg_surface_create(popup->tree, popup->xdg->base);
+	bool ok = popup->content != NULL;
+	for (int i = 0; i < 4 && is_labelled(popup); i++) {
+		popup->sides[i] = wlr_scene_rect_create(popup->tree, 0, 0, transparent);
+		ok = ok && popup->sides[i] != NULL;
+	}
+	popup->popups = wlr_scene_tree_create(popup->tree);
+	if (!ok || popup->popups == NULL) {
+		wlr_scene_node_destroy(&popup->tree->node);
+		return false;
+	}
+	color_sides(popup);
+	return true;
+}
+
+static void handle_new_popup(struct wl_listener *listener, void *data) {
+	struct server *server = wl_container_of(listener, server, new_popup);
+	struct wlr_xdg_popup *xdg = data;
+	struct toplevel *toplevel = NULL;
+	// A popup without a parent gets one from layer-shell; layer.c hands it in then.
+	struct wlr_scene_tree *parent =
+		xdg->parent != NULL ? parent_tree(server, xdg->parent, &toplevel) : NULL;
+	if (parent != NULL) {
+		popup_create(server, xdg, parent, toplevel);
+	}
+}
+
+void popup_create(struct server *server, struct wlr_xdg_popup *xdg, struct wlr_scene_tree *parent,
+	struct toplevel *toplevel) {
+	struct popup *popup = calloc(1, sizeof(*popup));
+	if (popup == NULL) {
+		wl_resource_post_no_memory(xdg->resource);
+		return;
+	}
+	popup->server = server;
+	popup->xdg = xdg;
+	popup->toplevel = toplevel;
+	if (!create_nodes(popup, parent)) {
+		free(popup);
+		wl_resource_post_no_memory(xdg->resource);
+		return;
+	}
+	xdg->base->data = popup;
+	popup->commit.notify = handle_commit;
+	wl_signal_add(&xdg->base->surface->events.commit, &popup->commit);
+	popup->reposition.notify = handle_reposition;
+	wl_signal_add(&xdg->events.reposition, &popup->reposition);
+	popup->tree_destroy.notify = handle_tree_destroy;
+	wl_signal_add(&popup->tree->node.events.destroy, &popup->tree_destroy);
+	popup->destroy.notify = handle_destroy;
+	wl_signal_add(&xdg->events.destroy, &popup->destroy);
+}
+
+static void refresh(struct wlr_scene_tree *popups) {
+	struct wlr_scene_node *child;
+	wl_list_for_each(child, &popups->children, link) {
+		struct node *node = child->data;
+		struct popup *popup = node->owner;
+		color_sides(popup);
+		place_sides(popup);
+		refresh(popup->popups);
+	}
+}
+
+void popup_refresh(struct toplevel *toplevel) {
+	refresh(toplevel->popups);
+}
+
+void popup_init(struct server *server) {
+	server->new_popup.notify = handle_new_popup;
+	wl_signal_add(&server->globals.xdg_shell->events.new_popup, &server->new_popup);
+}
+
+void popup_finish(struct server *server) {
+	wl_list_remove(&server->new_popup.link);
+}

@@ -1,0 +1,29 @@
+#ifndef POPUP_H
+#define POPUP_H
+
+struct server;
+struct toplevel;
+struct wlr_scene_tree;
+struct wlr_xdg_popup;
+
+/*
+ * Menus and tooltips. A popup can reach beyond its window, so it carries the label of its window as
+ * a border of its own, drawn around it by the compositor, and what it draws beyond its geometry is
+ * cut off.
+ */
+
+/** Listens for new popups of windows. */
+void popup_init(struct server *server);
+void popup_finish(struct server *server);
+
+/**
+ * Shows a popup in the tree of popups of its parent. TOPLEVEL is the window at the root, NULL for a
+ * layer surface.
+ */
+void popup_create(struct server *server, struct wlr_xdg_popup *xdg, struct wlr_scene_tree *parent,
+	struct toplevel *toplevel);
+
+/** The label of a window has changed. */
+void popup_refresh(struct toplevel *toplevel);
+
+#endif

@@ -1,0 +1,275 @@
+#include "seat.h"
+
+#include <stdlib.h>
+#include <wlr/types/wlr_cursor.h>
+#include <wlr/types/wlr_idle_notify_v1.h>
+#include <wlr/types/wlr_keyboard.h>
+#include <wlr/types/wlr_layer_shell_v1.h>
+#include <wlr/types/wlr_output.h>
+#include <wlr/types/wlr_seat.h>
+#include <wlr/types/wlr_xcursor_manager.h>
+#include <wlr/types/wlr_xdg_shell.h>
+
+#include "compositor_config.h"
+#include "cursor.h"
+#include "input.h"
+#include "interactive.h"
+#include "keyboard.h"
+#include "layer.h"
+#include "output.h"
+#include "selection.h"
+#include "server.h"
+#include "toplevel.h"
+
+static bool is_focused_anywhere(struct toplevel *toplevel) {
+	struct seat *seat;
+	wl_list_for_each(seat, &toplevel->server->seats, link) {
+		if (seat->focused == toplevel && seat->focused_layer == NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void update_activated(struct toplevel *toplevel) {
+	if (toplevel != NULL) {
+		toplevel_set_activated(toplevel, is_focused_anywhere(toplevel));
+	}
+}
+
+/* Sends the keyboard to whatever has it now. */
+static void enter_keyboard(struct seat *seat) {
+	struct wlr_surface *surface = NULL;
+	if (seat->focused_layer != NULL) {
+		surface = seat->focused_layer->surface->surface;
+	} else if (seat->focused != NULL) {
+		surface = seat->focused->xdg->base->surface;
+	}
+	if (surface == NULL) {
+		wlr_seat_keyboard_notify_clear_focus(seat->wlr_seat);
+		return;
+	}
+	struct wlr_keyboard *keyboard = wlr_seat_get_keyboard(seat->wlr_seat);
+	if (keyboard != NULL) {
+		uint32_t keys[WLR_KEYBOARD_KEYS_CAP];
+		size_t count = keyboard_pressed_keys(seat, keyboard, keys);
+		wlr_seat_keyboard_notify_enter(seat->wlr_seat, surface, keys, count,
+			&keyboard->modifiers);
+	} else {
+		wlr_seat_keyboard_notify_enter(seat->wlr_seat, surface, NULL, 0, NULL);
+	}
+}
+
+void seat_focus(struct seat *seat, struct toplevel *toplevel) {
+	struct toplevel *old = seat->focused;
+	if (toplevel != NULL) {
+		toplevel_set_minimized(toplevel, false);
+		wl_list_remove(&toplevel->link);
+		wl_list_insert(&seat->server->toplevels, &toplevel->link);
+	}
+	seat->focused = toplevel;
+	seat->focused_layer = layer_exclusive(seat->server);
+	if (old != toplevel) {
+		update_activated(old);
+	}
+	update_activated(toplevel);
+	enter_keyboard(seat);
+}
+
+void seat_focus_layer(struct seat *seat, struct layer *layer) {
+	struct layer *exclusive = layer_exclusive(seat->server);
+	seat->focused_layer = exclusive != NULL ? exclusive : layer;
+	update_activated(seat->focused);
+	enter_keyboard(seat);
+}
+
+/* The most recently focused window that can be seen. */
+static struct toplevel *topmost(struct server *server) {
+	struct toplevel *toplevel;
+	wl_list_for_each(toplevel, &server->toplevels, link) {
+		if (toplevel->mapped && !toplevel->minimized) {
+			return toplevel;
+		}
+	}
+	return NULL;
+}
+
+void seat_update_focus(struct server *server) {
+	struct layer *exclusive = layer_exclusive(server);
+	struct seat *seat;
+	wl_list_for_each(seat, &server->seats, link) {
+		if (exclusive != NULL && seat->focused_layer != exclusive) {
+			seat_focus_layer(seat, exclusive);
+		} else if (exclusive == NULL && seat->focused_layer != NULL &&
+			seat->focused_layer->surface->current.keyboard_interactive ==
+				ZWLR_LAYER_SURFACE_V1_KEYBOARD_INTERACTIVITY_NONE) {
+			seat_focus(seat, seat->focused);
+		}
+	}
+}
+
+void seat_cycle(struct seat *seat, int direction) {
+	struct server *server = seat->server;
+	struct wl_list *start = seat->focused != NULL ? &seat->focused->link : &server->toplevels;
+	struct wl_list *at = direction > 0 ? start->next : start->prev;
+	for (; at != start; at = direction > 0 ? at->next : at->prev) {
+		if (at == &server->toplevels) {
+			continue;
+		}
+		struct toplevel *toplevel = wl_container_of(at, toplevel, link);
+		if (toplevel->mapped) {
+			seat_focus(seat, toplevel);
+			toplevel_raise(toplevel);
+			return;
+		}
+	}
+}
+
+static bool may_take_focus(struct seat *seat, struct toplevel *toplevel) {
+	struct toplevel *focused = seat->focused;
+	switch (seat->server->config->focus_new) {
+	case CONFIG_FOCUS_NEW_ALWAYS:
+		return true;
+	case CONFIG_FOCUS_NEW_SAME_LABEL:
+		return focused == NULL || label_equal(&focused->label, &toplevel->label);
+	case CONFIG_FOCUS_NEW_NEVER:
+		return focused == NULL;
+	}
+	return true;
+}
+
+void seat_toplevel_mapped(struct toplevel *toplevel) {
+	struct server *server = toplevel->server;
+	struct seat *seat = wl_container_of(server->seats.next, seat, link);
+	if (may_take_focus(seat, toplevel)) {
+		toplevel_raise(toplevel);
+		seat_focus(seat, toplevel);
+	} else {
+		toplevel_raise(seat->focused);
+	}
+	seat_update_pointers(server);
+}
+
+void seat_cancel_interactive(struct toplevel *toplevel) {
+	struct seat *seat;
+	wl_list_for_each(seat, &toplevel->server->seats, link) {
+		if (seat->interactive.toplevel == toplevel) {
+			interactive_end(seat);
+		}
+	}
+}
+
+void seat_forget_toplevel(struct toplevel *toplevel) {
+	struct seat *seat;
+	seat_cancel_interactive(toplevel);
+	// Last in the order, so that it is not what the focus falls back to.
+	wl_list_remove(&toplevel->link);
+	wl_list_insert(toplevel->server->toplevels.prev, &toplevel->link);
+	wl_list_for_each(seat, &toplevel->server->seats, link) {
+		if (seat->hovered == toplevel) {
+			seat->hovered = NULL;
+		}
+		if (seat->pressed.toplevel == toplevel) {
+			seat->pressed.toplevel = NULL;
+		}
+		if (seat->focused == toplevel) {
+			struct toplevel *next = topmost(toplevel->server);
+			seat_focus(seat, next != toplevel ? next : NULL);
+			if (seat->focused != NULL) {
+				toplevel_raise(seat->focused);
+			}
+		}
+	}
+	seat_update_pointers(toplevel->server);
+}
+
+void seat_forget_layer(struct layer *layer) {
+	struct seat *seat;
+	wl_list_for_each(seat, &layer->server->seats, link) {
+		if (seat->focused_layer == layer) {
+			seat_focus(seat, seat->focused);
+		}
+	}
+	seat_update_pointers(layer->server);
+}
+
+void seat_update_pointers(struct server *server) {
+	if (server->stopping) {
+		return;
+	}
+	struct seat *seat;
+	wl_list_for_each(seat, &server->seats, link) {
+		cursor_update(seat, 0);
+	}
+}
+
+/* The theme itself is the server's; a seat whose pointer shows one of its shapes loads it anew. */
+void seat_reload_cursors(struct server *server) {
+	struct output *output;
+	wl_list_for_each(output, &server->outputs, link) {
+		if (output->scene_output != NULL) {
+			wlr_xcursor_manager_load(server->xcursor, output->wlr_output->scale);
+		}
+	}
+	struct seat *seat;
+	wl_list_for_each(seat, &server->seats, link) {
+		if (seat->image.surface == NULL) {
+			cursor_set_shape(seat, "default");
+		}
+	}
+	seat_update_pointers(server);
+}
+
+void seat_update_capabilities(struct seat *seat) {
+	uint32_t capabilities = WL_SEAT_CAPABILITY_POINTER;
+	if (!wl_list_empty(&seat->keyboards)) {
+		capabilities |= WL_SEAT_CAPABILITY_KEYBOARD;
+	}
+	if (input_has_touch(seat)) {
+		capabilities |= WL_SEAT_CAPABILITY_TOUCH;
+	}
+	wlr_seat_set_capabilities(seat->wlr_seat, capabilities);
+}
+
+void seat_notify_activity(struct seat *seat) {
+	wlr_idle_notifier_v1_notify_activity(seat->server->globals.idle_notifier, seat->wlr_seat);
+}
+
+struct seat *seat_create(struct server *server, const char *name) {
+	struct seat *seat = calloc(1, sizeof(*seat));
+	if (seat == NULL) {
+		return NULL;
+	}
+	seat->server = server;
+	wl_list_init(&seat->keyboards);
+	wl_list_init(&seat->devices);
+	seat->wlr_seat = wlr_seat_create(server->display, name);
+	seat->cursor = wlr_cursor_create();
+	if (seat->wlr_seat == NULL || seat->cursor == NULL) {
+		if (seat->cursor != NULL) {
+			wlr_cursor_destroy(seat->cursor);
+		}
+		if (seat->wlr_seat != NULL) {
+			wlr_seat_destroy(seat->wlr_seat);
+		}
+		free(seat);
+		return NULL;
+	}
+	seat->wlr_seat->data = seat;
+	wlr_cursor_attach_output_layout(seat->cursor, server->layout);
+	wl_list_insert(server->seats.prev, &seat->link);
+	cursor_init(seat);
+	selection_init(seat);
+	seat_update_capabilities(seat);
+	return seat;
+}
+
+void seat_destroy(struct seat *seat) {
+	selection_finish(seat);
+	input_destroy_all(seat);
+	cursor_finish(seat);
+	wl_list_remove(&seat->link);
+	wlr_cursor_destroy(seat->cursor);
+	wlr_seat_destroy(seat->wlr_seat);
+	free(seat);
+}

@@ -1,0 +1,107 @@
+#ifndef SEAT_H
+#define SEAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-server-core.h>
+#include <wlr/util/box.h>
+
+#include "titlebar.h"
+
+struct layer;
+struct server;
+struct toplevel;
+struct wlr_cursor;
+struct wlr_pointer_constraint_v1;
+struct wlr_seat;
+struct wlr_surface;
+
+/* One user's pointer, keyboard and touch. Each seat has its own focus. */
+struct seat {
+	struct server *server;
+	struct wl_list link; // server.seats
+	struct wlr_seat *wlr_seat;
+	struct wlr_cursor *cursor;
+	struct wl_list keyboards; // keyboard.link
+	struct wl_list devices; // input.link
+
+	/* The window that has, or would have, the keyboard. */
+	struct toplevel *focused;
+	/* The layer surface that has it instead. */
+	struct layer *focused_layer;
+
+	/* The window being moved or resized; NULL: none. */
+	struct {
+		struct toplevel *toplevel;
+		uint32_t edges; /* enum wlr_edges, 0: move */
+		double x, y; /* of the pointer at the beginning */
+		struct wlr_box box; /* of the window then */
+	} interactive;
+
+	/* The frame whose button is under the pointer, and the one that was pressed. */
+	struct toplevel *hovered;
+	struct {
+		struct toplevel *toplevel;
+		enum titlebar_button button;
+		uint32_t time; /* of the last press on a title bar, for double clicks */
+	} pressed;
+
+	/* What the pointer looks like: a client's surface, or a named shape. */
+	struct {
+		struct wlr_surface *surface;
+		int32_t hotspot_x, hotspot_y;
+		struct wl_listener commit;
+		struct wl_listener destroy;
+	} image;
+
+	/* The top left corner of the surface that has the pointer, in layout coordinates, as of when
+	 * the pointer was last seen inside it. */
+	double origin_x, origin_y;
+
+	/* The pointer constraint that holds, or NULL. */
+	struct wlr_pointer_constraint_v1 *constraint;
+	struct wl_listener constraint_destroy;
+
+	struct wl_listener motion;
+	struct wl_listener motion_absolute;
+	struct wl_listener button;
+	struct wl_listener axis;
+	struct wl_listener frame;
+	struct wl_listener request_set_cursor;
+	struct wl_listener request_set_selection;
+	struct wl_listener request_set_primary_selection;
+	struct wl_listener request_start_drag;
+	struct wl_listener start_drag;
+};
+
+/** Makes a seat and adds it to the server. NULL when memory is out. */
+struct seat *seat_create(struct server *server, const char *name);
+void seat_destroy(struct seat *seat);
+
+/** Gives the keyboard to a window (NULL: to none) and puts it first in the order of windows. */
+void seat_focus(struct seat *seat, struct toplevel *toplevel);
+/** The same for a layer surface that asks for the keyboard when it is clicked. */
+void seat_focus_layer(struct seat *seat, struct layer *layer);
+/** Moves the focus to the next (DIRECTION 1) or previous (-1) window. */
+void seat_cycle(struct seat *seat, int direction);
+
+/** A window has appeared: does it get the keyboard? */
+void seat_toplevel_mapped(struct toplevel *toplevel);
+/** A window can no longer have any seat's attention. */
+void seat_forget_toplevel(struct toplevel *toplevel);
+void seat_forget_layer(struct layer *layer);
+void seat_cancel_interactive(struct toplevel *toplevel);
+
+/** Gives the keyboard of every seat to where it belongs now. */
+void seat_update_focus(struct server *server);
+/** Things have moved below the pointers. */
+void seat_update_pointers(struct server *server);
+/** The cursor theme or the scales of outputs have changed. */
+void seat_reload_cursors(struct server *server);
+
+/** What the seat offers depends on its devices. */
+void seat_update_capabilities(struct seat *seat);
+/** The user has done something. */
+void seat_notify_activity(struct seat *seat);
+
+#endif

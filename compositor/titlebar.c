@@ -1,0 +1,278 @@
+#include "titlebar.h"
+
+#include <math.h>
+#include <pango/pangocairo.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "buffer.h"
+#include "compositor_config.h"
+#include "label.h"
+
+#define PADDING 8
+/* The text of a guest is drawn by the compositor's own text stack: no more of it than is seen. */
+#define TITLE_MAX 256
+
+struct color {
+	double r, g, b;
+};
+
+static struct color color_from(uint32_t rgb) {
+	return (struct color){
+		((rgb >> 16) & 0xff) / 255.0,
+		((rgb >> 8) & 0xff) / 255.0,
+		(rgb & 0xff) / 255.0,
+	};
+}
+
+static void set_color(cairo_t *cairo, struct color color, double alpha) {
+	cairo_set_source_rgba(cairo, color.r, color.g, color.b, alpha);
+}
+
+/* Black or white, whichever reads better on COLOR (WCAG 2's relative luminance). */
+static struct color contrasting(struct color color) {
+	double channels[] = {color.r, color.g, color.b};
+	for (int i = 0; i < 3; i++) {
+		channels[i] = channels[i] <= 0.04045 ? channels[i] / 12.92
+						     : pow((channels[i] + 0.055) / 1.055, 2.4);
+	}
+	double luminance = 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2];
+	// Both contrasts are equal at a luminance of about 0.18.
+	return luminance > 0.2 ? color_from(0x101114) : color_from(0xffffff);
+}
+
+static PangoLayout *create_layout(PangoContext *context, const struct config_theme *theme,
+	bool bold) {
+	PangoLayout *layout = pango_layout_new(context);
+	PangoFontDescription *font = pango_font_description_from_string(theme->font);
+	if (bold) {
+		pango_font_description_set_weight(font, PANGO_WEIGHT_BOLD);
+	}
+	pango_layout_set_font_description(layout, font);
+	pango_font_description_free(font);
+	pango_layout_set_single_paragraph_mode(layout, TRUE);
+	return layout;
+}
+
+int titlebar_height(const struct config_theme *theme) {
+	PangoContext *context =
+		pango_font_map_create_context(pango_cairo_font_map_get_default());
+	PangoLayout *layout = create_layout(context, theme, true);
+	int height;
+	pango_layout_set_text(layout, "Âg", -1);
+	pango_layout_get_pixel_size(layout, NULL, &height);
+	g_object_unref(layout);
+	g_object_unref(context);
+	return height + 10;
+}
+
+static double button_width(const struct titlebar *bar) {
+	return bar->height + 4;
+}
+
+enum titlebar_button titlebar_button_at(const struct titlebar *bar, double x, double y) {
+	if (y < 0 || y >= bar->height || x < 0 || x >= bar->width) {
+		return TITLEBAR_NONE;
+	}
+	double width = button_width(bar);
+	switch ((int)floor((bar->width - x) / width)) {
+	case 0:
+		return TITLEBAR_CLOSE;
+	case 1:
+		return TITLEBAR_MAXIMIZE;
+	case 2:
+		return TITLEBAR_MINIMIZE;
+	default:
+		return TITLEBAR_NONE;
+	}
+}
+
+static void draw_symbol(cairo_t *cairo, enum titlebar_button button, bool maximized, double x,
+	double y, double half) {
+	switch (button) {
+	case TITLEBAR_CLOSE:
+		cairo_move_to(cairo, x - half, y - half);
+		cairo_line_to(cairo, x + half, y + half);
+		cairo_move_to(cairo, x + half, y - half);
+		cairo_line_to(cairo, x - half, y + half);
+		break;
+	case TITLEBAR_MAXIMIZE:
+		if (maximized) {
+			cairo_rectangle(cairo, x - half, y - half + 2, 2 * half - 2, 2 * half - 2);
+			cairo_move_to(cairo, x - half + 2, y - half);
+			cairo_line_to(cairo, x + half, y - half);
+			cairo_line_to(cairo, x + half, y + half - 2);
+		} else {
+			cairo_rectangle(cairo, x - half, y - half, 2 * half, 2 * half);
+		}
+		break;
+	case TITLEBAR_MINIMIZE:
+		cairo_move_to(cairo, x - half, y + half);
+		cairo_line_to(cairo, x + half, y + half);
+		break;
+	case TITLEBAR_NONE:
+		return;
+	}
+	cairo_stroke(cairo);
+}
+
+static void draw_buttons(cairo_t *cairo, const struct titlebar *bar, struct color text) {
+	double width = button_width(bar);
+	cairo_set_line_width(cairo, 1.4);
+	for (int i = 0; i < 3; i++) {
+		enum titlebar_button button = (enum titlebar_button)(TITLEBAR_CLOSE - i);
+		double left = bar->width - (i + 1) * width;
+		if (left < 0) {
+			break;
+		}
+		bool hovered = bar->hovered == button;
+		if (hovered) {
+			set_color(cairo, button == TITLEBAR_CLOSE ? color_from(0xd8372b) : text,
+				button == TITLEBAR_CLOSE ? 1 : 0.18);
+			cairo_rectangle(cairo, left, 0, width, bar->height);
+			cairo_fill(cairo);
+		}
+		set_color(cairo, hovered && button == TITLEBAR_CLOSE ? color_from(0xffffff) : text,
+			bar->focused || hovered ? 1 : 0.6);
+		// Half pixels, so that thin lines fall onto whole ones.
+		draw_symbol(cairo, button, bar->maximized, floor(left + width / 2) + 0.5,
+			floor(bar->height / 2.0) + 0.5, 4);
+	}
+}
+
+static void rounded_rectangle(cairo_t *cairo, double x, double y, double width, double height,
+	double radius) {
+	cairo_new_sub_path(cairo);
+	cairo_arc(cairo, x + width - radius, y + radius, radius, -M_PI / 2, 0);
+	cairo_arc(cairo, x + width - radius, y + height - radius, radius, 0, M_PI / 2);
+	cairo_arc(cairo, x + radius, y + height - radius, radius, M_PI / 2, M_PI);
+	cairo_arc(cairo, x + radius, y + radius, radius, M_PI, 3 * M_PI / 2);
+	cairo_close_path(cairo);
+}
+
+/* Draws text vertically centred, at most WIDTH wide. Returns the width it took. */
+static int draw_text(cairo_t *cairo, const struct config_theme *theme, const char *text, bool bold,
+	double x, int width, int height) {
+	PangoContext *context = pango_cairo_create_context(cairo);
+	PangoLayout *layout = create_layout(context, theme, bold);
+	int text_width, text_height;
+	pango_layout_set_text(layout, text, -1);
+	pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END);
+	pango_layout_set_width(layout, width * PANGO_SCALE);
+	pango_layout_get_pixel_size(layout, &text_width, &text_height);
+	// The direction of a guest's text must not move it away from where titles begin.
+	pango_layout_set_auto_dir(layout, FALSE);
+	cairo_move_to(cairo, x, floor((height - text_height) / 2.0));
+	pango_cairo_show_layout(cairo, layout);
+	g_object_unref(layout);
+	g_object_unref(context);
+	return text_width < width ? text_width : width;
+}
+
+static int text_width(cairo_t *cairo, const struct config_theme *theme, const char *text) {
+	PangoContext *context = pango_cairo_create_context(cairo);
+	PangoLayout *layout = create_layout(context, theme, true);
+	int width;
+	pango_layout_set_text(layout, text, -1);
+	pango_layout_get_pixel_size(layout, &width, NULL);
+	g_object_unref(layout);
+	g_object_unref(context);
+	return width;
+}
+
+/* The label's name in a pill that the title cannot reach. Returns where the title begins. */
+static double draw_label(cairo_t *cairo, const struct config_theme *theme,
+	const struct titlebar *bar, double end) {
+	const struct label *label = bar->label;
+	if (label->text == NULL) {
+		return PADDING;
+	}
+	struct color color = color_from(label->color);
+	struct color text = contrasting(color);
+	double left = 5, top = 4, height = bar->height - 2 * top;
+	double room = end - left - 2 * PADDING;
+	double width = fmin(text_width(cairo, theme, label->text), room);
+	if (width < 1) {
+		return end;
+	}
+	rounded_rectangle(cairo, left, top, width + 2 * PADDING, height, 4);
+	if (bar->focused && label->kind != LABEL_SANDBOX) {
+		// The bar itself has the label's colour.
+		set_color(cairo, text, 0.16);
+	} else {
+		set_color(cairo, color, 1);
+	}
+	cairo_fill(cairo);
+	set_color(cairo, text, 1);
+	draw_text(cairo, theme, label->text, true, left + PADDING, (int)ceil(width), bar->height);
+	return left + width + 2 * PADDING + PADDING;
+}
+
+/* A title is whatever the guest says: one line of valid UTF-8 without control characters. */
+static void sanitize_title(char *title, size_t size, const char *untrusted_title) {
+	size_t used = 0;
+	const char *end;
+	size_t length = strnlen(untrusted_title, TITLE_MAX * 4);
+	g_utf8_validate(untrusted_title, (gssize)length, &end);
+	for (const char *p = untrusted_title; p < end; p = g_utf8_next_char(p)) {
+		gunichar c = g_utf8_get_char(p);
+		GUnicodeType type = g_unichar_type(c);
+		char encoded[6];
+		// Format characters include the ones that reorder text.
+		if (type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT ||
+			type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR) {
+			c = ' ';
+		}
+		int count = g_unichar_to_utf8(c, encoded);
+		if (used + (size_t)count >= size) {
+			break;
+		}
+		memcpy(title + used, encoded, (size_t)count);
+		used += (size_t)count;
+	}
+	title[used] = '\0';
+}
+
+static void draw(cairo_t *cairo, const struct config_theme *theme, const struct titlebar *bar) {
+	bool labelled = bar->label->kind == LABEL_VM || bar->label->kind == LABEL_UNKNOWN_VM;
+	struct color back, text;
+	if (!bar->focused) {
+		back = color_from(theme->bar_unfocused);
+		text = color_from(theme->text_unfocused);
+	} else if (labelled) {
+		back = color_from(bar->label->color);
+		text = contrasting(back);
+	} else {
+		back = color_from(theme->bar_focused);
+		text = color_from(theme->text_focused);
+	}
+	set_color(cairo, back, 1);
+	cairo_paint(cairo);
+	draw_buttons(cairo, bar, text);
+	double end = bar->width - 3 * button_width(bar);
+	double start = draw_label(cairo, theme, bar, end);
+	if (bar->untrusted_title != NULL && end - start > 2 * PADDING) {
+		char title[TITLE_MAX];
+		sanitize_title(title, sizeof(title), bar->untrusted_title);
+		set_color(cairo, text, 1);
+		draw_text(cairo, theme, title, false, start, (int)(end - start - PADDING),
+			bar->height);
+	}
+}
+
+struct wlr_buffer *titlebar_draw(const struct config_theme *theme, const struct titlebar *bar) {
+	int width = (int)ceil(bar->width * bar->scale), height = (int)ceil(bar->height * bar->scale);
+	if (width <= 0 || height <= 0 || width > 16384) {
+		return NULL;
+	}
+	struct buffer *buffer = buffer_create(width, height);
+	if (buffer == NULL) {
+		return NULL;
+	}
+	cairo_t *cairo = cairo_create(buffer->surface);
+	cairo_scale(cairo, bar->scale, bar->scale);
+	draw(cairo, theme, bar);
+	cairo_destroy(cairo);
+	cairo_surface_flush(buffer->surface);
+	return &buffer->base;
+}

@@ -1,0 +1,444 @@
+#include "toplevel.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <wlr/types/wlr_scene.h>
+#include <wlr/types/wlr_xdg_shell.h>
+#include <wlr/util/edges.h>
+#include <wlr/util/log.h>
+
+#include "compositor_config.h"
+#include "decoration.h"
+#include "interactive.h"
+#include "output.h"
+#include "placement.h"
+#include "popup.h"
+#include "seat.h"
+#include "server.h"
+
+struct toplevel *toplevel_from_surface(struct wlr_surface *surface) {
+	struct wlr_surface *root = surface != NULL ? wlr_surface_get_root_surface(surface) : NULL;
+	while (root != NULL) {
+		struct wlr_xdg_surface *xdg = wlr_xdg_surface_try_from_wlr_surface(root);
+		if (xdg == NULL || xdg->data == NULL) {
+			return NULL;
+		}
+		if (xdg->role == WLR_XDG_SURFACE_ROLE_TOPLEVEL) {
+			return xdg->data;
+		}
+		if (xdg->role != WLR_XDG_SURFACE_ROLE_POPUP || xdg->popup == NULL ||
+			xdg->popup->parent == NULL) {
+			return NULL;
+		}
+		root = wlr_surface_get_root_surface(xdg->popup->parent);
+	}
+	return NULL;
+}
+
+struct toplevel *toplevel_by_id(struct server *server, uint64_t id) {
+	struct toplevel *toplevel;
+	wl_list_for_each(toplevel, &server->toplevels, link) {
+		if (toplevel->id == id) {
+			return toplevel;
+		}
+	}
+	return NULL;
+}
+
+static enum frame_style frame_style(const struct toplevel *toplevel) {
+	bool local = toplevel->label.kind == LABEL_LOCAL;
+	if (toplevel->fullscreen) {
+		bool shown = toplevel->server->config->fullscreen_label ==
+			CONFIG_FULLSCREEN_LABEL_BORDER;
+		return local || !shown ? FRAME_NONE : FRAME_FULLSCREEN;
+	}
+	return local && toplevel->draws_own_titlebar ? FRAME_BORDER : FRAME_FULL;
+}
+
+struct frame_extents toplevel_extents(struct toplevel *toplevel) {
+	return frame_extents(toplevel->frame, frame_style(toplevel));
+}
+
+struct output *toplevel_find_output(struct toplevel *toplevel) {
+	const struct wlr_box *box = &toplevel->box;
+	return output_at(toplevel->server, box->x + box->width / 2.0, box->y + box->height / 2.0);
+}
+
+void toplevel_clamp_size(struct toplevel *toplevel, int *width, int *height) {
+	const struct wlr_xdg_toplevel_state *state = &toplevel->xdg->current;
+	int min_width = state->min_width > 1 ? state->min_width : 1;
+	int min_height = state->min_height > 1 ? state->min_height : 1;
+	*width = *width < min_width ? min_width : *width;
+	*height = *height < min_height ? min_height : *height;
+	if (state->max_width >= min_width && *width > state->max_width) {
+		*width = state->max_width;
+	}
+	if (state->max_height >= min_height && *height > state->max_height) {
+		*height = state->max_height;
+	}
+}
+
+void toplevel_move(struct toplevel *toplevel, int x, int y) {
+	toplevel->box.x = x;
+	toplevel->box.y = y;
+	wlr_scene_node_set_position(&toplevel->tree->node, x, y);
+}
+
+uint32_t toplevel_resize(struct toplevel *toplevel, int width, int height) {
+	if (!toplevel->xdg->base->initialized) {
+		return 0;
+	}
+	return wlr_xdg_toplevel_set_size(toplevel->xdg, width > 0 ? width : 1,
+		height > 0 ? height : 1);
+}
+
+void toplevel_raise(struct toplevel *toplevel) {
+	wlr_scene_node_raise_to_top(&toplevel->tree->node);
+	// A dialog stays over the window it belongs to.
+	struct toplevel *child;
+	wl_list_for_each_reverse(child, &toplevel->server->toplevels, link) {
+		if (child->xdg->parent == toplevel->xdg && child->mapped) {
+			toplevel_raise(child);
+		}
+	}
+}
+
+void toplevel_close(struct toplevel *toplevel) {
+	wlr_xdg_toplevel_send_close(toplevel->xdg);
+}
+
+void toplevel_set_activated(struct toplevel *toplevel, bool activated) {
+	if (toplevel->xdg->base->initialized) {
+		wlr_xdg_toplevel_set_activated(toplevel->xdg, activated);
+	}
+	frame_set_focused(toplevel->frame, activated);
+}
+
+/* What a client draws beyond its window (shadows, or something meant to look like another window)
+ * is cut off, and so is what exceeds the room it was given. */
+static void update_clip(struct toplevel *toplevel) {
+	struct wlr_box clip = toplevel->xdg->base->geometry;
+	struct output *output = toplevel->output;
+	if (toplevel->fullscreen && output != NULL) {
+		clip.width = clip.width < output->box.width ? clip.width : output->box.width;
+		clip.height = clip.height < output->box.height ? clip.height : output->box.height;
+	}
+	wlr_scene_subsurface_tree_set_clip(&toplevel->content->node, &clip);
+}
+
+static void update_frame(struct toplevel *toplevel) {
+	frame_set_style(toplevel->frame, frame_style(toplevel));
+	frame_set_maximized(toplevel->frame, toplevel->layout == TOPLEVEL_MAXIMIZED);
+	frame_set_resizable(toplevel->frame, toplevel->layout == TOPLEVEL_FLOATING);
+	if (toplevel->fullscreen && toplevel->output != NULL) {
+		frame_set_size(toplevel->frame, toplevel->output->box.width,
+			toplevel->output->box.height);
+	} else {
+		frame_set_size(toplevel->frame, toplevel->box.width, toplevel->box.height);
+	}
+}
+
+/* The client has taken on a new size: during a resize from the left or the top, the other edges
+ * stay where they are. */
+static void follow_resize(struct toplevel *toplevel) {
+	if (toplevel->resize.edges == 0) {
+		return;
+	}
+	int x = toplevel->box.x, y = toplevel->box.y;
+	if (toplevel->resize.edges & WLR_EDGE_LEFT) {
+		x = toplevel->resize.right - toplevel->box.width;
+	}
+	if (toplevel->resize.edges & WLR_EDGE_TOP) {
+		y = toplevel->resize.bottom - toplevel->box.height;
+	}
+	toplevel_move(toplevel, x, y);
+	uint32_t committed = toplevel->xdg->base->current.configure_serial;
+	if (toplevel->resize.finished && (int32_t)(committed - toplevel->resize.serial) >= 0) {
+		toplevel->resize.edges = 0;
+	}
+}
+
+void toplevel_arrange(struct toplevel *toplevel) {
+	if (!toplevel->xdg->base->initialized) {
+		return;
+	}
+	struct wlr_box box = placement_box(toplevel);
+	wlr_scene_node_reparent(&toplevel->tree->node,
+		toplevel->server->stack[toplevel->fullscreen ? STACK_FULLSCREEN : STACK_WINDOWS]);
+	wlr_xdg_toplevel_set_fullscreen(toplevel->xdg, toplevel->fullscreen);
+	wlr_xdg_toplevel_set_maximized(toplevel->xdg, toplevel->layout == TOPLEVEL_MAXIMIZED);
+	wlr_xdg_toplevel_set_tiled(toplevel->xdg, placement_tiled_edges(toplevel));
+	if (box.width > 0 && box.height > 0) {
+		toplevel_resize(toplevel, box.width, box.height);
+	} else {
+		wlr_xdg_toplevel_set_size(toplevel->xdg, 0, 0);
+	}
+	if (toplevel->mapped) {
+		toplevel_move(toplevel, box.x, box.y);
+		update_clip(toplevel);
+	}
+	update_frame(toplevel);
+}
+
+void toplevel_refresh(struct toplevel *toplevel) {
+	if (toplevel->fullscreen || toplevel->layout != TOPLEVEL_FLOATING) {
+		toplevel_arrange(toplevel);
+	}
+	update_frame(toplevel);
+}
+
+/* Remembers the floating box before the window leaves it. */
+static void save_box(struct toplevel *toplevel) {
+	if (toplevel->layout == TOPLEVEL_FLOATING && !toplevel->fullscreen && toplevel->mapped) {
+		toplevel->restore = toplevel->box;
+	}
+	toplevel->resize.edges = 0;
+	seat_cancel_interactive(toplevel);
+}
+
+void toplevel_set_layout(struct toplevel *toplevel, enum toplevel_layout layout) {
+	save_box(toplevel);
+	toplevel->output = toplevel_find_output(toplevel);
+	toplevel->layout = layout;
+	toplevel_arrange(toplevel);
+}
+
+void toplevel_set_fullscreen(struct toplevel *toplevel, bool fullscreen, struct output *output) {
+	save_box(toplevel);
+	toplevel->output = output != NULL ? output : toplevel_find_output(toplevel);
+	toplevel->fullscreen = fullscreen;
+	toplevel_arrange(toplevel);
+}
+
+void toplevel_set_minimized(struct toplevel *toplevel, bool minimized) {
+	if (toplevel->minimized == minimized) {
+		return;
+	}
+	toplevel->minimized = minimized;
+	wlr_scene_node_set_enabled(&toplevel->tree->node, !minimized && toplevel->mapped);
+	if (toplevel->xdg->base->initialized) {
+		wlr_xdg_toplevel_set_suspended(toplevel->xdg, minimized);
+	}
+	if (minimized) {
+		seat_forget_toplevel(toplevel);
+	}
+}
+
+void toplevel_update_label(struct toplevel *toplevel) {
+	label_finish(&toplevel->label);
+	label_init(&toplevel->label, toplevel->server,
+		wl_resource_get_client(toplevel->xdg->resource));
+	frame_refresh(toplevel->frame);
+	popup_refresh(toplevel);
+}
+
+static void handle_initial_commit(struct toplevel *toplevel) {
+	struct wlr_xdg_toplevel *xdg = toplevel->xdg;
+	wlr_xdg_toplevel_set_wm_capabilities(xdg,
+		WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MAXIMIZE |
+			WLR_XDG_TOPLEVEL_WM_CAPABILITIES_FULLSCREEN |
+			WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MINIMIZE);
+	decoration_configure(toplevel);
+	toplevel->output = output_active(toplevel->server);
+	toplevel->fullscreen = xdg->requested.fullscreen;
+	if (xdg->requested.fullscreen_output != NULL) {
+		toplevel->output = output_from_wlr_output(toplevel->server,
+			xdg->requested.fullscreen_output);
+	}
+	toplevel->layout = xdg->requested.maximized ? TOPLEVEL_MAXIMIZED : TOPLEVEL_FLOATING;
+	struct wlr_box bounds = placement_bounds(toplevel);
+	if (bounds.width > 0 && bounds.height > 0) {
+		wlr_xdg_toplevel_set_bounds(xdg, bounds.width, bounds.height);
+	}
+	toplevel_arrange(toplevel);
+}
+
+static void handle_commit(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, commit);
+	struct wlr_xdg_surface *base = toplevel->xdg->base;
+	if (base->initial_commit) {
+		handle_initial_commit(toplevel);
+		return;
+	}
+	if (!toplevel->mapped) {
+		return;
+	}
+	bool resized = base->geometry.width != toplevel->box.width ||
+		base->geometry.height != toplevel->box.height;
+	toplevel->box.width = base->geometry.width;
+	toplevel->box.height = base->geometry.height;
+	follow_resize(toplevel);
+	if (toplevel->fullscreen) {
+		placement_center_fullscreen(toplevel);
+	}
+	update_clip(toplevel);
+	update_frame(toplevel);
+	if (resized) {
+		seat_update_pointers(toplevel->server);
+	}
+}
+
+static void handle_map(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, map);
+	toplevel->mapped = true;
+	toplevel->box.width = toplevel->xdg->base->geometry.width;
+	toplevel->box.height = toplevel->xdg->base->geometry.height;
+	placement_place(toplevel);
+	toplevel_move(toplevel, toplevel->box.x, toplevel->box.y);
+	update_clip(toplevel);
+	update_frame(toplevel);
+	frame_set_title(toplevel->frame, toplevel->xdg->title);
+	wlr_scene_node_set_enabled(&toplevel->tree->node, !toplevel->minimized);
+	wlr_log(WLR_INFO, "window %" PRIu64 " opened: \"%s\" (%s)", toplevel->id,
+		toplevel->xdg->app_id != NULL ? toplevel->xdg->app_id : "",
+		toplevel->label.text != NULL ? toplevel->label.text : "local");
+	seat_toplevel_mapped(toplevel);
+}
+
+static void handle_unmap(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, unmap);
+	toplevel->mapped = false;
+	toplevel->resize.edges = 0;
+	wlr_scene_node_set_enabled(&toplevel->tree->node, false);
+	seat_forget_toplevel(toplevel);
+	toplevel->minimized = false;
+	toplevel->layout = TOPLEVEL_FLOATING;
+	toplevel->fullscreen = false;
+	toplevel->restore = (struct wlr_box){0};
+	wlr_log(WLR_INFO, "window %" PRIu64 " closed", toplevel->id);
+}
+
+static void handle_request_move(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, request_move);
+	const struct wlr_xdg_toplevel_move_event *event = data;
+	interactive_request(toplevel, event->seat, event->serial, WLR_EDGE_NONE);
+}
+
+static void handle_request_resize(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, request_resize);
+	const struct wlr_xdg_toplevel_resize_event *event = data;
+	if (event->edges != WLR_EDGE_NONE) {
+		interactive_request(toplevel, event->seat, event->serial, event->edges);
+	}
+}
+
+static void handle_request_maximize(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, request_maximize);
+	if (toplevel->xdg->base->initialized) {
+		toplevel_set_layout(toplevel, toplevel->xdg->requested.maximized
+				? TOPLEVEL_MAXIMIZED
+				: TOPLEVEL_FLOATING);
+		wlr_xdg_surface_schedule_configure(toplevel->xdg->base);
+	}
+}
+
+static void handle_request_fullscreen(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, request_fullscreen);
+	if (toplevel->xdg->base->initialized) {
+		struct wlr_output *wanted = toplevel->xdg->requested.fullscreen_output;
+		toplevel_set_fullscreen(toplevel, toplevel->xdg->requested.fullscreen,
+			wanted != NULL ? output_from_wlr_output(toplevel->server, wanted) : NULL);
+		wlr_xdg_surface_schedule_configure(toplevel->xdg->base);
+	}
+}
+
+static void handle_request_minimize(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, request_minimize);
+	if (toplevel->mapped) {
+		toplevel_set_minimized(toplevel, toplevel->xdg->requested.minimized);
+	}
+}
+
+static void handle_set_title(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, set_title);
+	if (toplevel->mapped) {
+		frame_set_title(toplevel->frame, toplevel->xdg->title);
+	}
+}
+
+static void handle_destroy(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, destroy);
+	seat_forget_toplevel(toplevel);
+	toplevel->xdg->base->data = NULL;
+	wl_list_remove(&toplevel->link);
+	wl_list_remove(&toplevel->commit.link);
+	wl_list_remove(&toplevel->map.link);
+	wl_list_remove(&toplevel->unmap.link);
+	wl_list_remove(&toplevel->destroy.link);
+	wl_list_remove(&toplevel->request_move.link);
+	wl_list_remove(&toplevel->request_resize.link);
+	wl_list_remove(&toplevel->request_maximize.link);
+	wl_list_remove(&toplevel->request_fullscreen.link);
+	wl_list_remove(&toplevel->request_minimize.link);
+	wl_list_remove(&toplevel->set_title.link);
+	frame_destroy(toplevel->frame);
+	wlr_scene_node_destroy(&toplevel->tree->node);
+	label_finish(&toplevel->label);
+	free(toplevel);
+}
+
+static bool create_nodes(struct toplevel *toplevel) {
+	toplevel->tree = wlr_scene_tree_create(toplevel->server->stack[STACK_WINDOWS]);
+	if (toplevel->tree == NULL) {
+		return false;
+	}
+	wlr_scene_node_set_enabled(&toplevel->tree->node, false);
+	toplevel->node = (struct node){.kind = NODE_TOPLEVEL, .owner = toplevel};
+	node_attach(&toplevel->node, &toplevel->tree->node);
+	toplevel->frame = frame_create(toplevel->server, toplevel->tree, &toplevel->label);
+	toplevel->content = wlr_scene_xdg_surface_create(toplevel->tree, toplevel->xdg->base);
+	toplevel->popups = wlr_scene_tree_create(toplevel->tree);
+	if (toplevel->frame == NULL || toplevel->content == NULL || toplevel->popups == NULL) {
+		frame_destroy(toplevel->frame);
+		wlr_scene_node_destroy(&toplevel->tree->node);
+		return false;
+	}
+	return true;
+}
+
+static void listen(struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
+	listener->notify = notify;
+	wl_signal_add(signal, listener);
+}
+
+static void handle_new_toplevel(struct wl_listener *listener, void *data) {
+	struct server *server = wl_container_of(listener, server, new_toplevel);
+	struct wlr_xdg_toplevel *xdg = data;
+	struct toplevel *toplevel = calloc(1, sizeof(*toplevel));
+	if (toplevel == NULL) {
+		wl_resource_post_no_memory(xdg->resource);
+		return;
+	}
+	toplevel->server = server;
+	toplevel->xdg = xdg;
+	label_init(&toplevel->label, server, wl_resource_get_client(xdg->resource));
+	if (!create_nodes(toplevel)) {
+		label_finish(&toplevel->label);
+		free(toplevel);
+		wl_resource_post_no_memory(xdg->resource);
+		return;
+	}
+	toplevel->id = ++server->last_toplevel_id;
+	xdg->base->data = toplevel;
+	wl_list_insert(server->toplevels.prev, &toplevel->link);
+	listen(&toplevel->commit, &xdg->base->surface->events.commit, handle_commit);
+	listen(&toplevel->map, &xdg->base->surface->events.map, handle_map);
+	listen(&toplevel->unmap, &xdg->base->surface->events.unmap, handle_unmap);
+	listen(&toplevel->destroy, &xdg->events.destroy, handle_destroy);
+	listen(&toplevel->request_move, &xdg->events.request_move, handle_request_move);
+	listen(&toplevel->request_resize, &xdg->events.request_resize, handle_request_resize);
+	listen(&toplevel->request_maximize, &xdg->events.request_maximize, handle_request_maximize);
+	listen(&toplevel->request_fullscreen, &xdg->events.request_fullscreen,
+		handle_request_fullscreen);
+	listen(&toplevel->request_minimize, &xdg->events.request_minimize, handle_request_minimize);
+	listen(&toplevel->set_title, &xdg->events.set_title, handle_set_title);
+}
+
+void toplevel_init(struct server *server) {
+	server->new_toplevel.notify = handle_new_toplevel;
+	wl_signal_add(&server->globals.xdg_shell->events.new_toplevel, &server->new_toplevel);
+}
+
+void toplevel_finish(struct server *server) {
+	wl_list_remove(&server->new_toplevel.link);
+}
