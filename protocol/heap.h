@@ -68,8 +68,8 @@ struct portal_heap {
 };
 
 /*
- * The agent's side: open or make the memory, map it with all pages present, write a new header (the
- * old content is forgotten). `memfd:` heaps are sealed against shrinking and growing. −1 with errno
+ * The agent's side: open or make the memory, map it (all pages present but for `memfd:`), write a new
+ * header: the old content is forgotten. `memfd:` heaps are sealed against shrinking and growing. −1 with errno
  * and *error (if not NULL) set to a constant sentence; nothing is left open.
  */
 int portal_heap_create(
@@ -95,6 +95,12 @@ int portal_heap_find_header(struct portal_heap *heap, const uint8_t id[16], cons
 
 /* Unmap and close. */
 void portal_heap_finish(struct portal_heap *heap);
+
+/*
+ * Make a range's pages present now, so that using it faults none. For `memfd:` heaps, once for each
+ * buffer; others are present from the begin. −1 with errno (ENOMEM, EFAULT: no memory behind it).
+ */
+int portal_heap_populate(struct portal_heap *heap, size_t offset, size_t size);
 
 /* Bytes for wl_shm_create_pool over fd: at most PORTAL_HEAP_POOL_MAX. */
 int32_t portal_heap_get_pool_size(const struct portal_heap *heap);

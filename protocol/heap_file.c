@@ -1,0 +1,111 @@
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "heap.h"
+
+/*
+ * The information block that Linux looks for 4 KiB into an nvdimm's namespace
+ * (drivers/nvdimm/pfn.h, struct nd_pfn_sb). With this signature the namespace becomes a DAX device.
+ * Little-endian, as everything here.
+ */
+struct dax_info {
+	uint8_t signature[16];
+	uint8_t uuid[16];
+	uint8_t parent_uuid[16]; /* of the namespace: zero where it has no label area */
+	uint32_t flags;
+	uint16_t version_major, version_minor;
+	uint64_t data_offset;
+	uint64_t page_count;
+	uint32_t mode;
+	uint32_t start_pad, end_truncate;
+	uint32_t alignment;
+	uint32_t page_size;
+	uint16_t page_struct_size;
+	uint8_t padding[3994];
+	uint64_t checksum;
+};
+static_assert(sizeof(struct dax_info) == 4096, "DAX information block");
+
+#define DAX_INFO_OFFSET 4096
+#define DAX_MODE_RAM 1 /* the page structures are kept in ordinary memory, not in the heap */
+#define DAX_PAGE 4096
+#define DAX_ALIGNMENT (2u << 20)
+static_assert(PORTAL_HEAP_DAX_BASE == DAX_ALIGNMENT, "the first multiple behind the block");
+
+/* Fletcher's checksum over 32-bit words, as drivers/nvdimm computes it. */
+static uint64_t fletcher64(const void *data, size_t size) {
+	uint32_t low = 0;
+	uint64_t high = 0;
+	for (size_t at = 0; at < size; at += sizeof(uint32_t)) {
+		uint32_t word;
+		memcpy(&word, (const uint8_t *)data + at, sizeof(word));
+		low += word;
+		high += low;
+	}
+	return high << 32 | low;
+}
+
+static int write_dax_info(int fd, uint64_t size) {
+	struct dax_info info = {
+		.signature = "NVDIMM_DAX_INFO",
+		.version_major = 1,
+		.version_minor = 4,
+		.data_offset = PORTAL_HEAP_DAX_BASE,
+		.page_count = (size - PORTAL_HEAP_DAX_BASE) / DAX_PAGE,
+		.mode = DAX_MODE_RAM,
+		.alignment = DAX_ALIGNMENT,
+		.page_size = DAX_PAGE,
+		.page_struct_size = 64,
+	};
+	if (getrandom(info.uuid, sizeof(info.uuid), 0) != sizeof(info.uuid)) {
+		return -1;
+	}
+	info.checksum = fletcher64(&info, sizeof(info));
+	ssize_t written = pwrite(fd, &info, sizeof(info), DAX_INFO_OFFSET);
+	if (written >= 0 && written != sizeof(info)) {
+		errno = ENOSPC;
+	}
+	return written == sizeof(info) ? 0 : -1;
+}
+
+/* What the file held before, another heap or another information block, is gone. */
+static int clear_begin(int fd) {
+	static const uint8_t zeros[2 * DAX_INFO_OFFSET];
+	if (pwrite(fd, zeros, sizeof(zeros), 0) != sizeof(zeros) ||
+		pwrite(fd, zeros, PORTAL_HEAP_PAGE, PORTAL_HEAP_DAX_BASE) != PORTAL_HEAP_PAGE) {
+		return -1;
+	}
+	return 0;
+}
+
+int portal_heap_format_file(const char *path, uint64_t size, bool dax) {
+	if (size % DAX_ALIGNMENT != 0 || size < PORTAL_HEAP_SIZE_MIN + PORTAL_HEAP_DAX_BASE) {
+		errno = EINVAL;
+		return -1;
+	}
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		return -1;
+	}
+	/* All of it now: memory that runs out later is a bus error for the compositor. */
+	int result = ftruncate(fd, (off_t)size);
+	if (result == 0) {
+		errno = posix_fallocate(fd, 0, (off_t)size);
+		result = errno == 0 ? 0 : -1;
+	}
+	if (result == 0) {
+		result = clear_begin(fd);
+	}
+	if (result == 0 && dax) {
+		result = write_dax_info(fd, size);
+	}
+	int error = errno;
+	close(fd);
+	errno = error;
+	return result;
+}

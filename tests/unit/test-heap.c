@@ -1,0 +1,308 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "channel-pair.h"
+#include "heap.h"
+
+static char directory[] = "/tmp/portal-heap-XXXXXX";
+static char path[64];
+static int fds_before;
+
+static int group_setup(void **state) {
+	if (mkdtemp(directory) == NULL) {
+		return -1;
+	}
+	snprintf(path, sizeof(path), "%s/heap", directory);
+	fds_before = count_fds();
+	return 0;
+}
+
+static int group_teardown(void **state) {
+	unlink(path);
+	rmdir(directory);
+	return count_fds() == fds_before ? 0 : -1;
+}
+
+static struct portal_heap_address parse(const char *text) {
+	struct portal_heap_address address;
+	assert_int_equal(portal_heap_parse(&address, text, NULL), 0);
+	return address;
+}
+
+static struct portal_heap_address parse_path(const char *prefix) {
+	char text[128];
+	snprintf(text, sizeof(text), "%s%s", prefix, path);
+	return parse(text);
+}
+
+static void addresses_are_parsed(void **state) {
+	assert_int_equal(parse("memfd:64M").size, 64u << 20);
+	assert_int_equal(parse("memfd:4096K").kind, PORTAL_HEAP_MEMFD);
+	assert_int_equal(parse("memfd:").size, 0);
+	assert_int_equal(parse("dax:/dev/dax0.0").kind, PORTAL_HEAP_DAX);
+	assert_string_equal(parse("dax:/dev/dax0.0").path, "/dev/dax0.0");
+	assert_int_equal(parse("file:/dev/shm/x").kind, PORTAL_HEAP_FILE);
+	assert_string_equal(parse("ivshmem:0000:00:05.0").path, "0000:00:05.0");
+}
+
+static void addresses_that_mean_nothing_are_refused_with_a_sentence(void **state) {
+	const char *const wrong[] = {"", "memfd", "memfd:x", "memfd:12Q", "memfd:-1", "file:", "dax:",
+		"memfd:0", "memfd:99999999999999999999", "tape:/dev/st0"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct portal_heap_address address;
+		const char *error = NULL;
+		assert_int_equal(portal_heap_parse(&address, wrong[i], &error), -1);
+		assert_int_equal(errno, EINVAL);
+		assert_non_null(error);
+	}
+}
+
+static void both_ends_see_the_same_bytes_of_a_memfd(void **state) {
+	struct portal_heap guest, controller;
+	struct portal_heap_address address = parse("memfd:8M");
+	assert_int_equal(portal_heap_create(&guest, &address, NULL), 0);
+	int fd = dup(guest.fd);
+	address = parse("memfd:");
+	assert_int_equal(
+		portal_heap_open(&controller, &address, fd, guest.header.id, NULL), 0);
+	assert_int_equal(controller.base, 0);
+	assert_int_equal(portal_heap_get_pool_size(&controller), 8 << 20);
+	size_t offset = guest.header.data_offset + 12345;
+	assert_int_equal(portal_heap_populate(&guest, guest.header.data_offset, 1 << 20), 0);
+	*portal_heap_at(&guest, offset) = 42;
+	assert_int_equal(*portal_heap_at(&controller, offset), 42);
+	portal_heap_finish(&guest);
+	portal_heap_finish(&controller);
+}
+
+static void a_memfd_without_a_seal_is_refused(void **state) {
+	struct portal_heap heap;
+	struct portal_heap_address address = parse("memfd:");
+	const uint8_t id[16] = {0};
+	const char *error = NULL;
+	int fd = memfd_create("test", MFD_ALLOW_SEALING);
+	assert_int_equal(ftruncate(fd, 8 << 20), 0);
+	assert_int_equal(portal_heap_open(&heap, &address, fd, id, &error), -1);
+	assert_int_equal(errno, EPERM);
+	assert_non_null(error);
+	assert_int_equal(fcntl(fd, F_GETFD), -1); /* taken over, closed */
+	assert_int_equal(portal_heap_open(&heap, &address, -1, id, &error), -1);
+	assert_int_equal(errno, EBADF);
+}
+
+static void a_file_that_is_no_memfd_is_refused_as_one(void **state) {
+	struct portal_heap heap;
+	struct portal_heap_address address = parse("memfd:");
+	const uint8_t id[16] = {0};
+	int fd = open("/dev/null", O_RDWR);
+	assert_int_equal(portal_heap_open(&heap, &address, fd, id, NULL), -1);
+	assert_int_equal(errno, EPERM);
+}
+
+/* The guest's device begins where the DAX information block says; a file of the rest stands in. */
+static void a_dax_heaps_header_is_found_two_mebibytes_into_its_file(void **state) {
+	struct portal_heap guest, controller;
+	assert_int_equal(portal_heap_format_file(path, 16u << 20, true), 0);
+	struct portal_heap_address address = parse_path("file:");
+	assert_int_equal(portal_heap_create(&guest, &address, NULL), 0);
+	/* move the header to where a guest's DAX device begins */
+	memmove(guest.map + PORTAL_HEAP_DAX_BASE, guest.map, PORTAL_HEAP_PAGE);
+	memset(guest.map, 0, PORTAL_HEAP_PAGE);
+	struct portal_heap_header *header = (void *)(guest.map + PORTAL_HEAP_DAX_BASE);
+	header->size -= PORTAL_HEAP_DAX_BASE;
+	assert_int_equal(
+		portal_heap_open(&controller, &address, -1, guest.header.id, NULL), 0);
+	assert_int_equal(controller.base, PORTAL_HEAP_DAX_BASE);
+	assert_int_equal(controller.header.size, 14u << 20);
+	assert_true(portal_heap_contains(&controller, 13u << 20, 1u << 20));
+	assert_false(portal_heap_contains(&controller, 13u << 20, (1u << 20) + 1));
+	portal_heap_finish(&controller);
+	portal_heap_finish(&guest);
+	unlink(path);
+}
+
+static void another_heap_is_not_taken_for_the_guests(void **state) {
+	struct portal_heap guest, controller;
+	struct portal_heap_address address = parse_path("file:");
+	assert_int_equal(portal_heap_format_file(path, 8u << 20, false), 0);
+	assert_int_equal(portal_heap_create(&guest, &address, NULL), 0);
+	uint8_t id[16];
+	memcpy(id, guest.header.id, sizeof(id));
+	id[15] ^= 1;
+	assert_int_equal(portal_heap_open(&controller, &address, -1, id, NULL), -1);
+	assert_int_equal(errno, EAGAIN);
+	portal_heap_finish(&guest);
+	unlink(path);
+}
+
+static void headers_that_cannot_be_true_are_refused(void **state) {
+	struct portal_heap guest, controller;
+	struct portal_heap_address address = parse_path("file:");
+	assert_int_equal(portal_heap_format_file(path, 8u << 20, false), 0);
+	assert_int_equal(portal_heap_create(&guest, &address, NULL), 0);
+	struct portal_heap_header *header = (void *)guest.map;
+	const struct portal_heap_header good = *header;
+	struct portal_heap_header bad[] = {good, good, good, good, good, good, good, good};
+	bad[0].version = 2;
+	bad[1].size = (8u << 20) + 1;
+	bad[2].size = UINT64_MAX;
+	bad[3].data_offset = good.size;
+	bad[4].data_offset = good.data_offset + 1;
+	bad[5].scratch_size = UINT64_MAX;
+	bad[6].scratch_offset = UINT64_MAX;
+	bad[7].header_size = 8;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		*header = bad[i];
+		assert_int_equal(
+			portal_heap_open(&controller, &address, -1, good.id, NULL), -1);
+		assert_int_equal(errno, EPROTO);
+	}
+	*header = good;
+	assert_int_equal(portal_heap_open(&controller, &address, -1, good.id, NULL), 0);
+	/* checked once, kept: later changes by the guest change nothing */
+	header->size = UINT64_MAX;
+	assert_int_equal(controller.header.size, good.size);
+	portal_heap_finish(&controller);
+	portal_heap_finish(&guest);
+	unlink(path);
+}
+
+static void ranges_outside_the_data_are_not_contained(void **state) {
+	struct portal_heap heap;
+	struct portal_heap_address address = parse("memfd:8M");
+	assert_int_equal(portal_heap_create(&heap, &address, NULL), 0);
+	uint64_t data = heap.header.data_offset, size = heap.header.size;
+	assert_true(portal_heap_contains(&heap, data, size - data));
+	assert_true(portal_heap_contains(&heap, size, 0));
+	assert_false(portal_heap_contains(&heap, data - 1, 1));
+	assert_false(portal_heap_contains(&heap, data, size - data + 1));
+	assert_false(portal_heap_contains(&heap, size + 1, 0));
+	assert_false(portal_heap_contains(&heap, data, UINT64_MAX));
+	assert_false(portal_heap_contains(&heap, UINT64_MAX, 2));
+	portal_heap_finish(&heap);
+}
+
+static void both_directions_of_a_mapping_are_timed(void **state) {
+	struct portal_heap heap;
+	struct portal_heap_address address = parse("memfd:8M");
+	assert_int_equal(portal_heap_create(&heap, &address, NULL), 0);
+	size_t end = heap.header.data_offset;
+	*portal_heap_at(&heap, end) = 7;
+	portal_heap_measure(&heap, true);
+	assert_true(heap.read_speed > 0);
+	assert_true(heap.write_speed > 0);
+	portal_heap_measure(&heap, false);
+	/* neither half reaches header or data */
+	assert_memory_equal(portal_heap_at(&heap, 0), &heap.header, sizeof(heap.header));
+	assert_int_equal(*portal_heap_at(&heap, end), 7);
+	portal_heap_finish(&heap);
+}
+
+static void heaps_that_are_missing_or_too_small_are_refused(void **state) {
+	struct portal_heap heap;
+	struct portal_heap_address address = parse("file:/nonexistent/heap");
+	const char *error = NULL;
+	assert_int_equal(portal_heap_create(&heap, &address, &error), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_non_null(error);
+	address = parse("memfd:1M");
+	assert_int_equal(portal_heap_create(&heap, &address, &error), -1);
+	assert_int_equal(errno, EINVAL);
+	address = parse("memfd:2G");
+	assert_int_equal(portal_heap_create(&heap, &address, &error), -1);
+	assert_int_equal(errno, EINVAL);
+	address = parse("memfd:");
+	assert_int_equal(portal_heap_create(&heap, &address, &error), -1);
+	assert_int_equal(portal_heap_map(&heap, &address, &error), -1);
+}
+
+static uint64_t read_number(const uint8_t *at, size_t size) {
+	uint64_t value = 0;
+	for (size_t i = size; i-- > 0;) {
+		value = value << 8 | at[i];
+	}
+	return value;
+}
+
+/* Offsets as in Linux' drivers/nvdimm/pfn.h, struct nd_pfn_sb. */
+static void a_dax_files_information_block_is_what_linux_reads(void **state) {
+	assert_int_equal(portal_heap_format_file(path, 256u << 20, true), 0);
+	int fd = open(path, O_RDONLY);
+	uint8_t block[4096];
+	assert_int_equal(pread(fd, block, sizeof(block), 4096), sizeof(block));
+	struct stat stat_buffer;
+	assert_int_equal(fstat(fd, &stat_buffer), 0);
+	assert_int_equal(stat_buffer.st_size, 256u << 20);
+	assert_int_equal(stat_buffer.st_mode & 0777, 0600);
+	/* all of it is allocated */
+	assert_true((uint64_t)stat_buffer.st_blocks * 512 >= 256u << 20);
+	close(fd);
+	assert_memory_equal(block, "NVDIMM_DAX_INFO", 16);
+	const uint8_t zeros[16] = {0};
+	assert_memory_equal(block + 32, zeros, 16);		  /* parent_uuid */
+	assert_int_equal(read_number(block + 52, 2), 1);	  /* version_major */
+	assert_int_equal(read_number(block + 56, 8), 2u << 20);	  /* dataoff */
+	assert_int_equal(read_number(block + 64, 8), (254u << 20) / 4096); /* npfns */
+	assert_int_equal(read_number(block + 72, 4), 1);	  /* mode: ram */
+	assert_int_equal(read_number(block + 84, 4), 2u << 20);	  /* align */
+	uint64_t stored = read_number(block + 4088, 8), high = 0;
+	uint32_t low = 0;
+	memset(block + 4088, 0, 8);
+	for (size_t at = 0; at < sizeof(block); at += 4) {
+		low += (uint32_t)read_number(block + at, 4);
+		high += low;
+	}
+	assert_int_equal(stored, high << 32 | low);
+	unlink(path);
+}
+
+static void a_plain_file_has_no_information_block_left(void **state) {
+	assert_int_equal(portal_heap_format_file(path, 8u << 20, true), 0);
+	assert_int_equal(portal_heap_format_file(path, 8u << 20, false), 0);
+	int fd = open(path, O_RDONLY);
+	uint8_t block[16];
+	assert_int_equal(pread(fd, block, sizeof(block), 4096), sizeof(block));
+	const uint8_t zeros[16] = {0};
+	assert_memory_equal(block, zeros, sizeof(zeros));
+	close(fd);
+	unlink(path);
+}
+
+static void files_of_odd_sizes_are_not_made(void **state) {
+	assert_int_equal(portal_heap_format_file(path, (8u << 20) + 4096, true), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(portal_heap_format_file(path, 2u << 20, true), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addresses_are_parsed),
+		cmocka_unit_test(addresses_that_mean_nothing_are_refused_with_a_sentence),
+		cmocka_unit_test(both_ends_see_the_same_bytes_of_a_memfd),
+		cmocka_unit_test(a_memfd_without_a_seal_is_refused),
+		cmocka_unit_test(a_file_that_is_no_memfd_is_refused_as_one),
+		cmocka_unit_test(a_dax_heaps_header_is_found_two_mebibytes_into_its_file),
+		cmocka_unit_test(another_heap_is_not_taken_for_the_guests),
+		cmocka_unit_test(headers_that_cannot_be_true_are_refused),
+		cmocka_unit_test(ranges_outside_the_data_are_not_contained),
+		cmocka_unit_test(both_directions_of_a_mapping_are_timed),
+		cmocka_unit_test(heaps_that_are_missing_or_too_small_are_refused),
+		cmocka_unit_test(a_dax_files_information_block_is_what_linux_reads),
+		cmocka_unit_test(a_plain_file_has_no_information_block_left),
+		cmocka_unit_test(files_of_odd_sizes_are_not_made),
+	};
+	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
