@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/must.h"
+
 int cli_fail(int status, const char *format, ...) {
 	va_list args;
 	fputs("portal-host: ", stderr);
@@ -69,4 +71,17 @@ int cli_print_json(sd_json_variant *variant) {
 	sd_json_variant_dump(variant, SD_JSON_FORMAT_PRETTY | SD_JSON_FORMAT_NEWLINE, stdout, NULL);
 	sd_json_variant_unref(variant);
 	return CLI_DONE;
+}
+
+struct pci_device *cli_device(struct cli *cli, const char *text) {
+	struct error error;
+	struct pci_device *device = known_resolve(&cli->known, &cli->machine, text, &error);
+	if (!device) {
+		cli_fail(CLI_FAILED, "%s", error.text);
+	}
+	return device;
+}
+
+char *cli_state_path(const struct cli *cli, const char *name) {
+	return must_print("%s/%s", cli->state, name);
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "identity/known.h"
 #include "inventory/json.h"
 #include "inventory/machine.h"
 #include "tree/tree.h"
@@ -22,9 +23,13 @@ enum cli_status {
 struct cli {
 	const char *machine_file; /* --machine; NULL: this machine */
 	const char *root; /* --root, "/" by default */
+	const char *state; /* --state: the directory of what is kept between runs */
+	const char *config; /* --config: the policy */
 	bool json;
 	struct tree *tree;
-	struct machine machine; /* read before the command runs, where it asks for that */
+	/* Read before the command runs, where it asks for that. */
+	struct machine machine;
+	struct known known;
 	char **args; /* what follows the command's name and is no option */
 	size_t args_count;
 };
@@ -50,9 +55,18 @@ int cli_check_args(struct cli *cli, size_t least, size_t most);
 /* Prints and frees; CLI_DONE. */
 int cli_print_json(sd_json_variant *variant);
 
+/* A device of the machine by address or known name; NULL after saying why not. */
+struct pci_device *cli_device(struct cli *cli, const char *text);
+/* A file in the state directory; the caller's. */
+char *cli_state_path(const struct cli *cli, const char *name);
+
 int cli_list(struct cli *cli);
 int cli_show(struct cli *cli);
 int cli_groups(struct cli *cli);
 int cli_record(struct cli *cli);
+int cli_known(struct cli *cli);
+int cli_remember(struct cli *cli);
+int cli_forget(struct cli *cli);
+int cli_assignments(struct cli *cli);
 
 #endif

@@ -185,9 +185,9 @@ int cli_show(struct cli *cli) {
 	struct names *names = names_create();
 	sd_json_variant *array = json_array();
 	for (size_t i = 0; i < cli->args_count && status == CLI_DONE; i++) {
-		const struct pci_device *device = machine_find(&cli->machine, cli->args[i]);
+		const struct pci_device *device = cli_device(cli, cli->args[i]);
 		if (!device) {
-			status = cli_fail(CLI_FAILED, "there is no PCI function %s", cli->args[i]);
+			status = CLI_FAILED;
 		} else if (cli->json) {
 			json_append(&array, json_device(&cli->machine, device, names));
 		} else {

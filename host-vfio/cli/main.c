@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -11,10 +12,16 @@ static const struct cli_command commands[] = {
 	{"show", "DEVICE...", "everything known about a function", true, cli_show},
 	{"groups", "", "the IOMMU groups and who shares them", true, cli_groups},
 	{"record", "FILE", "write the machine down, to be looked at elsewhere", false, cli_record},
+	{"known", "", "the devices that have names, and where they are", true, cli_known},
+	{"remember", "DEVICE NAME", "name a device, wherever it goes", true, cli_remember},
+	{"forget", "NAME", "take a name away", true, cli_forget},
+	{"assignments", "[--running VM]...", "which device belongs where, and why", true,
+		cli_assignments},
 };
 
 static void print_help(FILE *file) {
-	fputs("usage: portal-host [--machine FILE | --root DIR] [--json] COMMAND [ARGUMENT...]\n\n",
+	fputs("usage: portal-host [--machine FILE | --root DIR] [--state DIR] [--config FILE]\n"
+	      "                   [--json] COMMAND [ARGUMENT...]\n\n",
 		file);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		char synopsis[128];
@@ -56,11 +63,15 @@ static int run(struct cli *cli, const struct cli_command *command) {
 		return status;
 	}
 	struct error error;
-	if (command->needs_machine && machine_read(&cli->machine, cli->tree, &error) < 0) {
+	char *names = cli_state_path(cli, "devices.scfg");
+	if (command->needs_machine && (machine_read(&cli->machine, cli->tree, &error) < 0 ||
+					      known_load(&cli->known, names, &error) < 0)) {
 		status = cli_fail(CLI_FAILED, "%s", error.text);
 	} else {
 		status = command->run(cli);
 	}
+	free(names);
+	known_finish(&cli->known);
 	machine_finish(&cli->machine);
 	tree_destroy(cli->tree);
 	if (fflush(stdout) != 0) {
@@ -81,6 +92,8 @@ int main(int argc, char *argv[]) {
 	}
 	cli.machine_file = cli_option(&cli, "--machine");
 	cli.root = cli_option(&cli, "--root");
+	cli.state = cli_option(&cli, "--state");
+	cli.config = cli_option(&cli, "--config");
 	cli.json = cli_flag(&cli, "--json");
 	if (cli.machine_file && cli.root) {
 		return cli_fail(CLI_USAGE, "--machine and --root exclude each other");
@@ -88,6 +101,8 @@ int main(int argc, char *argv[]) {
 	if (!cli.root) {
 		cli.root = "/";
 	}
+	cli.state = cli.state ? cli.state : "/var/lib/portal/host";
+	cli.config = cli.config ? cli.config : "/etc/portal/host.scfg";
 	if (cli.args_count == 0) {
 		print_help(stderr);
 		return CLI_USAGE;

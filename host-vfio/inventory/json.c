@@ -19,6 +19,12 @@ void json_append(sd_json_variant **array, sd_json_variant *value) {
 	sd_json_variant_unref(value);
 }
 
+void json_append_string(sd_json_variant **array, const char *value) {
+	sd_json_variant *text = NULL;
+	check(sd_json_variant_new_string(&text, value));
+	json_append(array, text);
+}
+
 void json_set(sd_json_variant **object, const char *name, sd_json_variant *value) {
 	check(sd_json_variant_set_field(object, name, value));
 	sd_json_variant_unref(value);
@@ -102,9 +108,7 @@ static sd_json_variant *json_siblings(
 	for (size_t i = 0; i < machine->devices_count; i++) {
 		const struct pci_device *other = &machine->devices[i];
 		if (other != device && pci_address_same_slot(&other->address, &device->address)) {
-			sd_json_variant *name = NULL;
-			check(sd_json_variant_new_string(&name, other->name));
-			json_append(&siblings, name);
+			json_append_string(&siblings, other->name);
 		}
 	}
 	return siblings;
@@ -163,9 +167,7 @@ static sd_json_variant *json_group(const struct machine *machine, int group) {
 	sd_json_variant *object = NULL, *members = json_array();
 	for (size_t i = 0; i < machine->devices_count; i++) {
 		if (machine->devices[i].iommu_group == group) {
-			sd_json_variant *name = NULL;
-			check(sd_json_variant_new_string(&name, machine->devices[i].name));
-			json_append(&members, name);
+			json_append_string(&members, machine->devices[i].name);
 		}
 	}
 	const struct pci_device *blocker;

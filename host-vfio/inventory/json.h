@@ -14,6 +14,7 @@ sd_json_variant *json_groups(const struct machine *machine);
 
 /* Adds to an array or object; ends the process when memory is out. `value` is taken over. */
 void json_append(sd_json_variant **array, sd_json_variant *value);
+void json_append_string(sd_json_variant **array, const char *value);
 void json_set(sd_json_variant **object, const char *name, sd_json_variant *value);
 void json_set_string(sd_json_variant **object, const char *name, const char *value);
 void json_set_number(sd_json_variant **object, const char *name, uint64_t value);

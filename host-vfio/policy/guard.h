@@ -1,0 +1,29 @@
+#ifndef HOST_POLICY_GUARD_H
+#define HOST_POLICY_GUARD_H
+
+#include "inventory/machine.h"
+
+/* The host survival guard: what a host cannot lose without its owner locked out, crashed or blind.
+ */
+enum guard_rule {
+	GUARD_BOOT_DISK, /* a controller with the system's own file systems behind it */
+	GUARD_ROUTE, /* the last network card that carries the default route */
+	GUARD_CONSOLE, /* the boot VGA with a console on it */
+	GUARD_INPUT, /* the last USB controller with a keyboard or mouse, while no controller VM
+			runs */
+};
+
+struct guard_objection {
+	enum guard_rule rule;
+	const struct pci_device *device;
+	const char *text; /* why, as the end of "… stays with the host: " */
+};
+
+/* Objects to giving away the devices marked in `taken` (one flag for each of the machine's
+ * devices). `controller_runs`: a controller VM holds them while it runs, and the person sits before
+ * it. Returns the number of objections, put into an array of the caller's. */
+size_t guard_check(const struct machine *machine, const bool *taken, bool controller_runs,
+	struct guard_objection **objections);
+const char *guard_rule_name(enum guard_rule rule);
+
+#endif

@@ -1,0 +1,54 @@
+#ifndef HOST_POLICY_POLICY_H
+#define HOST_POLICY_POLICY_H
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "inventory/category.h"
+
+/* Who is to get which devices: portal-host(5). */
+
+enum policy_target {
+	POLICY_HOST, /* stays */
+	POLICY_CONTROLLERS, /* whichever controller runs */
+	POLICY_ROUTER,
+	POLICY_VM, /* one VM by name */
+};
+
+enum policy_role {
+	POLICY_ROLE_CONTROLLER,
+	POLICY_ROLE_ROUTER,
+};
+
+struct policy_vm {
+	char *name;
+	enum policy_role role;
+	char *domain; /* libvirt's name, the VM's own by default */
+	/* Of the controllers' devices only these, by address or known name; none: all of them. */
+	struct strings devices;
+};
+
+/* A device that does not follow its category. */
+struct policy_exception {
+	char *device; /* address or known name */
+	enum policy_target target;
+	char *vm; /* of POLICY_VM, else NULL */
+};
+
+struct policy {
+	enum policy_target categories[CATEGORY_COUNT];
+	struct policy_exception *exceptions;
+	size_t exceptions_count;
+	struct policy_vm *vms;
+	size_t vms_count;
+	/* Devices that the survival guard is told to let go, by address or known name. */
+	struct strings unguarded;
+};
+
+/* Reads it; an absent file is a policy that leaves everything with the host. -1 with the line and
+ * the reason. */
+int policy_load(struct policy *policy, const char *path, struct error *error);
+void policy_finish(struct policy *policy);
+
+const struct policy_vm *policy_find_vm(const struct policy *policy, const char *name);
+
+#endif

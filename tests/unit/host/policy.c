@@ -1,0 +1,307 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/must.h"
+#include "fixture.h"
+#include "policy/decide.h"
+#include "policy/guard.h"
+
+static int load(struct policy *policy, const char *text, struct error *error) {
+	char path[] = "/tmp/host-policy-XXXXXX";
+	int fd = mkstemp(path);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	int status = policy_load(policy, path, error);
+	unlink(path);
+	return status;
+}
+
+struct scene {
+	struct machine machine;
+	struct known known;
+	struct policy policy;
+	struct strings running;
+	struct decisions decisions;
+};
+
+/* `running` is a list of names with commas. */
+static void begin(
+	struct scene *scene, const char *machine, const char *policy, const char *running) {
+	struct error error = {""};
+	*scene = (struct scene){.machine = fixture_machine(machine)};
+	if (load(&scene->policy, policy, &error) < 0) {
+		fail_msg("%s", error.text);
+	}
+	char *copy = must_copy(running), *rest = copy, *name;
+	while ((name = strsep(&rest, ","))) {
+		if (name[0]) {
+			strings_add(&scene->running, name);
+		}
+	}
+	free(copy);
+	decide(&scene->decisions, &scene->policy, &scene->known, &scene->machine, &scene->running);
+}
+
+static void end(struct scene *scene) {
+	decisions_finish(&scene->decisions);
+	strings_finish(&scene->running);
+	policy_finish(&scene->policy);
+	known_finish(&scene->known);
+	machine_finish(&scene->machine);
+}
+
+/* Checks where a device goes (NULL: the host), and that the reason has these words in it. */
+static void expect(struct scene *scene, const char *address, const char *vm, const char *words) {
+	const struct pci_device *device = machine_find(&scene->machine, address);
+	assert_non_null(device);
+	const struct decision *decision = &scene->decisions.items[device - scene->machine.devices];
+	if (vm) {
+		if (!decision->vm) {
+			fail_msg("%s stays: %s", address, decision->reason);
+		}
+		assert_string_equal(decision->vm->name, vm);
+	} else {
+		assert_null(decision->vm);
+	}
+	if (!strstr(decision->reason, words)) {
+		fail_msg("%s: %s", address, decision->reason);
+	}
+}
+
+static const char usual[] = "assign gpu usb audio other to controllers\n"
+			    "assign net to router\n"
+			    "controller work\n"
+			    "controller play {\n domain games\n}\n"
+			    "router net\n";
+
+static void without_a_policy_everything_stays(void **state) {
+	struct scene scene;
+	begin(&scene, "notes-laptop", "", "");
+	for (size_t i = 0; i < scene.decisions.count; i++) {
+		assert_null(scene.decisions.items[i].vm);
+	}
+	end(&scene);
+	struct policy policy;
+	struct error error;
+	assert_int_equal(policy_load(&policy, "/nonexistent/host.scfg", &error), 0);
+	policy_finish(&policy);
+}
+
+static void categories_go_to_the_vms_of_their_class_while_those_run(void **state) {
+	struct scene scene;
+	begin(&scene, "notes-laptop", usual, "work,net");
+	expect(&scene, "01:00.0", "work", "the policy has gpu go to controllers");
+	expect(&scene, "01:00.1", "work", "gpu-audio");
+	expect(&scene, "00:14.0", "work", "usb");
+	expect(&scene, "03:00.0", "net", "net go to the router");
+	expect(&scene, "02:00.0", NULL, "storage go to the host");
+	expect(&scene, "00:01.0", NULL, "bridges");
+	end(&scene);
+	begin(&scene, "notes-laptop", usual, "");
+	for (size_t i = 0; i < scene.decisions.count; i++) {
+		assert_null(scene.decisions.items[i].vm);
+	}
+	expect(&scene, "01:00.0", NULL, "none that takes it runs");
+	end(&scene);
+	begin(&scene, "notes-laptop", usual, "play");
+	expect(&scene, "01:00.0", "play", "gpu");
+	end(&scene);
+}
+
+static void of_two_controllers_the_one_that_started_first_has_the_device(void **state) {
+	struct scene scene;
+	begin(&scene, "notes-laptop", usual, "play,work");
+	expect(&scene, "01:00.0", "play", "gpu");
+	end(&scene);
+	begin(&scene, "two-gpu-desktop",
+		"assign gpu usb to controllers\n"
+		"controller work {\n devices 05:00.0\n}\n"
+		"controller play {\n devices 01:00.0 01:00.1\n}\n",
+		"work,play");
+	expect(&scene, "05:00.0", "work", "usb");
+	expect(&scene, "01:00.0", "play", "gpu");
+	expect(&scene, "00:14.0", NULL, "none that takes it runs");
+	end(&scene);
+}
+
+static void a_line_for_one_device_outweighs_its_category(void **state) {
+	struct scene scene;
+	begin(&scene, "two-gpu-desktop",
+		"assign gpu usb to controllers\n"
+		"device 05:00.0 to host\n"
+		"device 00:17.0 to vm vault\n"
+		"device 77:00.0 to host\n"
+		"controller work\n"
+		"controller vault\n",
+		"work,vault");
+	expect(&scene, "05:00.0", NULL, "05:00.0 go to the host");
+	expect(&scene, "00:17.0", "vault", "00:17.0 go to vault");
+	assert_int_equal(scene.decisions.warnings.count, 1);
+	assert_non_null(strstr(scene.decisions.warnings.items[0], "no PCI function 77:00.0"));
+	end(&scene);
+}
+
+static void a_group_moves_together_or_stays(void **state) {
+	struct scene scene;
+	/* Sound shares its group with the SMBus controller, which is bound and stays. */
+	begin(&scene, "notes-laptop", usual, "work");
+	expect(&scene, "00:1f.3", NULL, "shares IOMMU group 11 with 0000:00:1f.4");
+	end(&scene);
+	/* All of the laptop's card must go; the security processor does not go by itself. */
+	begin(&scene, "single-gpu-laptop",
+		"assign gpu usb audio to controllers\ncontroller work\nunguard 04:00.0\n", "work");
+	expect(&scene, "04:00.0", NULL,
+		"with 0000:04:00.2, which stays with the host (driver ccp)");
+	expect(&scene, "04:00.3", NULL, "shares IOMMU group 3");
+	end(&scene);
+	begin(&scene, "single-gpu-laptop",
+		"assign gpu usb audio other to controllers\ncontroller work\nunguard 04:00.0\n",
+		"work");
+	expect(&scene, "04:00.0", "work", "gpu");
+	expect(&scene, "04:00.2", "work", "other");
+	expect(&scene, "04:00.6", "work", "audio");
+	end(&scene);
+}
+
+static void what_is_in_no_group_goes_nowhere(void **state) {
+	struct scene scene;
+	begin(&scene, "no-iommu", usual, "work,net");
+	expect(&scene, "01:00.0", NULL, "no IOMMU group");
+	expect(&scene, "02:00.0", NULL, "no IOMMU group");
+	end(&scene);
+}
+
+static void the_guard_keeps_disk_route_and_console_unless_told_by_name(void **state) {
+	struct scene scene;
+	begin(&scene, "two-gpu-desktop",
+		"assign gpu storage to controllers\nassign net to router\n"
+		"controller work\nrouter net\n",
+		"work,net");
+	expect(&scene, "04:00.0", NULL, "survival guard (boot-disk)");
+	expect(&scene, "00:17.0", "work", "storage");
+	expect(&scene, "00:02.0", NULL, "survival guard (console)");
+	expect(&scene, "01:00.0", "work", "gpu");
+	expect(&scene, "06:00.0", NULL, "survival guard (default-route)");
+	end(&scene);
+	begin(&scene, "two-gpu-desktop",
+		"assign gpu storage to controllers\nassign net to router\n"
+		"controller work\nrouter net\n"
+		"unguard 06:00.0 00:02.0\n",
+		"work,net");
+	expect(&scene, "06:00.0", "net", "net");
+	expect(&scene, "00:02.0", "work", "gpu");
+	expect(&scene, "04:00.0", NULL, "survival guard");
+	end(&scene);
+}
+
+static void one_leg_of_a_bond_may_go_but_not_both(void **state) {
+	struct scene scene;
+	begin(&scene, "many-nic-server", "assign net to router\nrouter net\n", "net");
+	expect(&scene, "3b:00.0", NULL, "survival guard (default-route)");
+	expect(&scene, "3b:00.1", NULL, "survival guard (default-route)");
+	expect(&scene, "01:00.3", "net", "net");
+	expect(&scene, "3c:00.2", "net", "net");
+	end(&scene);
+	begin(&scene, "many-nic-server",
+		"assign net to router\nrouter net\ndevice 3b:00.1 to host\n", "net");
+	expect(&scene, "3b:00.0", "net", "net");
+	end(&scene);
+}
+
+static void the_last_usb_controller_with_a_keyboard_stays_while_no_controller_runs(void **state) {
+	struct scene scene;
+	/* USB for the router: not a controller, nobody sits before it. */
+	begin(&scene, "two-gpu-desktop", "assign usb to router\nrouter net\n", "net");
+	expect(&scene, "00:14.0", NULL, "survival guard (input)");
+	expect(&scene, "05:00.0", "net", "usb");
+	end(&scene);
+	begin(&scene, "two-gpu-desktop", "assign usb to controllers\ncontroller work\n", "work");
+	expect(&scene, "00:14.0", "work", "usb");
+	end(&scene);
+	/* A PS/2 keyboard is enough to get by. */
+	begin(&scene, "notes-laptop", "assign usb to router\nrouter net\n", "net");
+	expect(&scene, "00:14.0", "net", "usb");
+	end(&scene);
+}
+
+/* Whatever is taken, and from whatever machine, the guard's answer keeps the host alive. */
+static void what_the_guard_lets_go_never_includes_what_the_host_lives_on(void **state) {
+	for (size_t k = 0; fixture_names[k]; k++) {
+		struct machine machine = fixture_machine(fixture_names[k]);
+		bool *taken = must_alloc(machine.devices_count, sizeof(*taken));
+		for (uint32_t seed = 0; seed < 2000; seed++) {
+			uint32_t bits = seed * 2654435761u;
+			for (size_t i = 0; i < machine.devices_count; i++) {
+				bits ^= bits << 13;
+				bits ^= bits >> 17;
+				bits ^= bits << 5;
+				taken[i] = bits & 1;
+			}
+			struct guard_objection *objections;
+			size_t count = guard_check(&machine, taken, false, &objections);
+			for (size_t i = 0; i < count; i++) {
+				assert_true(taken[objections[i].device - machine.devices]);
+				taken[objections[i].device - machine.devices] = false;
+			}
+			free(objections);
+			assert_int_equal(guard_check(&machine, taken, false, &objections), 0);
+			free(objections);
+		}
+		free(taken);
+		machine_finish(&machine);
+	}
+}
+
+static void a_wrong_policy_is_refused_with_line_and_reason(void **state) {
+	static const char *const cases[][2] = {
+		{"assign gpu\n", "line 1: expected: assign"},
+		{"\nassign gpus to controllers\n", "line 2: there is no category \"gpus\""},
+		{"assign gpu to moon\n", "line 1: expected: assign"},
+		{"assign bridge to router\n", "bridge devices are not given away"},
+		{"assign system to router\n", "only by name"},
+		{"device 01:00.0 router\n", "expected: device"},
+		{"device 01:00.0 to vm ghost\n", "no VM is called that"},
+		{"controller\n", "expected: controller NAME"},
+		{"controller a\ncontroller a\n", "line 2: there is a VM \"a\" already"},
+		{"router a\nrouter b\n", "line 2: there is a router already"},
+		{"router a {\n devices 01:00.0\n}\n", "line 2: \"devices\" has no place"},
+		{"unguard\n", "\"unguard\" is no directive"},
+		{"banana\n", "\"banana\" is no directive"},
+		{"controller a {\n", "not valid scfg"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct policy policy;
+		struct error error = {""};
+		assert_int_equal(load(&policy, cases[i][0], &error), -1);
+		if (!strstr(error.text, cases[i][1])) {
+			fail_msg("case %zu says: %s", i, error.text);
+		}
+		assert_int_equal(policy.vms_count, 0);
+	}
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_policy_everything_stays),
+		cmocka_unit_test(categories_go_to_the_vms_of_their_class_while_those_run),
+		cmocka_unit_test(of_two_controllers_the_one_that_started_first_has_the_device),
+		cmocka_unit_test(a_line_for_one_device_outweighs_its_category),
+		cmocka_unit_test(a_group_moves_together_or_stays),
+		cmocka_unit_test(what_is_in_no_group_goes_nowhere),
+		cmocka_unit_test(the_guard_keeps_disk_route_and_console_unless_told_by_name),
+		cmocka_unit_test(one_leg_of_a_bond_may_go_but_not_both),
+		cmocka_unit_test(
+			the_last_usb_controller_with_a_keyboard_stays_while_no_controller_runs),
+		cmocka_unit_test(what_the_guard_lets_go_never_includes_what_the_host_lives_on),
+		cmocka_unit_test(a_wrong_policy_is_refused_with_line_and_reason),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
