@@ -1,0 +1,298 @@
+#include "domain/devices.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "domain/tree.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define SHM_DIRECTORY "/dev/shm/"
+
+void devices_create(xmlNode *devices) {
+	xmlNode *usb = tree_add(devices, "controller", NULL);
+	tree_set(usb, "type", "usb");
+	tree_set(usb, "model", "none");
+	xmlNode *random = tree_add(devices, "rng", NULL);
+	tree_set(random, "model", "virtio");
+	tree_set(tree_add(random, "backend", "/dev/urandom"), "model", "random");
+	/* A balloon would take back memory that was allocated up front on purpose. */
+	tree_set(tree_add(devices, "memballoon", NULL), "model", "none");
+	tree_set(tree_add(tree_add(devices, "video", NULL), "model", NULL), "type", "none");
+}
+
+xmlNode *devices_find(xmlNode *devices, const char *alias) {
+	for (xmlNode *device = devices->children; device != NULL; device = device->next) {
+		if (device->type == XML_ELEMENT_NODE &&
+			tree_is(tree_child(device, "alias"), "name", alias)) {
+			return device;
+		}
+	}
+	return NULL;
+}
+
+uint64_t devices_nvdimm_bytes(xmlNode *devices) {
+	uint64_t sum = 0;
+	for (xmlNode *memory = tree_child(devices, "memory"); memory != NULL;
+		memory = tree_next(memory)) {
+		sum += tree_get_bytes(tree_child(tree_child(memory, "target"), "size"));
+	}
+	return sum;
+}
+
+/* A device of Portal's; an earlier one of the same alias goes. */
+static xmlNode *replace(xmlNode *devices, const char *name, const char *alias) {
+	xmlNode *device = xmlNewNode(NULL, BAD_CAST name);
+	xmlNode *old = devices_find(devices, alias);
+	if (old == NULL) {
+		xmlAddChild(devices, device);
+	} else {
+		/* Where the guest finds it and by which address it is known stay the same. */
+		static const char *const kept[] = {"mac", "address"};
+		bool same = strcmp((const char *)old->name, name) == 0;
+		for (size_t i = 0; same && i < sizeof(kept) / sizeof(kept[0]); i++) {
+			xmlNode *child = tree_child(old, kept[i]);
+			if (child != NULL) {
+				xmlUnlinkNode(child);
+				xmlAddChild(device, child);
+			}
+		}
+		xmlReplaceNode(old, device);
+		xmlFreeNode(old);
+	}
+	tree_set(tree_add(device, "alias", NULL), "name", alias);
+	return device;
+}
+
+static void add_disk(xmlNode *devices, const struct domain_spec *spec) {
+	xmlNode *disk = replace(devices, "disk", DEVICE_DISK);
+	tree_set(disk, "type", "file");
+	tree_set(disk, "device", "disk");
+	xmlNode *driver = tree_add(disk, "driver", NULL);
+	tree_set(driver, "name", "qemu");
+	tree_set(driver, "type", spec->image_format != NULL ? spec->image_format : "raw");
+	tree_set(tree_add(disk, "source", NULL), "file", spec->image);
+	xmlNode *target = tree_add(disk, "target", NULL);
+	tree_set(target, "dev", "vda");
+	tree_set(target, "bus", "virtio");
+	if (spec->image_read_only) {
+		tree_add(disk, "readonly", NULL);
+		/* Many guests may run from one image. */
+		tree_add(disk, "shareable", NULL);
+	}
+	tree_add(disk, "serial", DOMAIN_DISK_SERIAL);
+}
+
+static int add_nvdimm(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
+	if (spec->heap_size % (2 * MIB) != 0) {
+		return error_set(error, "an nvdimm heap's size must be a multiple of 2M");
+	}
+	xmlNode *memory = replace(devices, "memory", DEVICE_HEAP);
+	tree_set(memory, "model", "nvdimm");
+	tree_set(memory, "access", "shared");
+	tree_add(tree_add(memory, "source", NULL), "path", spec->heap_path);
+	xmlNode *target = tree_add(memory, "target", NULL);
+	tree_set_bytes(tree_add(target, "size", NULL), spec->heap_size);
+	tree_add(target, "node", "0");
+	return 0;
+}
+
+static int add_ivshmem(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
+	if ((spec->heap_size & (spec->heap_size - 1)) != 0 || spec->heap_size < MIB) {
+		return error_set(error, "an ivshmem heap's size must be a power of two, such as 256M");
+	}
+	const char *name = spec->heap_path + strlen(SHM_DIRECTORY);
+	if (strncmp(spec->heap_path, SHM_DIRECTORY, strlen(SHM_DIRECTORY)) != 0 ||
+		name[0] == '\0' || strchr(name, '/') != NULL) {
+		return error_set(error, "an ivshmem heap must be a file in " SHM_DIRECTORY ", not %s",
+			spec->heap_path);
+	}
+	xmlNode *shmem = replace(devices, "shmem", DEVICE_HEAP);
+	tree_set(shmem, "name", name);
+	tree_set(tree_add(shmem, "model", NULL), "type", "ivshmem-plain");
+	char text[32];
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)(spec->heap_size / MIB));
+	tree_set(tree_add(shmem, "size", text), "unit", "M");
+	return 0;
+}
+
+static int add_heap(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
+	if (spec->heap == DOMAIN_HEAP_UNSET) {
+		return 0;
+	}
+	if (spec->heap_path == NULL || spec->heap_size == 0) {
+		return error_set(error, "the heap has no path or no size");
+	}
+	return spec->heap == DOMAIN_HEAP_NVDIMM ? add_nvdimm(devices, spec, error)
+						: add_ivshmem(devices, spec, error);
+}
+
+static void add_serial_port(xmlNode *devices, const char *path) {
+	xmlNode *channel = replace(devices, "channel", DEVICE_CONTROL);
+	tree_set(channel, "type", "unix");
+	if (path != NULL) {
+		xmlNode *source = tree_add(channel, "source", NULL);
+		tree_set(source, "mode", "bind");
+		tree_set(source, "path", path);
+	}
+	xmlNode *target = tree_add(channel, "target", NULL);
+	tree_set(target, "type", "virtio");
+	tree_set(target, "name", DOMAIN_PORT_NAME);
+}
+
+/* A domain has one vsock device at most, whoever made it. */
+static void add_vsock(xmlNode *devices, unsigned cid) {
+	if (devices_find(devices, DEVICE_CONTROL) == NULL) {
+		tree_remove_children(devices, "vsock");
+	}
+	xmlNode *vsock = replace(devices, "vsock", DEVICE_CONTROL);
+	tree_set(vsock, "model", "virtio");
+	xmlNode *element = tree_add(vsock, "cid", NULL);
+	tree_set(element, "auto", cid == 0 ? "yes" : "no");
+	if (cid != 0) {
+		char text[16];
+		snprintf(text, sizeof(text), "%u", cid);
+		tree_set(element, "address", text);
+	}
+}
+
+static int add_control(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
+	switch (spec->control) {
+	case DOMAIN_CONTROL_UNSET:
+		break;
+	case DOMAIN_CONTROL_VIRTIO_SERIAL:
+		add_serial_port(devices, spec->control_path);
+		break;
+	case DOMAIN_CONTROL_VSOCK:
+		add_vsock(devices, spec->cid);
+		break;
+	case DOMAIN_CONTROL_VHOST_USER_VSOCK:
+		if (spec->control_path == NULL || spec->cid < 3 ||
+			strpbrk(spec->control_path, ",") != NULL) {
+			return error_set(error, "vhost-user-vsock needs a socket's path without "
+						"commas and a context id of 3 or more");
+		}
+		tree_remove(devices_find(devices, DEVICE_CONTROL));
+		break;
+	}
+	return 0;
+}
+
+static void add_network(xmlNode *devices, enum domain_network network) {
+	if (network == DOMAIN_NETWORK_NONE) {
+		tree_remove(devices_find(devices, DEVICE_NETWORK));
+	} else if (network == DOMAIN_NETWORK_PASST) {
+		xmlNode *interface = replace(devices, "interface", DEVICE_NETWORK);
+		tree_set(interface, "type", "user");
+		tree_set(tree_add(interface, "backend", NULL), "type", "passt");
+		tree_set(tree_add(interface, "model", NULL), "type", "virtio");
+	}
+}
+
+static void add_sound(xmlNode *devices, const struct domain_spec *spec) {
+	if (spec->sound == DOMAIN_SOUND_NONE) {
+		tree_remove(devices_find(devices, DEVICE_SOUND));
+	} else if (spec->sound == DOMAIN_SOUND_PIPEWIRE) {
+		xmlNode *sound = replace(devices, "sound", DEVICE_SOUND);
+		tree_set(sound, "model", "virtio");
+		tree_set(tree_add(sound, "audio", NULL), "id", "1");
+		xmlNode *audio = tree_need(devices, "audio");
+		tree_set(audio, "id", "1");
+		tree_set(audio, "type", "pipewire");
+		if (spec->pipewire_directory != NULL) {
+			tree_set(audio, "runtimeDir", spec->pipewire_directory);
+		}
+	}
+}
+
+/* Without a log the console is a pseudo-terminal: `virsh console DOMAIN`. */
+static void add_console(xmlNode *devices, const struct domain_spec *spec) {
+	if (spec->console_log == NULL && tree_child(devices, "serial") != NULL) {
+		return;
+	}
+	if (devices_find(devices, DEVICE_CONSOLE) == NULL) {
+		tree_remove_children(devices, "serial");
+	}
+	tree_remove_children(devices, "console");
+	xmlNode *serial = replace(devices, "serial", DEVICE_CONSOLE);
+	if (spec->console_log == NULL) {
+		tree_set(serial, "type", "pty");
+	} else {
+		tree_set(serial, "type", "file");
+		xmlNode *source = tree_add(serial, "source", NULL);
+		tree_set(source, "path", spec->console_log);
+		tree_set(source, "append", "on");
+	}
+	tree_set(tree_add(serial, "target", NULL), "port", "0");
+}
+
+int devices_apply(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
+	if (spec->image != NULL) {
+		add_disk(devices, spec);
+	}
+	if (add_heap(devices, spec, error) < 0 || add_control(devices, spec, error) < 0) {
+		return -1;
+	}
+	add_network(devices, spec->network);
+	add_sound(devices, spec);
+	add_console(devices, spec);
+	return 0;
+}
+
+#define COMMAND_LINE_MARK "portal-vsock"
+
+static xmlNode *command_line(xmlNode *root) {
+	xmlNode *node = tree_child(root, "commandline");
+	if (node == NULL) {
+		xmlNs *ns = xmlSearchNsByHref(root->doc, root, BAD_CAST DOMAIN_QEMU_NAMESPACE);
+		if (ns == NULL) {
+			ns = xmlNewNs(root, BAD_CAST DOMAIN_QEMU_NAMESPACE, BAD_CAST "qemu");
+		}
+		node = xmlNewChild(root, ns, BAD_CAST "commandline", NULL);
+	}
+	return node;
+}
+
+static void add_argument(xmlNode *line, const char *value) {
+	xmlNode *argument = xmlNewChild(line, line->ns, BAD_CAST "arg", NULL);
+	tree_set(argument, "value", value);
+}
+
+/* Options and their values stand as pairs; Portal's are known by the id in the value. */
+static void remove_arguments(xmlNode *line) {
+	xmlNode *option = tree_child(line, "arg");
+	while (option != NULL) {
+		xmlNode *value = tree_next(option);
+		if (value == NULL) {
+			return;
+		}
+		char *text = tree_get(value, "value");
+		bool ours = text != NULL && strstr(text, COMMAND_LINE_MARK) != NULL;
+		free(text);
+		xmlNode *next = tree_next(value);
+		if (ours) {
+			tree_remove(option);
+			tree_remove(value);
+		}
+		option = ours ? next : value;
+	}
+}
+
+void devices_apply_command_line(xmlNode *root, const struct domain_spec *spec) {
+	if (spec->control == DOMAIN_CONTROL_UNSET) {
+		return;
+	}
+	remove_arguments(tree_child(root, "commandline"));
+	if (spec->control != DOMAIN_CONTROL_VHOST_USER_VSOCK) {
+		return;
+	}
+	/* libvirt's <vsock> is the kernel's device only. */
+	char *chardev = must_print("socket,id=" COMMAND_LINE_MARK ",path=%s", spec->control_path);
+	xmlNode *line = command_line(root);
+	add_argument(line, "-chardev");
+	add_argument(line, chardev);
+	add_argument(line, "-device");
+	add_argument(line, "vhost-user-vsock-pci,chardev=" COMMAND_LINE_MARK);
+	free(chardev);
+}

@@ -1,0 +1,13 @@
+#ifndef HOST_DOMAIN_EVENTS_H
+#define HOST_DOMAIN_EVENTS_H
+
+#include <systemd/sd-event.h>
+
+/*
+ * libvirt's event loop interface (virEventRegisterImpl) on an sd-event loop, so that one loop serves
+ * libvirt, varlink and signals. Call once in a process, before the first connection; the loop must
+ * live as long as the process uses libvirt.
+ */
+void domain_events_register(sd_event *loop);
+
+#endif

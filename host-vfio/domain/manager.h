@@ -1,0 +1,59 @@
+#ifndef HOST_DOMAIN_MANAGER_H
+#define HOST_DOMAIN_MANAGER_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+
+/*
+ * One connection to libvirt and what Portal does with the domains behind it. Calls wait for
+ * libvirt's answer; changes of state come as events on the loop.
+ */
+
+enum domain_state {
+	DOMAIN_ABSENT, /* no such domain */
+	DOMAIN_OFF,
+	DOMAIN_RUNNING,
+	DOMAIN_PAUSED,
+	DOMAIN_STOPPING, /* asked to shut down */
+};
+
+enum domain_failure {
+	DOMAIN_FAILURE_CONNECT = -1, /* libvirt is not there, or went away */
+	DOMAIN_FAILURE_ABSENT = -2, /* no such domain */
+	DOMAIN_FAILURE_REFUSED = -3, /* libvirt said no; the error has its words */
+};
+
+struct domain_manager;
+
+/* Called for each change of any domain's state, from the loop. */
+typedef void (*domain_manager_handler)(void *data, const char *name, enum domain_state state);
+
+/*
+ * Connects to a libvirt URI. The handler may be NULL. NULL with the error set on failure.
+ * Registers libvirt's event implementation on the loop at the first call in a process; all managers
+ * of a process share one loop.
+ */
+struct domain_manager *domain_manager_create(const char *uri, sd_event *loop,
+	domain_manager_handler handler, void *data, struct error *error);
+void domain_manager_destroy(struct domain_manager *manager);
+
+/* All of these return 0, or an enum domain_failure with the error set. */
+
+/* An absent domain is a state, not a failure. */
+int domain_manager_get_state(struct domain_manager *manager, const char *name,
+	enum domain_state *state, struct error *error);
+/* The definition, or, with `live`, the running domain's description. The caller owns *xml. */
+int domain_manager_get_xml(struct domain_manager *manager, const char *name, bool live, char **xml,
+	struct error *error);
+/* Defines a domain, or redefines the one of that name and uuid. */
+int domain_manager_define(struct domain_manager *manager, const char *xml, struct error *error);
+/* Starts it, or resumes a paused one; a running one is left alone. */
+int domain_manager_start(struct domain_manager *manager, const char *name, struct error *error);
+/* Asks the guest to shut down. The handler hears when it has. */
+int domain_manager_shutdown(struct domain_manager *manager, const char *name, struct error *error);
+/* Ends it at once. */
+int domain_manager_kill(struct domain_manager *manager, const char *name, struct error *error);
+
+#endif
