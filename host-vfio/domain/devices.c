@@ -287,12 +287,13 @@ void devices_apply_command_line(xmlNode *root, const struct domain_spec *spec) {
 	if (spec->control != DOMAIN_CONTROL_VHOST_USER_VSOCK) {
 		return;
 	}
-	/* libvirt's <vsock> is the kernel's device only. */
+	/* libvirt's <vsock> is the kernel's device only. It hands out PCI addresses without knowing of
+	 * this one, from the bus's beginning, so it gets one near the end. */
 	char *chardev = must_print("socket,id=" COMMAND_LINE_MARK ",path=%s", spec->control_path);
 	xmlNode *line = command_line(root);
 	add_argument(line, "-chardev");
 	add_argument(line, chardev);
 	add_argument(line, "-device");
-	add_argument(line, "vhost-user-vsock-pci,chardev=" COMMAND_LINE_MARK);
+	add_argument(line, "vhost-user-vsock-pci,chardev=" COMMAND_LINE_MARK ",bus=pcie.0,addr=0x1c");
 	free(chardev);
 }
