@@ -16,9 +16,13 @@
 #ifndef GUEST_AGENT_AGENT_H
 #define GUEST_AGENT_AGENT_H
 
+#include "socket.h"
+#include <heap.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <wayland-server-core.h>
+
+struct portal_heap_alloc;
 
 struct agent {
 	struct wl_display *display; // the applications' side
@@ -27,8 +31,10 @@ struct agent {
 	int status; // the program's exit status
 
 	struct controller *controller;
-	struct agent_heap *heap;
-	struct server *server; // NULL until the first controller has said what it offers
+	struct portal_heap heap;
+	struct portal_heap_alloc *heap_alloc;
+	struct server *server;
+	struct agent_socket socket;
 	struct connection *connection; // the agent's own: outputs, seats, formats; NULL while away
 
 	struct wl_list apps; // app.link
@@ -42,18 +48,25 @@ struct agent {
 	} stats;
 
 	struct wl_listener client_created;
+	struct wl_protocol_logger *watch;
+	struct wl_event_source *signals[3];
+	struct wl_event_source *retry; // idle: the starved are tried again
 };
 
 /**
- * Sets up the display and everything that needs no controller.
- * Returns 0, or -1 with errno; on failure nothing is left behind.
+ * Sets up the display and everything that needs no controller. The heap of `address` is made, the
+ * controller taken over. Returns 0, or −1 after a log line; nothing is left behind then.
  */
-int agent_init(struct agent *agent);
+int agent_init(struct agent *agent, const struct portal_heap_address *address,
+	struct controller *controller);
 void agent_finish(struct agent *agent);
 
 /** Dispatches events until agent_stop(); returns the exit status. */
 int agent_run(struct agent *agent);
 void agent_stop(struct agent *agent, int status);
+
+/** Room in the heap was given back: surfaces that wait for it are tried again, soon. */
+void agent_heap_freed(struct agent *agent);
 
 /** A controller can be reached (again): opens the agent's own connection. */
 void agent_controller_up(struct agent *agent);

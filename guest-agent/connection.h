@@ -39,6 +39,10 @@ struct connection {
 	struct zxdg_decoration_manager_v1 *decoration;
 	struct zxdg_output_manager_v1 *xdg_output;
 
+	struct wl_list slots; // content_slot.link
+	struct wl_list feedbacks; // feedback.link, see presentation.c
+	struct wl_list purchases; // purchase.link, see activation.c
+	bool clock_known; // the controller presents in CLOCK_MONOTONIC
 	struct wl_list outputs; // output_link.link
 	struct wl_list seats; // seat_link.link
 	struct serial_map serials; // of input events

@@ -7,7 +7,7 @@
 #include <wayland-server-core.h>
 #include <wlr/util/box.h>
 
-struct seat;
+struct app;
 struct wlr_xdg_popup;
 struct xdg;
 
@@ -16,22 +16,25 @@ struct popup {
 	struct wlr_xdg_popup *wlr;
 	struct xdg_popup *mirror; // NULL while there is none
 
-	struct wlr_box next; // what the controller configured, until its xdg_surface.configure
+	struct wlr_box next; // until the xdg_surface.configure; empty: not configured
 	bool repositioned;
 	uint32_t token;
-	uint32_t grab_serial; // local
-	bool grabbed;
+	uint32_t grab_serial; // local, of the request
 
 	struct wl_listener reposition, destroy;
 };
 
 /** For xdg_shell's new_popup. */
 void popup_create(struct wlr_xdg_popup *wlr);
-/** xdg_popup.grab, which wlroots has no event for, as seen by the protocol logger. */
-void popup_grab(struct wlr_xdg_popup *wlr, uint32_t serial);
+/** xdg_popup.grab came with this local serial, which wlroots does not keep; see watch.c. */
+void popup_set_grab_serial(struct wlr_xdg_popup *wlr, uint32_t serial);
+/** The controller is gone: popups with a grab are dismissed. */
+void popup_dismiss_grabs(struct app *app);
 
+bool popup_can_realize(struct popup *popup);
 void popup_realize(struct popup *popup);
 void popup_unrealize(struct popup *popup);
+/** Schedules the place that the controller chose. */
 void popup_configure(struct popup *popup);
 
 #endif

@@ -25,7 +25,6 @@ struct seat {
 	bool present; // the controller of now has it
 	char *keymap; // text, to see whether it changed
 	size_t keymap_size;
-	struct wl_list links; // seat_link.seat_link
 	struct wl_list link; // agent.seats
 
 	struct wl_listener request_set_cursor, request_set_selection, request_set_primary_selection,
@@ -34,15 +33,19 @@ struct seat {
 
 struct seat_link {
 	struct connection *connection;
-	struct seat *seat; // NULL until its name is known
 	uint32_t global;
 	struct wl_seat *mirror;
+	char *name; // the agent's own connection only
+	uint32_t capabilities;
 	struct wl_pointer *pointer;
 	struct wl_keyboard *keyboard;
 	struct wl_touch *touch;
 	struct wp_cursor_shape_device_v1 *shape;
 
-	// The pointer's axis events until its frame
+	struct wl_surface *entered; // the mirror under the pointer; may be destroyed
+	double x, y; // the pointer's place there
+
+	// The pointer's events until its frame
 	struct pointer_axis {
 		double value;
 		int32_t value120;
@@ -50,9 +53,9 @@ struct seat_link {
 		bool moved, stopped;
 	} axis[2];
 	uint32_t axis_source;
+	bool frame_due;
 
 	struct wl_list link; // connection.seats
-	struct wl_list seat_link; // seat.links
 };
 
 /** Binds a wl_seat global on a connection. */
@@ -61,18 +64,31 @@ void seat_bind(struct connection *connection, uint32_t global, uint32_t version)
 void seat_link_destroy(struct seat_link *link);
 /** The link of a seat on a connection, or NULL. */
 struct seat_link *seat_link_find(struct connection *connection, const struct seat *seat);
+/** The local seat; NULL while the agent's own connection does not know it. */
+struct seat *seat_link_seat(const struct seat_link *link);
 
-/* Listeners of each device: pointer.c, keyboard.c, touch.c. */
-void pointer_bind(struct seat_link *link);
-void pointer_release(struct seat_link *link);
-void keyboard_bind(struct seat_link *link);
-void keyboard_release(struct seat_link *link);
-void keyboard_init(struct seat *seat);
-void touch_bind(struct seat_link *link);
-void touch_release(struct seat_link *link);
-
-/** Every focus of the seat ends, keys and touches are released: the controller is gone. */
-void seat_reset(struct seat *seat);
+/** The controller is gone: focus, keys and touches end; seats stay until the next one has come. */
+void seat_forget_all(struct agent *agent);
+/** The controller has named its seats: those it lacks go. */
+void seat_sweep(struct agent *agent);
 void seat_destroy(struct seat *seat);
+
+/**
+ * A range of local serials that stand for one of the controller's, for all that wlroots sends
+ * between the two calls.
+ */
+uint32_t seat_serial_begin(const struct seat_link *link);
+void seat_serial_end(struct seat_link *link, uint32_t begin, uint32_t remote);
+
+/* The devices of a link: pointer.c, keyboard.c, touch.c, cursor.c. */
+void pointer_bind(struct seat_link *link);
+void pointer_unbind(struct seat_link *link);
+void keyboard_bind(struct seat_link *link);
+void keyboard_unbind(struct seat_link *link);
+void keyboard_init(struct seat *seat);
+void keyboard_finish(struct seat *seat);
+void touch_bind(struct seat_link *link);
+void touch_unbind(struct seat_link *link);
+void cursor_init(struct seat *seat);
 
 #endif

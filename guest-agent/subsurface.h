@@ -16,13 +16,17 @@ struct subsurface {
 	struct wl_subsurface *mirror; // NULL while there is none
 	int32_t x, y; // sent last
 	bool synchronized; // sent last
-	struct wl_surface *below; // sent last: the mirror it stands on
+	struct wl_surface *below; // sent last: the mirror it was placed by,
+	bool above; // above or below it
 
 	struct wl_listener destroy;
 };
 
 /** For the parent's new_subsurface event. */
 void subsurface_create(struct surface *parent, struct wlr_subsurface *wlr);
+
+/** The parent is going. */
+void subsurface_orphan(struct subsurface *subsurface);
 
 /** Is it applied only with its parent, by its own mode or an ancestor's? */
 bool subsurface_is_synchronized(const struct subsurface *subsurface);
@@ -31,7 +35,7 @@ bool subsurface_is_synchronized(const struct subsurface *subsurface);
 void subsurface_realize_all(struct surface *parent);
 void subsurface_unrealize(struct subsurface *subsurface);
 /** Have position or order of a parent's subsurfaces changed since they were sent? */
-bool subsurface_changed(const struct surface *parent);
+bool subsurface_changed(struct surface *parent);
 /** Sends position and order of a parent's subsurfaces: before the parent's mirror commit. */
 void subsurface_send_all(struct surface *parent);
 /** Sends the sync mode: before the subsurface's own mirror commit. */

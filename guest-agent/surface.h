@@ -35,7 +35,7 @@ struct surface {
 	int32_t dx, dy; // offsets not sent yet
 	bool pending; // something is absorbed and not sent
 	bool urgent; // and must not wait for the controller
-	bool wants_frame; // the application asked for a frame callback
+	int32_t width, height; // of the last commit, surface coordinates
 	struct wl_list starved_link; // agent.starved
 
 	// The role, at most one of them
@@ -63,11 +63,14 @@ void surface_realize(struct surface *surface);
 /** Drops the mirror and keeps the content. */
 void surface_unrealize(struct surface *surface);
 
-/** Sends what is absorbed, if it is time to; called when something that held it back is gone. */
+/**
+ * Sends what is absorbed, with the synchronised subsurfaces around it, if it is time to; to be
+ * called when something that held it back is gone.
+ */
 void surface_update(struct surface *surface);
-/** Marks something beyond pixels as changed: the next surface_update() sends it. */
+/** Something beyond pixels changed: surface_update() will send it at once. */
 void surface_mark(struct surface *surface);
-/** Forgets that the mirror shows anything: after its role object is gone. */
+/** The role is gone and its content with it: the mirror shows nothing. */
 void surface_hide(struct surface *surface);
 
 #endif

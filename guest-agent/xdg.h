@@ -24,7 +24,7 @@ struct xdg {
 
 	struct xdg_surface *mirror; // NULL while there is none
 	bool configured; // the mirror had its first configure: content may be shown
-	bool replayed; // the first configure is answered by the agent itself
+	uint32_t local_serial; // applied by the last commit
 	struct serial_map configures;
 	uint32_t acked; // remote serial acked last
 	struct wlr_box geometry; // sent last; empty: never
@@ -32,20 +32,23 @@ struct xdg {
 	struct wl_listener destroy;
 };
 
-/** Follows the xdg_surface of a new toplevel or popup. Returns NULL with errno. */
-struct xdg *xdg_create(struct wlr_xdg_surface *wlr);
+/** Follows the xdg_surface of a new role, once. Returns NULL with errno. */
+struct xdg *xdg_from_wlr(struct wlr_xdg_surface *wlr);
 
 /** At each commit, before anything is sent: does it change more than pixels? */
 void xdg_commit(struct xdg *xdg);
+/** After it was sent. */
+void xdg_committed(struct xdg *xdg);
+
 /** Makes the mirror's role object, when wlroots says that the surface is initialised. */
 void xdg_realize(struct xdg *xdg);
+/** Drops the mirror's role object; the mirror surface shows nothing then. */
 void xdg_unrealize(struct xdg *xdg);
 /** May the mirror surface have a buffer now? */
 bool xdg_can_show(const struct xdg *xdg);
 /** Sends acks, geometry and the role's double-buffered state: before the mirror's commit. */
 void xdg_send(struct xdg *xdg);
-
-/** A role got its part of a configure sequence and xdg_surface.configure came: tell the client. */
-void xdg_schedule_configure(struct xdg *xdg, uint32_t remote_serial);
+/** The mirror's first buffer was committed. */
+void xdg_shown(struct xdg *xdg);
 
 #endif

@@ -1,0 +1,190 @@
+#include "connection.h"
+#include "activation.h"
+#include "agent.h"
+#include "app.h"
+#include "content.h"
+#include "controller.h"
+#include "output.h"
+#include "presentation.h"
+#include "registry.h"
+#include "seat.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wayland-client-protocol.h>
+#include <wlr/util/log.h>
+
+/*
+ * The connection broke. The agent's own stands for the channel; an application's alone is that
+ * application's fault (it made the controller raise a protocol error), so only it is told.
+ */
+static void connection_lost(struct connection *connection) {
+	struct agent *agent = connection->agent;
+	struct app *app = connection->app;
+	int error = wl_display_get_error(connection->remote);
+
+	if (app == NULL) {
+		controller_lost(agent->controller, error);
+		return;
+	}
+	if (error != EPROTO) {
+		// The peer went away; if it is the whole controller, its own connection will tell.
+		app_disconnect(app);
+		return;
+	}
+	const struct wl_interface *interface = NULL;
+	uint32_t id = 0;
+	uint32_t code = wl_display_get_protocol_error(connection->remote, &interface, &id);
+	wlr_log(WLR_ERROR, "the controller refused a request: %s object %u, error %u",
+		interface != NULL ? interface->name : "unknown", id, code);
+	app_disconnect(app);
+	wl_client_post_implementation_error(app->client, "the controller refused a request on %s",
+		interface != NULL ? interface->name : "an object");
+}
+
+static void set_mask(struct connection *connection, uint32_t mask) {
+	if (connection->mask != mask) {
+		connection->mask = mask;
+		wl_event_source_fd_update(connection->source, mask);
+	}
+}
+
+static bool connection_read(struct connection *connection) {
+	while (wl_display_prepare_read(connection->remote) != 0) {
+		if (wl_display_dispatch_pending(connection->remote) < 0) {
+			return false;
+		}
+	}
+	if (wl_display_read_events(connection->remote) < 0) {
+		return false;
+	}
+	return wl_display_dispatch_pending(connection->remote) >= 0;
+}
+
+static int handle_remote(int fd, uint32_t mask, void *data) {
+	struct connection *connection = data;
+
+	if ((mask & (WL_EVENT_READABLE | WL_EVENT_HANGUP | WL_EVENT_ERROR)) != 0 &&
+		!connection_read(connection)) {
+		connection_lost(connection);
+		return 0;
+	}
+	if ((mask & WL_EVENT_WRITABLE) != 0) {
+		connection_flush(connection);
+	}
+	return 0;
+}
+
+void connection_flush(struct connection *connection) {
+	if (wl_display_flush(connection->remote) >= 0) {
+		set_mask(connection, WL_EVENT_READABLE);
+	} else if (errno == EAGAIN) {
+		set_mask(connection, WL_EVENT_READABLE | WL_EVENT_WRITABLE);
+	}
+	// Any other error is seen, with its cause, when the connection is read.
+}
+
+static void bound_handle_done(void *data, struct wl_callback *callback, uint32_t time) {
+	struct connection *connection = data;
+	wl_callback_destroy(callback);
+	connection->sync = NULL;
+	agent_controller_ready(connection->agent);
+}
+
+static const struct wl_callback_listener bound_listener = {.done = bound_handle_done};
+
+static void registry_handle_done(void *data, struct wl_callback *callback, uint32_t time) {
+	struct connection *connection = data;
+	wl_callback_destroy(callback);
+	connection->sync = NULL;
+
+	if (!registry_complete(connection)) {
+		connection_lost(connection);
+		return;
+	}
+	connection->ready = true;
+	if (connection->app != NULL) {
+		app_replay(connection->app);
+		return;
+	}
+	// Outputs, seats and formats describe themselves first.
+	connection->sync = wl_display_sync(connection->remote);
+	wl_callback_add_listener(connection->sync, &bound_listener, connection);
+}
+
+static const struct wl_callback_listener registry_done_listener = {.done = registry_handle_done};
+
+struct connection *connection_create(struct agent *agent, struct app *app) {
+	struct connection *connection = calloc(1, sizeof(*connection));
+	if (connection == NULL) {
+		return NULL;
+	}
+	connection->agent = agent;
+	connection->app = app;
+	wl_list_init(&connection->slots);
+	wl_list_init(&connection->feedbacks);
+	wl_list_init(&connection->purchases);
+	wl_list_init(&connection->outputs);
+	wl_list_init(&connection->seats);
+
+	int fd = controller_open(agent->controller);
+	if (fd < 0) {
+		goto error;
+	}
+	connection->remote = wl_display_connect_to_fd(fd);
+	if (connection->remote == NULL) {
+		close(fd);
+		goto error;
+	}
+	// A burst of requests waits here for the channel instead of ending the connection.
+	wl_display_set_max_buffer_size(connection->remote, 0);
+	connection->mask = WL_EVENT_READABLE;
+	connection->source =
+		wl_event_loop_add_fd(agent->loop, fd, connection->mask, handle_remote, connection);
+	if (connection->source == NULL) {
+		goto error_remote;
+	}
+	connection->registry = registry_listen(connection);
+	connection->sync = wl_display_sync(connection->remote);
+	if (connection->registry == NULL || connection->sync == NULL) {
+		goto error_source;
+	}
+	wl_callback_add_listener(connection->sync, &registry_done_listener, connection);
+	connection_flush(connection);
+	return connection;
+
+error_source:
+	wl_event_source_remove(connection->source);
+error_remote:
+	wl_display_disconnect(connection->remote);
+error:
+	free(connection);
+	return NULL;
+}
+
+void connection_destroy(struct connection *connection) {
+	if (connection == NULL) {
+		return;
+	}
+	content_unrealize_all(connection);
+	presentation_finish(connection);
+	activation_finish(connection);
+	struct seat_link *seat, *seat_tmp;
+	wl_list_for_each_safe(seat, seat_tmp, &connection->seats, link) {
+		seat_link_destroy(seat);
+	}
+	struct output_link *output, *output_tmp;
+	wl_list_for_each_safe(output, output_tmp, &connection->outputs, link) {
+		output_link_destroy(output);
+	}
+	registry_release(connection);
+	if (connection->sync != NULL) {
+		wl_callback_destroy(connection->sync);
+	}
+	wl_registry_destroy(connection->registry);
+	wl_event_source_remove(connection->source);
+	wl_display_flush(connection->remote);
+	wl_display_disconnect(connection->remote);
+	free(connection);
+}

@@ -1,0 +1,342 @@
+#include "content.h"
+#include "agent.h"
+#include "connection.h"
+#include "copy.h"
+#include <drm_fourcc.h>
+#include <heap.h>
+#include <heap_alloc.h>
+#include <stdlib.h>
+#include <wayland-client-protocol.h>
+#include <wlr/types/wlr_buffer.h>
+#include <wlr/util/log.h>
+
+// A second heap buffer that the controller's releases do not ask for goes after so many frames.
+#define IDLE_FRAMES_MAX 120
+
+// More rectangles than this cost more to walk than the pixels between them.
+#define DAMAGE_RECTS_MAX 32
+
+struct geometry {
+	int32_t width, height;
+	uint32_t format;
+	unsigned bpp;
+};
+
+static bool geometry_of(struct wlr_buffer *buffer, struct geometry *geometry) {
+	*geometry = (struct geometry){.width = buffer->width, .height = buffer->height};
+
+	struct wlr_shm_attributes shm;
+	if (wlr_buffer_get_shm(buffer, &shm)) {
+		geometry->format = shm.format;
+	} else { // such as a single-pixel buffer
+		void *data;
+		size_t stride;
+		if (!wlr_buffer_begin_data_ptr_access(buffer, WLR_BUFFER_DATA_PTR_ACCESS_READ, &data,
+			    &geometry->format, &stride)) {
+			return false;
+		}
+		wlr_buffer_end_data_ptr_access(buffer);
+	}
+	geometry->bpp = copy_format_bpp(geometry->format);
+	return geometry->bpp != 0;
+}
+
+static bool slot_fits(const struct content_slot *slot, const struct geometry *geometry) {
+	return slot->width == geometry->width && slot->height == geometry->height &&
+		slot->format == geometry->format;
+}
+
+static void slot_drop_mirror(struct content_slot *slot) {
+	if (slot->mirror != NULL) {
+		wl_buffer_destroy(slot->mirror);
+		slot->mirror = NULL;
+		wl_list_remove(&slot->link);
+	}
+	slot->busy = false;
+}
+
+static void slot_destroy(struct content_slot *slot) {
+	slot_drop_mirror(slot);
+	pixman_region32_fini(&slot->missing);
+	portal_heap_alloc_put(slot->agent->heap_alloc, slot->offset);
+	agent_heap_freed(slot->agent);
+	free(slot);
+}
+
+/* The content has no use for it any more; the controller may still read it. */
+static void slot_abandon(struct content_slot *slot) {
+	struct content *content = slot->content;
+	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
+		if (content->slots[i] == slot) {
+			content->slots[i] = NULL;
+		}
+	}
+	if (content->front == slot) {
+		content->front = NULL;
+	}
+	if (content->next == slot) {
+		content->next = NULL;
+	}
+	slot->content = NULL;
+	if (!slot->busy) {
+		slot_destroy(slot);
+	}
+}
+
+static void slot_handle_release(void *data, struct wl_buffer *mirror) {
+	struct content_slot *slot = data;
+	slot->busy = false;
+	if (slot->content == NULL) {
+		slot_destroy(slot);
+	} else {
+		slot->content->released(slot->content);
+	}
+}
+
+static const struct wl_buffer_listener slot_listener = {.release = slot_handle_release};
+
+static uint32_t shm_format(uint32_t drm_format) {
+	switch (drm_format) {
+	case DRM_FORMAT_ARGB8888:
+		return WL_SHM_FORMAT_ARGB8888;
+	case DRM_FORMAT_XRGB8888:
+		return WL_SHM_FORMAT_XRGB8888;
+	default:
+		return drm_format; // all others have the same number
+	}
+}
+
+static struct wl_buffer *slot_realize(struct content_slot *slot, struct connection *connection) {
+	if (slot->mirror == NULL) {
+		slot->mirror = wl_shm_pool_create_buffer(connection->pool, (int32_t)slot->offset,
+			slot->width, slot->height, slot->stride, shm_format(slot->format));
+		wl_buffer_add_listener(slot->mirror, &slot_listener, slot);
+		wl_list_insert(&connection->slots, &slot->link);
+	}
+	slot->busy = true;
+	return slot->mirror;
+}
+
+static struct content_slot *slot_create(struct agent *agent, const struct geometry *geometry) {
+	struct content_slot *slot = calloc(1, sizeof(*slot));
+	if (slot == NULL) {
+		return NULL;
+	}
+	slot->agent = agent;
+	slot->width = geometry->width;
+	slot->height = geometry->height;
+	slot->format = geometry->format;
+	// pixman reads whole words, so rows begin on one
+	slot->stride = (int32_t)((geometry->width * (int64_t)geometry->bpp + 3) & ~INT64_C(3));
+	slot->offset = portal_heap_alloc_get(
+		agent->heap_alloc, (size_t)slot->stride * (size_t)slot->height, NULL);
+	if (slot->offset == 0 ||
+		slot->offset + (size_t)slot->stride * (size_t)slot->height >
+			(size_t)portal_heap_get_pool_size(&agent->heap)) {
+		if (slot->offset != 0) {
+			portal_heap_alloc_put(agent->heap_alloc, slot->offset);
+		}
+		free(slot);
+		return NULL;
+	}
+	pixman_region32_init_rect(
+		&slot->missing, 0, 0, (unsigned)slot->width, (unsigned)slot->height);
+	return slot;
+}
+
+void content_init(
+	struct content *content, struct agent *agent, void (*released)(struct content *content)) {
+	*content = (struct content){.agent = agent, .released = released};
+	pixman_region32_init(&content->damage);
+}
+
+void content_finish(struct content *content) {
+	content_clear(content);
+	wlr_buffer_unlock(content->newest);
+	pixman_region32_fini(&content->damage);
+}
+
+void content_clear(struct content *content) {
+	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
+		if (content->slots[i] != NULL) {
+			slot_abandon(content->slots[i]);
+		}
+	}
+	content->cleared = false;
+	pixman_region32_clear(&content->damage);
+}
+
+static void add_damage(pixman_region32_t *region, const pixman_region32_t *damage) {
+	pixman_region32_union(region, region, damage);
+	if (pixman_region32_n_rects(region) > DAMAGE_RECTS_MAX) {
+		pixman_box32_t box = *pixman_region32_extents(region);
+		pixman_region32_reset(region, &box);
+	}
+}
+
+void content_attach(
+	struct content *content, struct wlr_buffer *buffer, const pixman_region32_t *damage) {
+	wlr_buffer_unlock(content->newest);
+	content->newest = NULL;
+	content->cleared = buffer == NULL;
+	if (buffer == NULL) {
+		pixman_region32_clear(&content->damage);
+		return;
+	}
+	content->newest = wlr_buffer_lock(buffer);
+	add_damage(&content->damage, damage);
+	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
+		if (content->slots[i] != NULL) {
+			add_damage(&content->slots[i]->missing, damage);
+		}
+	}
+}
+
+bool content_is_empty(const struct content *content) {
+	return content->newest == NULL && content->front == NULL;
+}
+
+/* Of the slots that are free to write: the one that was used last misses least. */
+static struct content_slot *find_slot(struct content *content, const struct geometry *geometry) {
+	struct content_slot *best = NULL;
+	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
+		struct content_slot *slot = content->slots[i];
+		if (slot == NULL || slot->busy || !slot_fits(slot, geometry)) {
+			continue;
+		}
+		if (best == NULL || slot->idle < best->idle) {
+			best = slot;
+		}
+	}
+	return best;
+}
+
+static struct content_slot *add_slot(struct content *content, const struct geometry *geometry) {
+	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
+		if (content->slots[i] == NULL) {
+			content->slots[i] = slot_create(content->agent, geometry);
+			if (content->slots[i] != NULL) {
+				content->slots[i]->content = content;
+			}
+			return content->slots[i];
+		}
+	}
+	return NULL;
+}
+
+/* Slots of a former size are of no more use, but for showing the last frame on a new mirror. */
+static void abandon_misfits(struct content *content, const struct geometry *geometry, bool front) {
+	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
+		struct content_slot *slot = content->slots[i];
+		if (slot != NULL && !slot_fits(slot, geometry) &&
+			(front || slot != content->front)) {
+			slot_abandon(slot);
+		}
+	}
+}
+
+bool content_reserve(struct content *content) {
+	struct geometry geometry;
+	if (content->newest == NULL) {
+		return true;
+	}
+	if (!geometry_of(content->newest, &geometry)) {
+		wlr_log(WLR_ERROR, "a buffer of an application cannot be read, left out");
+		wlr_buffer_unlock(content->newest);
+		content->newest = NULL;
+		return true;
+	}
+	abandon_misfits(content, &geometry, false);
+	content->next = find_slot(content, &geometry);
+	if (content->next == NULL) {
+		content->next = add_slot(content, &geometry);
+	}
+	return content->next != NULL;
+}
+
+/* Buffers that the controller's releases do not ask for any more are given back. */
+static void age_slots(struct content *content) {
+	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
+		struct content_slot *slot = content->slots[i];
+		if (slot == NULL || slot == content->front) {
+			continue;
+		}
+		slot->idle++;
+		if (!slot->busy && slot->idle > IDLE_FRAMES_MAX) {
+			slot_abandon(slot);
+		}
+	}
+}
+
+static bool copy_newest(struct content *content) {
+	struct content_slot *slot = content->next;
+	struct agent *agent = content->agent;
+	void *data;
+	uint32_t format;
+	size_t stride;
+
+	if (!wlr_buffer_begin_data_ptr_access(
+		    content->newest, WLR_BUFFER_DATA_PTR_ACCESS_READ, &data, &format, &stride)) {
+		return false;
+	}
+	pixman_region32_intersect_rect(&slot->missing, &slot->missing, 0, 0,
+		(unsigned)slot->width, (unsigned)slot->height);
+	agent->stats.pixels_copied += copy_region(portal_heap_at(&agent->heap, slot->offset),
+		(size_t)slot->stride, data, stride, copy_format_bpp(format), &slot->missing);
+	wlr_buffer_end_data_ptr_access(content->newest);
+	pixman_region32_clear(&slot->missing);
+	return true;
+}
+
+static void take_damage(struct content *content, bool all, pixman_region32_t *damage) {
+	struct content_slot *slot = content->front;
+	if (all) {
+		pixman_region32_union_rect(&content->damage, &content->damage, 0, 0,
+			(unsigned)slot->width, (unsigned)slot->height);
+	}
+	pixman_region32_intersect_rect(
+		damage, &content->damage, 0, 0, (unsigned)slot->width, (unsigned)slot->height);
+	pixman_region32_clear(&content->damage);
+}
+
+struct wl_buffer *content_take(struct content *content, struct connection *connection, bool again,
+	pixman_region32_t *damage) {
+	bool resized = false;
+
+	if (content->newest != NULL && content->next != NULL) {
+		bool copied = copy_newest(content);
+		wlr_buffer_unlock(content->newest);
+		content->newest = NULL;
+		if (!copied) {
+			wlr_log(WLR_ERROR, "a buffer of an application went away while it was read");
+			return NULL;
+		}
+		resized = content->front == NULL || content->front->width != content->next->width ||
+			content->front->height != content->next->height;
+		content->front = content->next;
+		content->next = NULL;
+		content->front->idle = 0;
+		abandon_misfits(content,
+			&(struct geometry){
+				.width = content->front->width,
+				.height = content->front->height,
+				.format = content->front->format,
+			},
+			true);
+		age_slots(content);
+	} else if (content->front == NULL || !again) {
+		return NULL;
+	}
+	take_damage(content, resized || again, damage);
+	return slot_realize(content->front, connection);
+}
+
+void content_unrealize_all(struct connection *connection) {
+	struct content_slot *slot, *tmp;
+	wl_list_for_each_safe(slot, tmp, &connection->slots, link) {
+		slot_drop_mirror(slot);
+		if (slot->content == NULL) {
+			slot_destroy(slot);
+		}
+	}
+}
