@@ -1,5 +1,6 @@
 #include "output.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,12 +12,19 @@
 #include <wlr/util/log.h>
 
 #include "compositor_config.h"
+#include "control.h"
 #include "layer.h"
 #include "output_state.h"
 #include "placement.h"
 #include "seat.h"
 #include "server.h"
 #include "toplevel.h"
+
+void output_describe(const struct wlr_output *wlr_output, char *text, size_t size) {
+	snprintf(text, size, "%s %s %s", wlr_output->make != NULL ? wlr_output->make : "Unknown",
+		wlr_output->model != NULL ? wlr_output->model : "Unknown",
+		wlr_output->serial != NULL ? wlr_output->serial : "Unknown");
+}
 
 struct output *output_from_wlr_output(struct server *server, struct wlr_output *wlr_output) {
 	struct output *output;
@@ -75,6 +83,7 @@ void output_arrange(struct output *output) {
 		}
 	}
 	seat_update_pointers(server);
+	control_changed(server);
 }
 
 /* Sizes or positions have changed, of any output. */
@@ -102,6 +111,7 @@ static void handle_layout_change(struct wl_listener *listener, void *data) {
 	}
 	seat_reload_cursors(server);
 	output_state_publish(server);
+	control_changed(server);
 }
 
 /* Windows that were laid out on an output that is gone go to another one. */

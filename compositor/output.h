@@ -2,6 +2,7 @@
 #define OUTPUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <wayland-server-core.h>
 #include <wlr/util/box.h>
 
@@ -27,6 +28,9 @@ struct output {
 /** Listens for new outputs, for requests to change them, and lays them out. */
 void output_init(struct server *server);
 void output_finish(struct server *server);
+
+/** "MAKE MODEL SERIAL", with "Unknown" for what the display does not say. */
+void output_describe(const struct wlr_output *wlr_output, char *text, size_t size);
 
 struct output *output_from_wlr_output(struct server *server, struct wlr_output *wlr_output);
 /** The output at, or nearest to, a point of the layout. NULL: none is on. */

@@ -16,10 +16,7 @@
 
 static bool matches(const struct config_output *config, const struct wlr_output *wlr_output) {
 	char description[256];
-	snprintf(description, sizeof(description), "%s %s %s",
-		wlr_output->make != NULL ? wlr_output->make : "Unknown",
-		wlr_output->model != NULL ? wlr_output->model : "Unknown",
-		wlr_output->serial != NULL ? wlr_output->serial : "Unknown");
+	output_describe(wlr_output, description, sizeof(description));
 	return strcmp(config->name, "*") == 0 || strcmp(config->name, wlr_output->name) == 0 ||
 		strcmp(config->name, description) == 0;
 }

@@ -11,6 +11,7 @@
 #include <wlr/types/wlr_xdg_shell.h>
 
 #include "compositor_config.h"
+#include "control.h"
 #include "cursor.h"
 #include "input.h"
 #include "interactive.h"
@@ -74,6 +75,7 @@ void seat_focus(struct seat *seat, struct toplevel *toplevel) {
 	}
 	update_activated(toplevel);
 	enter_keyboard(seat);
+	control_changed(seat->server);
 }
 
 void seat_focus_layer(struct seat *seat, struct layer *layer) {
@@ -81,6 +83,7 @@ void seat_focus_layer(struct seat *seat, struct layer *layer) {
 	seat->focused_layer = exclusive != NULL ? exclusive : layer;
 	update_activated(seat->focused);
 	enter_keyboard(seat);
+	control_changed(seat->server);
 }
 
 /* The most recently focused window that can be seen. */

@@ -21,6 +21,7 @@
 #include <wlr/util/log.h>
 
 #include "compositor_config.h"
+#include "control.h"
 #include "cursor_image.h"
 #include "decoration.h"
 #include "input.h"
@@ -256,6 +257,7 @@ bool server_start(struct server *server, const char *name) {
 		wlr_log(WLR_ERROR, "the screen and input devices could not be started");
 		return false;
 	}
+	server->control = control_create(server);
 	setenv("WAYLAND_DISPLAY", server->socket, true);
 	setenv("XDG_CURRENT_DESKTOP", "portal:wlroots", true);
 	wlr_log(WLR_INFO, "running on WAYLAND_DISPLAY=%s", server->socket);
@@ -294,6 +296,8 @@ void server_stop(struct server *server) {
 
 void server_destroy(struct server *server) {
 	server->stopping = true;
+	control_destroy(server->control);
+	server->control = NULL;
 	wl_display_destroy_clients(server->display);
 	unlisten(server);
 	struct seat *seat, *next;

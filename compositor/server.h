@@ -8,6 +8,7 @@
 #include "globals.h"
 
 struct compositor_config;
+struct control;
 struct wlr_allocator;
 struct wlr_backend;
 struct wlr_compositor;
@@ -37,6 +38,7 @@ struct server {
 	struct wl_display *display;
 	struct wl_event_loop *loop;
 	const char *socket; /* name of the Wayland socket, owned by the display */
+	struct control *control; /* NULL: no control socket */
 
 	struct compositor_config *config; /* never NULL */
 	char *config_path; /* NULL: built-in settings */

@@ -8,6 +8,7 @@
 #include <wlr/util/log.h>
 
 #include "compositor_config.h"
+#include "control.h"
 #include "decoration.h"
 #include "interactive.h"
 #include "output.h"
@@ -82,6 +83,7 @@ void toplevel_move(struct toplevel *toplevel, int x, int y) {
 	toplevel->box.x = x;
 	toplevel->box.y = y;
 	wlr_scene_node_set_position(&toplevel->tree->node, x, y);
+	control_changed(toplevel->server);
 }
 
 uint32_t toplevel_resize(struct toplevel *toplevel, int width, int height) {
@@ -178,6 +180,7 @@ void toplevel_arrange(struct toplevel *toplevel) {
 		update_clip(toplevel);
 	}
 	update_frame(toplevel);
+	control_changed(toplevel->server);
 }
 
 void toplevel_refresh(struct toplevel *toplevel) {
@@ -203,6 +206,21 @@ void toplevel_set_layout(struct toplevel *toplevel, enum toplevel_layout layout)
 	toplevel_arrange(toplevel);
 }
 
+void toplevel_place(struct toplevel *toplevel, int x, int y, int width, int height) {
+	if (toplevel->fullscreen) {
+		toplevel_set_fullscreen(toplevel, false, NULL);
+	}
+	if (toplevel->layout != TOPLEVEL_FLOATING) {
+		toplevel_set_layout(toplevel, TOPLEVEL_FLOATING);
+	}
+	toplevel_move(toplevel, x, y);
+	if (width > 0 && height > 0) {
+		toplevel_clamp_size(toplevel, &width, &height);
+		toplevel_resize(toplevel, width, height);
+	}
+	seat_update_pointers(toplevel->server);
+}
+
 void toplevel_set_fullscreen(struct toplevel *toplevel, bool fullscreen, struct output *output) {
 	save_box(toplevel);
 	toplevel->output = output != NULL ? output : toplevel_find_output(toplevel);
@@ -222,6 +240,7 @@ void toplevel_set_minimized(struct toplevel *toplevel, bool minimized) {
 	if (minimized) {
 		seat_forget_toplevel(toplevel);
 	}
+	control_changed(toplevel->server);
 }
 
 void toplevel_update_label(struct toplevel *toplevel) {
@@ -230,6 +249,7 @@ void toplevel_update_label(struct toplevel *toplevel) {
 		wl_resource_get_client(toplevel->xdg->resource));
 	frame_refresh(toplevel->frame);
 	popup_refresh(toplevel);
+	control_changed(toplevel->server);
 }
 
 static void handle_initial_commit(struct toplevel *toplevel) {
@@ -275,6 +295,7 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 	update_frame(toplevel);
 	if (resized) {
 		seat_update_pointers(toplevel->server);
+		control_changed(toplevel->server);
 	}
 }
 
@@ -305,6 +326,7 @@ static void handle_unmap(struct wl_listener *listener, void *data) {
 	toplevel->layout = TOPLEVEL_FLOATING;
 	toplevel->fullscreen = false;
 	toplevel->restore = (struct wlr_box){0};
+	control_changed(toplevel->server);
 	wlr_log(WLR_INFO, "window %" PRIu64 " closed", toplevel->id);
 }
 
@@ -353,6 +375,7 @@ static void handle_set_title(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, set_title);
 	if (toplevel->mapped) {
 		frame_set_title(toplevel->frame, toplevel->xdg->title);
+		control_changed(toplevel->server);
 	}
 }
 

@@ -80,6 +80,8 @@ struct toplevel *toplevel_by_id(struct server *server, uint64_t id);
 void toplevel_move(struct toplevel *toplevel, int x, int y);
 /** Asks the client for a size of the window without its frame. Returns the configure's serial. */
 uint32_t toplevel_resize(struct toplevel *toplevel, int width, int height);
+/** Moves a window, and resizes it unless WIDTH or HEIGHT is 0; it becomes floating. */
+void toplevel_place(struct toplevel *toplevel, int x, int y, int width, int height);
 void toplevel_set_layout(struct toplevel *toplevel, enum toplevel_layout layout);
 void toplevel_set_fullscreen(struct toplevel *toplevel, bool fullscreen, struct output *output);
 void toplevel_set_minimized(struct toplevel *toplevel, bool minimized);

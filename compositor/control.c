@@ -1,0 +1,365 @@
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-event.h>
+#include <systemd/sd-varlink.h>
+#include <unistd.h>
+#include <wlr/util/log.h>
+
+#include "config_file.h"
+#include "control_interface.h"
+#include "control_state.h"
+#include "output.h"
+#include "reload.h"
+#include "seat.h"
+#include "server.h"
+#include "toplevel.h"
+
+/* A client that asks for the stream of states. */
+struct watcher {
+	struct wl_list link; // control.watchers
+	sd_varlink *varlink;
+};
+
+struct control {
+	struct server *server;
+	char *path;
+	sd_event *event;
+	sd_varlink_server *varlink;
+	struct wl_event_source *source;
+	struct wl_event_source *idle; /* NULL: nothing has changed */
+	struct wl_list watchers; // watcher.link
+};
+
+/* sd-event's loop runs inside of libwayland's. */
+static void run_events(struct control *control) {
+	while (sd_event_run(control->event, 0) > 0) {
+	}
+}
+
+static int handle_readable(int fd, uint32_t mask, void *data) {
+	run_events(data);
+	return 0;
+}
+
+static int reply_state(struct server *server, sd_varlink *varlink, bool more) {
+	sd_json_variant *state = NULL;
+	int result = control_state_build(server, &state);
+	if (result >= 0) {
+		result = more
+			? sd_varlink_notifybo(varlink, SD_JSON_BUILD_PAIR_VARIANT("state", state))
+			: sd_varlink_replybo(varlink, SD_JSON_BUILD_PAIR_VARIANT("state", state));
+	}
+	sd_json_variant_unref(state);
+	return result;
+}
+
+static int handle_get_state(sd_varlink *varlink, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	struct control *control = data;
+	int result = sd_varlink_dispatch(varlink, parameters, NULL, NULL);
+	return result != 0 ? result : reply_state(control->server, varlink, false);
+}
+
+static void watcher_destroy(struct watcher *watcher) {
+	wl_list_remove(&watcher->link);
+	sd_varlink_unref(watcher->varlink);
+	free(watcher);
+}
+
+static int handle_watch(sd_varlink *varlink, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	struct control *control = data;
+	int result = sd_varlink_dispatch(varlink, parameters, NULL, NULL);
+	if (result != 0) {
+		return result;
+	}
+	if (!(flags & SD_VARLINK_METHOD_MORE)) {
+		return sd_varlink_error(varlink, SD_VARLINK_ERROR_EXPECTED_MORE, NULL);
+	}
+	struct watcher *watcher = calloc(1, sizeof(*watcher));
+	if (watcher == NULL) {
+		return -ENOMEM;
+	}
+	watcher->varlink = sd_varlink_ref(varlink);
+	wl_list_insert(&control->watchers, &watcher->link);
+	return reply_state(control->server, varlink, true);
+}
+
+static void handle_disconnect(sd_varlink_server *varlink_server, sd_varlink *varlink, void *data) {
+	struct control *control = data;
+	struct watcher *watcher, *next;
+	wl_list_for_each_safe(watcher, next, &control->watchers, link) {
+		if (watcher->varlink == varlink) {
+			watcher_destroy(watcher);
+		}
+	}
+}
+
+/* What the calls about one window have in common. */
+struct window_call {
+	uint64_t id;
+	int maximized, fullscreen, minimized; /* -1: not given */
+	int x, y, width, height;
+};
+
+/* The window of the call. NULL: answered already, with the result in *RESULT. */
+static struct toplevel *dispatch_window(struct control *control, sd_varlink *varlink,
+	sd_json_variant *parameters, const sd_json_dispatch_field *table, struct window_call *call,
+	int *result) {
+	*result = sd_varlink_dispatch(varlink, parameters, table, call);
+	if (*result != 0) {
+		return NULL;
+	}
+	struct toplevel *toplevel = toplevel_by_id(control->server, call->id);
+	if (toplevel == NULL || !toplevel->mapped) {
+		*result = sd_varlink_errorbo(varlink, CONTROL_INTERFACE ".NoSuchWindow",
+			SD_JSON_BUILD_PAIR_UNSIGNED("id", call->id));
+		return NULL;
+	}
+	return toplevel;
+}
+
+static const sd_json_dispatch_field id_table[] = {
+	{"id", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
+		offsetof(struct window_call, id), SD_JSON_MANDATORY},
+	{0},
+};
+
+static int handle_focus(sd_varlink *varlink, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	struct window_call call = {0};
+	int result;
+	struct toplevel *toplevel =
+		dispatch_window(data, varlink, parameters, id_table, &call, &result);
+	if (toplevel == NULL) {
+		return result;
+	}
+	struct seat *seat = wl_container_of(toplevel->server->seats.next, seat, link);
+	toplevel_raise(toplevel);
+	seat_focus(seat, toplevel);
+	seat_update_pointers(toplevel->server);
+	return sd_varlink_reply(varlink, NULL);
+}
+
+static int handle_close(sd_varlink *varlink, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	struct window_call call = {0};
+	int result;
+	struct toplevel *toplevel =
+		dispatch_window(data, varlink, parameters, id_table, &call, &result);
+	if (toplevel == NULL) {
+		return result;
+	}
+	toplevel_close(toplevel);
+	return sd_varlink_reply(varlink, NULL);
+}
+
+static int handle_set_state(sd_varlink *varlink, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	static const sd_json_dispatch_field table[] = {
+		{"id", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
+			offsetof(struct window_call, id), SD_JSON_MANDATORY},
+		{"maximized", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_tristate,
+			offsetof(struct window_call, maximized), SD_JSON_NULLABLE},
+		{"fullscreen", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_tristate,
+			offsetof(struct window_call, fullscreen), SD_JSON_NULLABLE},
+		{"minimized", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_tristate,
+			offsetof(struct window_call, minimized), SD_JSON_NULLABLE},
+		{0},
+	};
+	struct window_call call = {.maximized = -1, .fullscreen = -1, .minimized = -1};
+	int result;
+	struct toplevel *toplevel =
+		dispatch_window(data, varlink, parameters, table, &call, &result);
+	if (toplevel == NULL) {
+		return result;
+	}
+	if (call.maximized >= 0) {
+		toplevel_set_layout(toplevel,
+			call.maximized ? TOPLEVEL_MAXIMIZED : TOPLEVEL_FLOATING);
+	}
+	if (call.fullscreen >= 0) {
+		toplevel_set_fullscreen(toplevel, call.fullscreen, NULL);
+	}
+	if (call.minimized >= 0) {
+		toplevel_set_minimized(toplevel, call.minimized);
+	}
+	return sd_varlink_reply(varlink, NULL);
+}
+
+static int handle_place(sd_varlink *varlink, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	static const sd_json_dispatch_field table[] = {
+		{"id", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
+			offsetof(struct window_call, id), SD_JSON_MANDATORY},
+		{"x", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int,
+			offsetof(struct window_call, x), SD_JSON_MANDATORY},
+		{"y", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int,
+			offsetof(struct window_call, y), SD_JSON_MANDATORY},
+		{"width", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int,
+			offsetof(struct window_call, width), SD_JSON_NULLABLE},
+		{"height", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int,
+			offsetof(struct window_call, height), SD_JSON_NULLABLE},
+		{0},
+	};
+	struct window_call call = {0};
+	int result;
+	struct toplevel *toplevel =
+		dispatch_window(data, varlink, parameters, table, &call, &result);
+	if (toplevel == NULL) {
+		return result;
+	}
+	toplevel_place(toplevel, call.x, call.y, call.width, call.height);
+	return sd_varlink_reply(varlink, NULL);
+}
+
+static int handle_reload(sd_varlink *varlink, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	struct control *control = data;
+	struct config_error error;
+	int result = sd_varlink_dispatch(varlink, parameters, NULL, NULL);
+	if (result != 0) {
+		return result;
+	}
+	if (!reload_config(control->server, &error)) {
+		return sd_varlink_errorbo(varlink, CONTROL_INTERFACE ".BadConfiguration",
+			SD_JSON_BUILD_PAIR_STRING("message", error.message));
+	}
+	return sd_varlink_reply(varlink, NULL);
+}
+
+static int handle_quit(sd_varlink *varlink, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	struct control *control = data;
+	int result = sd_varlink_dispatch(varlink, parameters, NULL, NULL);
+	if (result != 0) {
+		return result;
+	}
+	server_stop(control->server);
+	result = sd_varlink_reply(varlink, NULL);
+	sd_varlink_flush(varlink);
+	return result;
+}
+
+static void notify_watchers(void *data) {
+	struct control *control = data;
+	control->idle = NULL;
+	struct watcher *watcher, *next;
+	wl_list_for_each_safe(watcher, next, &control->watchers, link) {
+		if (reply_state(control->server, watcher->varlink, true) < 0) {
+			watcher_destroy(watcher);
+		}
+	}
+	run_events(control);
+}
+
+void control_changed(struct server *server) {
+	struct control *control = server->control;
+	if (control != NULL && control->idle == NULL && !wl_list_empty(&control->watchers)) {
+		control->idle = wl_event_loop_add_idle(server->loop, notify_watchers, control);
+	}
+}
+
+static int open_server(struct control *control) {
+	int result = sd_event_new(&control->event);
+	if (result >= 0) {
+		result = sd_varlink_server_new(&control->varlink, SD_VARLINK_SERVER_MYSELF_ONLY |
+				SD_VARLINK_SERVER_INHERIT_USERDATA);
+	}
+	if (result < 0) {
+		return result;
+	}
+	sd_varlink_server_set_userdata(control->varlink, control);
+	result = sd_varlink_server_set_info(control->varlink, "Portal", "portal", PORTAL_VERSION,
+		NULL);
+	if (result >= 0) {
+		result = sd_varlink_server_add_interface(control->varlink,
+			&vl_interface_org_portal_Controller);
+	}
+	if (result >= 0) {
+		result = sd_varlink_server_bind_method_many(control->varlink,
+			CONTROL_INTERFACE ".GetState", handle_get_state,
+			CONTROL_INTERFACE ".Watch", handle_watch,
+			CONTROL_INTERFACE ".Focus", handle_focus,
+			CONTROL_INTERFACE ".Close", handle_close,
+			CONTROL_INTERFACE ".SetState", handle_set_state,
+			CONTROL_INTERFACE ".Place", handle_place,
+			CONTROL_INTERFACE ".Reload", handle_reload,
+			CONTROL_INTERFACE ".Quit", handle_quit);
+	}
+	if (result >= 0) {
+		result = sd_varlink_server_bind_disconnect(control->varlink, handle_disconnect);
+	}
+	if (result >= 0) {
+		result = sd_varlink_server_attach_event(control->varlink, control->event, 0);
+	}
+	return result;
+}
+
+/* The Wayland socket's lock says that this display is ours: a socket left there is a dead one's. */
+static int listen_on_path(struct control *control) {
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char directory[4096];
+	snprintf(directory, sizeof(directory), "%s/portal", runtime);
+	if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
+		return -errno;
+	}
+	if (asprintf(&control->path, "%s/%s.varlink", directory, control->server->socket) < 0) {
+		control->path = NULL;
+		return -ENOMEM;
+	}
+	unlink(control->path);
+	return sd_varlink_server_listen_address(control->varlink, control->path, 0600);
+}
+
+struct control *control_create(struct server *server) {
+	struct control *control = calloc(1, sizeof(*control));
+	if (control == NULL) {
+		return NULL;
+	}
+	control->server = server;
+	wl_list_init(&control->watchers);
+	int result = open_server(control);
+	if (result >= 0) {
+		result = listen_on_path(control);
+	}
+	if (result >= 0) {
+		control->source = wl_event_loop_add_fd(server->loop, sd_event_get_fd(control->event),
+			WL_EVENT_READABLE, handle_readable, control);
+		result = control->source != NULL ? 0 : -ENOMEM;
+	}
+	if (result < 0) {
+		wlr_log(WLR_ERROR, "no control socket %s: %s",
+			control->path != NULL ? control->path : "", strerror(-result));
+		control_destroy(control);
+		return NULL;
+	}
+	run_events(control);
+	return control;
+}
+
+void control_destroy(struct control *control) {
+	if (control == NULL) {
+		return;
+	}
+	struct watcher *watcher, *next;
+	wl_list_for_each_safe(watcher, next, &control->watchers, link) {
+		watcher_destroy(watcher);
+	}
+	if (control->idle != NULL) {
+		wl_event_source_remove(control->idle);
+	}
+	if (control->source != NULL) {
+		wl_event_source_remove(control->source);
+		unlink(control->path);
+	}
+	sd_varlink_server_unref(control->varlink);
+	sd_event_unref(control->event);
+	free(control->path);
+	free(control);
+}
