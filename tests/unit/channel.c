@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "channel-pair.h"
+#include "channel_pair.h"
 
 static const uint8_t key[PORTAL_KEY_SIZE] = {7, 7, 7};
 static const uint8_t other_key[PORTAL_KEY_SIZE] = {8, 8, 8};

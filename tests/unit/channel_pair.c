@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "channel-pair.h"
+#include "channel_pair.h"
 
 __attribute__((format(printf, 2, 3))) static void note(
 	struct channel_end *end, const char *format, ...) {

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "channel-pair.h"
+#include "channel_pair.h"
 #include "heap.h"
 
 static char directory[] = "/tmp/portal-heap-XXXXXX";
