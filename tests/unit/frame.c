@@ -90,7 +90,6 @@ static void types_and_flags_that_mean_nothing_are_refused(void **state) {
 	struct portal_frame frame;
 	for (uint32_t type = 0; type <= UINT16_MAX; type++) {
 		bool known = strcmp(portal_frame_type_name(type), "unknown") != 0;
-		/* 32 bytes suit no type's check but some: only unknown ones are asserted */
 		portal_frame_encode(buffer, (enum portal_frame_type)type, 0, 0, 0, 32);
 		if (!known) {
 			assert_int_equal(portal_frame_decode(buffer, sizeof(buffer), &frame), -1);
