@@ -137,6 +137,10 @@ uint32_t portal_relay_get_connection(const struct portal_relay *relay) {
 	return relay->options.connection;
 }
 
+unsigned int portal_relay_get_windows(const struct portal_relay *relay) {
+	return relay->ended ? 0 : portal_wire_count_toplevels(relay->wire);
+}
+
 struct portal_relay_counters portal_relay_get_counters(const struct portal_relay *relay) {
 	return relay->counters;
 }

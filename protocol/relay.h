@@ -105,6 +105,9 @@ void portal_relay_end(struct portal_relay *relay, const char *reason);
 
 uint32_t portal_relay_get_connection(const struct portal_relay *relay);
 
+/* The connection's toplevel windows, shown or not; 0 once ended. */
+unsigned int portal_relay_get_windows(const struct portal_relay *relay);
+
 /* Since the begin, for GetState and tests. */
 struct portal_relay_counters {
 	uint64_t requests, events; /* messages let through */

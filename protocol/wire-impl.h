@@ -51,6 +51,7 @@ struct portal_wire {
 	uint32_t n_globals, globals_capacity;
 	struct portal_wire_pool *pools;
 	uint32_t n_pools;
+	unsigned int n_toplevels;
 	char error[256];
 };
 

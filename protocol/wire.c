@@ -92,6 +92,10 @@ const char *portal_wire_error(const struct portal_wire *wire) {
 	return wire->error;
 }
 
+unsigned int portal_wire_count_toplevels(const struct portal_wire *wire) {
+	return wire->n_toplevels;
+}
+
 /* The client is done with an object; its id is not free yet. */
 static void release_object(struct portal_wire *wire, struct portal_object *object) {
 	switch (object->interface) {
@@ -104,6 +108,9 @@ static void release_object(struct portal_wire *wire, struct portal_object *objec
 		break;
 	case PORTAL_WIRE_WL_SHM_POOL:
 		portal_wire_shm_drop(wire, object->data);
+		break;
+	case PORTAL_WIRE_XDG_TOPLEVEL:
+		wire->n_toplevels--;
 		break;
 	default:
 		break;
@@ -159,13 +166,17 @@ static enum portal_wire_verdict check_objects(
 	return verdict;
 }
 
-static enum portal_wire_verdict take_for(
+/* Counts a new object by its interface. */
+static enum portal_wire_verdict count_object(
 	struct portal_wire *wire, const struct portal_wire_call *call, uint8_t interface) {
 	switch (interface) {
 	case PORTAL_WIRE_WL_SURFACE:
 		return portal_wire_take(wire, call, PORTAL_QUOTA_SURFACES, 1);
 	case PORTAL_WIRE_WL_BUFFER:
 		return portal_wire_take(wire, call, PORTAL_QUOTA_BUFFERS, 1);
+	case PORTAL_WIRE_XDG_TOPLEVEL:
+		wire->n_toplevels++;
+		return PORTAL_WIRE_PASS;
 	default:
 		return PORTAL_WIRE_PASS;
 	}
@@ -193,7 +204,7 @@ static enum portal_wire_verdict insert_object(struct portal_wire *wire,
 	if (!counted) {
 		verdict = portal_wire_take(wire, call, PORTAL_QUOTA_OBJECTS, 1);
 	}
-	return verdict == PORTAL_WIRE_PASS ? take_for(wire, call, interface) : verdict;
+	return verdict == PORTAL_WIRE_PASS ? count_object(wire, call, interface) : verdict;
 }
 
 static enum portal_wire_verdict insert_objects(struct portal_wire *wire,

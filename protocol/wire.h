@@ -72,4 +72,7 @@ enum portal_wire_verdict portal_wire_event(struct portal_wire *wire, void *untru
  */
 const char *portal_wire_error(const struct portal_wire *wire);
 
+/* How many xdg_toplevels the client has. */
+unsigned int portal_wire_count_toplevels(const struct portal_wire *wire);
+
 #endif

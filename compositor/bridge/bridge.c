@@ -1,0 +1,240 @@
+#include "bridge.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <syslog.h>
+
+#include <wayland-client.h>
+
+#include "sandbox.h"
+
+/* Between attempts to reach the agent: doubled each time. */
+#define RETRY_FIRST_USEC 100000u
+#define RETRY_DOUBLINGS 4
+
+bool bridge_is_ready(const struct bridge *bridge) {
+	return bridge->channel && bridge->heap_ready &&
+	       portal_channel_get_state(bridge->channel) == PORTAL_CHANNEL_READY;
+}
+
+void bridge_stop(struct bridge *bridge, enum bridge_status status, const char *format, ...) {
+	if (bridge->stopped) {
+		return;
+	}
+	bridge->stopped = true;
+	bridge->status = status;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(bridge->message, sizeof(bridge->message), format, args);
+	va_end(args);
+	bridge_log(&bridge->log, status == BRIDGE_DONE ? LOG_INFO : LOG_ERR, "%s", bridge->message);
+	sd_event_exit(bridge->event, status);
+}
+
+void bridge_update_paused(struct bridge *bridge) {
+	if (bridge->channel) {
+		portal_channel_set_paused(
+			bridge->channel, bridge->throttled || bridge->connections.congested > 0);
+	}
+}
+
+static int handle_throttle_end(sd_event_source *source, uint64_t usec, void *data) {
+	struct bridge *bridge = data;
+	bridge->throttled = false;
+	bridge_update_paused(bridge);
+	return 0;
+}
+
+void bridge_throttle(struct bridge *bridge, uint64_t nanoseconds) {
+	uint64_t usec = nanoseconds / 1000 + 1;
+	int result;
+	if (bridge->throttle_source) {
+		result = sd_event_source_set_time_relative(bridge->throttle_source, usec);
+		if (result >= 0) {
+			result = sd_event_source_set_enabled(
+				bridge->throttle_source, SD_EVENT_ONESHOT);
+		}
+	} else {
+		result = sd_event_add_time_relative(bridge->event, &bridge->throttle_source,
+			CLOCK_MONOTONIC, usec, 1000, handle_throttle_end, bridge);
+	}
+	/* Without the timer nothing would let the channel go on. */
+	bridge->throttled = result >= 0;
+	bridge_update_paused(bridge);
+}
+
+static int handle_compositor(sd_event_source *source, int fd, uint32_t revents, void *data) {
+	struct bridge *bridge = data;
+	if (bridge_compositor_dispatch(&bridge->compositor) < 0) {
+		bridge_stop(bridge, BRIDGE_COMPOSITOR, "the compositor went away");
+	}
+	return 0;
+}
+
+/* After all else in a turn: one write for what the turn queued. */
+static int handle_turn_end(sd_event_source *source, void *data) {
+	struct bridge *bridge = data;
+	if (bridge->channel && portal_channel_get_queued(bridge->channel) > 0) {
+		(void)portal_channel_flush(bridge->channel);
+	}
+	bridge_control_flush(&bridge->control);
+	return 0;
+}
+
+static int try_connect(struct bridge *bridge);
+
+static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
+	return try_connect(data);
+}
+
+/* Nothing of the guest has been read yet: say why, and try again where that was asked for. */
+static int fail_attempt(
+	struct bridge *bridge, enum bridge_status status, const char *what, const char *why) {
+	if (!bridge->options->wait) {
+		bridge_stop(bridge, status, "%s: %s", what, why);
+		return 0;
+	}
+	char message[sizeof(bridge->message)];
+	snprintf(message, sizeof(message), "%s: %s", what, why);
+	if (strcmp(message, bridge->message) != 0) {
+		memcpy(bridge->message, message, sizeof(message));
+		bridge->status = status;
+		bridge_log(&bridge->log, LOG_INFO, "waiting: %s", message);
+		bridge_control_changed(&bridge->control);
+	}
+	uint64_t usec = RETRY_FIRST_USEC
+			<< (bridge->retries < RETRY_DOUBLINGS ? bridge->retries : RETRY_DOUBLINGS);
+	bridge->retries++;
+	bridge->retry_source = sd_event_source_disable_unref(bridge->retry_source);
+	return sd_event_add_time_relative(bridge->event, &bridge->retry_source, CLOCK_MONOTONIC,
+		usec, 0, handle_retry, bridge);
+}
+
+static int confine(struct bridge *bridge) {
+	uint64_t heap_size = bridge->heap_mapped ? bridge->heap.map_size : UINT64_C(2) << 30;
+	return bridge_sandbox_enter(bridge->compositor.socket_fd, heap_size, &bridge->log);
+}
+
+/* Heap, then transport, then the sandbox: only then is the first byte of the guest read. */
+static int try_connect(struct bridge *bridge) {
+	const struct bridge_options *options = bridge->options;
+	const char *error = "";
+	if (options->heap.kind != PORTAL_HEAP_MEMFD && !bridge->heap_mapped) {
+		if (portal_heap_map(&bridge->heap, &options->heap, &error) < 0) {
+			return fail_attempt(bridge, BRIDGE_HEAP, options->heap_text, error);
+		}
+		bridge->heap_mapped = true;
+	}
+	struct portal_transport *transport = portal_transport_connect(&options->transport);
+	if (!transport) {
+		return fail_attempt(
+			bridge, BRIDGE_UNREACHABLE, options->transport_text, strerror(errno));
+	}
+	if (bridge_channel_open(bridge, transport) < 0) {
+		bridge_stop(bridge, BRIDGE_FAILURE, "channel: %s", strerror(errno));
+	} else if (confine(bridge) < 0) {
+		bridge_stop(bridge, BRIDGE_FAILURE, "not without the sandbox");
+	}
+	return 0;
+}
+
+static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
+	bridge_stop(data, BRIDGE_DONE, "stopped by %s", strsignal((int)info->ssi_signo));
+	return 0;
+}
+
+static int init_loop(struct bridge *bridge, int control_fd) {
+	int result = sd_event_new(&bridge->event);
+	if (result >= 0) {
+		result = sd_event_add_signal(bridge->event, NULL,
+			SIGTERM | SD_EVENT_SIGNAL_PROCMASK, handle_signal, bridge);
+	}
+	if (result >= 0) {
+		result = sd_event_add_signal(bridge->event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK,
+			handle_signal, bridge);
+	}
+	if (result >= 0) {
+		result = sd_event_add_post(bridge->event, NULL, handle_turn_end, bridge);
+	}
+	if (result >= 0) {
+		result = bridge_control_init(&bridge->control, bridge, control_fd);
+	}
+	if (result < 0) {
+		bridge_log(&bridge->log, LOG_ERR, "loop: %s", strerror(-result));
+	}
+	return result;
+}
+
+static int run_loop(struct bridge *bridge, int control_fd) {
+	if (init_loop(bridge, control_fd) < 0) {
+		return BRIDGE_FAILURE;
+	}
+	if (bridge_compositor_init(&bridge->compositor, bridge->options->vm, &bridge->log) < 0) {
+		return BRIDGE_COMPOSITOR;
+	}
+	int result = sd_event_add_io(bridge->event, &bridge->compositor_source,
+		wl_display_get_fd(bridge->compositor.display), EPOLLIN, handle_compositor, bridge);
+	if (result >= 0) {
+		result = try_connect(bridge);
+	}
+	if (result >= 0) {
+		result = sd_event_loop(bridge->event);
+	}
+	if (result < 0) {
+		bridge_log(&bridge->log, LOG_ERR, "loop: %s", strerror(-result));
+		return BRIDGE_FAILURE;
+	}
+	return result;
+}
+
+/* Tells the guest why, where the end is not the guest's. */
+static void say_goodbye(struct bridge *bridge, enum bridge_status status) {
+	if (!bridge->channel ||
+		portal_channel_get_state(bridge->channel) == PORTAL_CHANNEL_CLOSED) {
+		return;
+	}
+	enum portal_bye_reason reason = status == BRIDGE_DONE	      ? PORTAL_BYE_DONE
+					: status == BRIDGE_COMPOSITOR ? PORTAL_BYE_COMPOSITOR
+								      : PORTAL_BYE_FAILURE;
+	portal_channel_fail(bridge->channel, reason, "%s", bridge->message);
+}
+
+static void bridge_finish(struct bridge *bridge) {
+	bridge_connections_finish(&bridge->connections);
+	bridge_channel_close(bridge);
+	bridge_launches_finish(&bridge->launches, bridge->message);
+	if (bridge->heap_mapped) {
+		portal_heap_finish(&bridge->heap);
+	}
+	bridge_control_finish(&bridge->control);
+	bridge_compositor_finish(&bridge->compositor);
+	sd_event_source_disable_unref(bridge->compositor_source);
+	sd_event_source_disable_unref(bridge->retry_source);
+	sd_event_source_disable_unref(bridge->throttle_source);
+	sd_event_unref(bridge->event);
+}
+
+enum bridge_status bridge_run(const struct bridge_options *options, int control_fd,
+	enum bridge_status last_status, const char *last_message, char *message,
+	size_t message_size) {
+	struct bridge bridge = {
+		.options = options,
+		.status = last_status,
+		.compositor = {.socket_fd = -1, .close_fd = -1},
+	};
+	snprintf(bridge.message, sizeof(bridge.message), "%s", last_message);
+	bridge_log_init(&bridge.log, options->label);
+	bridge_connections_init(&bridge.connections, &bridge);
+	bridge_launches_init(&bridge.launches);
+	portal_hello_get_boot_id(bridge.boot_id);
+	enum bridge_status status = run_loop(&bridge, control_fd);
+	say_goodbye(&bridge, status);
+	snprintf(message, message_size, "%s", bridge.message);
+	bridge_finish(&bridge);
+	return status;
+}

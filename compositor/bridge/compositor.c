@@ -1,0 +1,214 @@
+#include "compositor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <wayland-client.h>
+
+#include "log.h"
+#include "security-context-v1-client-protocol.h"
+
+#define SANDBOX_ENGINE "org.portal.vm"
+
+static void handle_global(void *data, struct wl_registry *registry, uint32_t name,
+	const char *interface, uint32_t version) {
+	struct wp_security_context_manager_v1 **manager = data;
+	if (!*manager && strcmp(interface, wp_security_context_manager_v1_interface.name) == 0) {
+		*manager = wl_registry_bind(
+			registry, name, &wp_security_context_manager_v1_interface, 1);
+	}
+}
+
+static void handle_global_remove(void *data, struct wl_registry *registry, uint32_t name) {
+}
+
+static const struct wl_registry_listener registry_listener = {
+	.global = handle_global,
+	.global_remove = handle_global_remove,
+};
+
+static const char *runtime_dir(void) {
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+	return dir && dir[0] == '/' ? dir : NULL;
+}
+
+static int open_path(const char *path) {
+	return open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* A listening socket at path, or -1 with errno. */
+static int listen_at(const char *path) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(address.sun_path, path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		return -1;
+	}
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 128) < 0) {
+		int error = errno;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+/* Lets the compositor accept from a socket that nobody else can reach, in the VM's name. */
+static int make_context(struct bridge_compositor *compositor,
+	struct wp_security_context_manager_v1 *manager, const char *vm, const char *path) {
+	int pipe_fds[2], listen_fd = listen_at(path);
+	if (listen_fd < 0) {
+		return -1;
+	}
+	compositor->socket_fd = open_path(path);
+	if (compositor->socket_fd < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0) {
+		close(listen_fd);
+		return -1;
+	}
+	struct wp_security_context_v1 *context =
+		wp_security_context_manager_v1_create_listener(manager, listen_fd, pipe_fds[0]);
+	wp_security_context_v1_set_sandbox_engine(context, SANDBOX_ENGINE);
+	wp_security_context_v1_set_instance_id(context, vm);
+	wp_security_context_v1_commit(context);
+	wp_security_context_v1_destroy(context);
+	compositor->close_fd = pipe_fds[1];
+	int result = wl_display_roundtrip(compositor->display);
+	close(listen_fd);
+	close(pipe_fds[0]);
+	return result < 0 ? -1 : 0;
+}
+
+static int init_context(struct bridge_compositor *compositor,
+	struct wp_security_context_manager_v1 *manager, const char *vm,
+	const struct bridge_log *log) {
+	const char *runtime = runtime_dir();
+	char dir[256], path[sizeof(dir) + 16];
+	if (!runtime) {
+		bridge_log(log, LOG_ERR, "XDG_RUNTIME_DIR is not set");
+		return -1;
+	}
+	/* Only this user gets in, and the names are gone before a guest is heard. */
+	if ((size_t)snprintf(dir, sizeof(dir), "%s/portal-bridge-XXXXXX", runtime) >= sizeof(dir) ||
+		!mkdtemp(dir)) {
+		bridge_log(log, LOG_ERR, "%s: %s", runtime, strerror(errno));
+		return -1;
+	}
+	snprintf(path, sizeof(path), "%s/wayland", dir);
+	int result = make_context(compositor, manager, vm, path);
+	if (result < 0) {
+		bridge_log(log, LOG_ERR, "the compositor's security context: %s", strerror(errno));
+	}
+	unlink(path);
+	rmdir(dir);
+	return result;
+}
+
+/* Without a context: the socket of WAYLAND_DISPLAY itself. */
+static int open_display_socket(struct bridge_compositor *compositor, const struct bridge_log *log) {
+	const char *display = getenv("WAYLAND_DISPLAY");
+	const char *runtime = runtime_dir();
+	char path[256];
+	if (!display) {
+		display = "wayland-0"; /* as libwayland */
+	}
+	if (display[0] == '/') {
+		snprintf(path, sizeof(path), "%s", display);
+	} else {
+		snprintf(path, sizeof(path), "%s/%s", runtime ? runtime : "", display);
+	}
+	compositor->socket_fd = open_path(path);
+	if (compositor->socket_fd < 0) {
+		bridge_log(log, LOG_ERR, "%s: %s", path, strerror(errno));
+		return -1;
+	}
+	bridge_log(log, LOG_WARNING,
+		"the compositor has no security contexts: it cannot tell this guest from other "
+		"programs");
+	return 0;
+}
+
+int bridge_compositor_init(
+	struct bridge_compositor *compositor, const char *vm, const struct bridge_log *log) {
+	*compositor = (struct bridge_compositor){.socket_fd = -1, .close_fd = -1};
+	compositor->display = wl_display_connect(NULL);
+	if (!compositor->display) {
+		const char *display = getenv("WAYLAND_DISPLAY");
+		bridge_log(log, LOG_ERR, "no Wayland compositor at WAYLAND_DISPLAY=%s: %s",
+			display ? display : "", strerror(errno));
+		return -1;
+	}
+	struct wp_security_context_manager_v1 *manager = NULL;
+	struct wl_registry *registry = wl_display_get_registry(compositor->display);
+	wl_registry_add_listener(registry, &registry_listener, &manager);
+	int result = wl_display_roundtrip(compositor->display);
+	if (result < 0) {
+		bridge_log(log, LOG_ERR, "the compositor: %s", strerror(errno));
+	} else if (manager) {
+		result = init_context(compositor, manager, vm, log);
+		wp_security_context_manager_v1_destroy(manager);
+	} else {
+		result = open_display_socket(compositor, log);
+	}
+	wl_registry_destroy(registry);
+	wl_display_flush(compositor->display);
+	if (result < 0) {
+		bridge_compositor_finish(compositor);
+		return -1;
+	}
+	return 0;
+}
+
+void bridge_compositor_finish(struct bridge_compositor *compositor) {
+	if (compositor->display) {
+		wl_display_disconnect(compositor->display);
+	}
+	if (compositor->socket_fd >= 0) {
+		close(compositor->socket_fd);
+	}
+	if (compositor->close_fd >= 0) {
+		close(compositor->close_fd);
+	}
+	*compositor = (struct bridge_compositor){.socket_fd = -1, .close_fd = -1};
+}
+
+int bridge_compositor_connect(const struct bridge_compositor *compositor) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d",
+		compositor->socket_fd);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		return -1;
+	}
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = errno;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+int bridge_compositor_dispatch(struct bridge_compositor *compositor) {
+	struct wl_display *display = compositor->display;
+	while (wl_display_prepare_read(display) < 0) {
+		if (wl_display_dispatch_pending(display) < 0) {
+			return -1;
+		}
+	}
+	if (wl_display_read_events(display) < 0) {
+		return -1;
+	}
+	return wl_display_dispatch_pending(display) < 0 ? -1 : 0;
+}

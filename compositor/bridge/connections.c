@@ -1,0 +1,279 @@
+#include "connections.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <syslog.h>
+
+#include "bridge.h"
+#include "relay.h"
+
+/* Connections that were refused wait for the guest to notice; more than this, and it never does. */
+#define REFUSED_MAX 64
+
+struct bridge_connection {
+	struct bridge_connections *connections;
+	uint32_t id;
+	struct portal_relay *relay; /* NULL when it was refused */
+	bool disconnect_pending; /* refused, and the guest has not been told yet */
+	sd_event_source *source; /* NULL once the socket is closed */
+};
+
+static_assert(
+	POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLHUP == EPOLLHUP && POLLERR == EPOLLERR,
+	"sd-event's events are poll's");
+
+void bridge_connections_init(struct bridge_connections *connections, struct bridge *bridge) {
+	*connections = (struct bridge_connections){.bridge = bridge};
+}
+
+static void connection_free(struct bridge_connection *connection) {
+	sd_event_source_disable_unref(connection->source);
+	portal_relay_destroy(connection->relay);
+	free(connection);
+}
+
+void bridge_connections_finish(struct bridge_connections *connections) {
+	for (size_t i = 0; i < connections->count; i++) {
+		connection_free(connections->list[i]);
+	}
+	free(connections->list);
+	bridge_connections_init(connections, connections->bridge);
+}
+
+static void connection_remove(struct bridge_connection *connection) {
+	struct bridge_connections *connections = connection->connections;
+	size_t i = 0;
+	while (connections->list[i] != connection) {
+		i++;
+	}
+	connections->list[i] = connections->list[--connections->count];
+	connection_free(connection);
+}
+
+static struct bridge_connection *find(struct bridge_connections *connections, uint32_t id) {
+	for (size_t i = 0; i < connections->count; i++) {
+		if (connections->list[i]->id == id) {
+			return connections->list[i];
+		}
+	}
+	return NULL;
+}
+
+/* NULL, and the channel ended, when the guest has no such connection; NULL when it was refused. */
+static struct portal_relay *find_relay(struct bridge_connections *connections, uint32_t id) {
+	struct bridge_connection *connection = find(connections, id);
+	if (!connection) {
+		portal_channel_fail(connections->bridge->channel, PORTAL_BYE_VIOLATION,
+			"a frame is for connection %u, which is not there", id);
+		return NULL;
+	}
+	return connection->relay;
+}
+
+static void handle_ended(void *data, enum portal_relay_end end, const char *text) {
+	struct bridge_connection *connection = data;
+	struct bridge *bridge = connection->connections->bridge;
+	uint32_t id = connection->id;
+	connection->source = sd_event_source_disable_unref(connection->source);
+	switch (end) {
+	case PORTAL_RELAY_CHANNEL_VIOLATION:
+		portal_channel_fail(bridge->channel, PORTAL_BYE_VIOLATION, "%s", text);
+		break;
+	case PORTAL_RELAY_QUOTA:
+	case PORTAL_RELAY_OVERFLOW:
+		bridge_log(&bridge->log, LOG_WARNING, "connection %u was cut: %s", id, text);
+		break;
+	case PORTAL_RELAY_SOCKET_VIOLATION:
+	case PORTAL_RELAY_FAILURE:
+		bridge_log(&bridge->log, LOG_ERR, "connection %u was cut: %s", id, text);
+		break;
+	case PORTAL_RELAY_SOCKET_CLOSED:
+		bridge_log(
+			&bridge->log, LOG_WARNING, "connection %u: the compositor closed it", id);
+		break;
+	case PORTAL_RELAY_DISCONNECTED:
+		break;
+	}
+	bridge_control_changed(&bridge->control);
+}
+
+static void handle_released(void *data) {
+	connection_remove(data);
+}
+
+static void handle_events(void *data, short events) {
+	struct bridge_connection *connection = data;
+	if (connection->source) {
+		sd_event_source_set_io_events(connection->source, (uint32_t)events);
+	}
+}
+
+static void handle_congested(void *data, bool congested) {
+	struct bridge_connection *connection = data;
+	struct bridge_connections *connections = connection->connections;
+	connections->congested += congested ? 1 : -1;
+	bridge_update_paused(connections->bridge);
+}
+
+static void handle_throttle(void *data, uint64_t nanoseconds) {
+	struct bridge_connection *connection = data;
+	bridge_throttle(connection->connections->bridge, nanoseconds);
+}
+
+static const struct portal_relay_handlers handlers = {
+	.ended = handle_ended,
+	.released = handle_released,
+	.events = handle_events,
+	.congested = handle_congested,
+	.throttle = handle_throttle,
+};
+
+static int handle_socket(sd_event_source *source, int fd, uint32_t revents, void *data) {
+	struct bridge_connection *connection = data;
+	portal_relay_dispatch(connection->relay, (short)revents);
+	return 0;
+}
+
+static bool make_room(struct bridge_connections *connections) {
+	if (connections->count < connections->capacity) {
+		return true;
+	}
+	size_t capacity = connections->capacity ? connections->capacity * 2 : 8;
+	struct bridge_connection **grown = realloc(connections->list, capacity * sizeof(*grown));
+	if (!grown) {
+		return false;
+	}
+	connections->list = grown;
+	connections->capacity = capacity;
+	return true;
+}
+
+static void send_refusal(struct bridge_connection *connection, const char *reason) {
+	connection->disconnect_pending =
+		portal_channel_send_disconnect(
+			connection->connections->bridge->channel, connection->id, reason) < 0;
+}
+
+/* Opens the socket and its relay. Negative errno. */
+static int connection_open(struct bridge_connection *connection) {
+	struct bridge *bridge = connection->connections->bridge;
+	struct portal_relay_options options = {
+		.connection = connection->id,
+		.fd = bridge_compositor_connect(&bridge->compositor),
+		.channel = bridge->channel,
+		.heap = &bridge->heap,
+		.quota = &bridge->quota,
+	};
+	if (options.fd < 0) {
+		return -errno;
+	}
+	connection->relay = portal_relay_create(&options, &handlers, connection);
+	if (!connection->relay) {
+		return -errno;
+	}
+	return sd_event_add_io(bridge->event, &connection->source,
+		portal_relay_get_fd(connection->relay), EPOLLIN, handle_socket, connection);
+}
+
+static size_t count_refused(const struct bridge_connections *connections) {
+	size_t refused = 0;
+	for (size_t i = 0; i < connections->count; i++) {
+		refused += connections->list[i]->relay == NULL;
+	}
+	return refused;
+}
+
+void bridge_connections_connect(
+	struct bridge_connections *connections, uint32_t id, const char *untrusted_name) {
+	struct bridge *bridge = connections->bridge;
+	struct bridge_connection *connection = NULL;
+	if (find(connections, id)) {
+		portal_channel_fail(bridge->channel, PORTAL_BYE_VIOLATION,
+			"connection %u is there already", id);
+		return;
+	}
+	if (make_room(connections)) {
+		connection = calloc(1, sizeof(*connection));
+	}
+	if (!connection) {
+		portal_channel_fail(bridge->channel, PORTAL_BYE_FAILURE, "out of memory");
+		return;
+	}
+	connection->connections = connections;
+	connection->id = id;
+	connections->list[connections->count++] = connection;
+	int result = connection_open(connection);
+	if (result >= 0) {
+		return;
+	}
+	const char *reason =
+		result == -EDQUOT ? "the guest has its quota of connections" : strerror(-result);
+	bridge_log(&bridge->log, LOG_WARNING, "connection %u was refused: %s", id, reason);
+	portal_relay_destroy(connection->relay);
+	connection->relay = NULL;
+	send_refusal(connection, reason);
+	if (count_refused(connections) > REFUSED_MAX) {
+		portal_channel_fail(bridge->channel, PORTAL_BYE_VIOLATION,
+			"more than %d connections were refused and not given up", REFUSED_MAX);
+	}
+}
+
+void bridge_connections_disconnect(
+	struct bridge_connections *connections, uint32_t id, const char *untrusted_reason) {
+	struct portal_relay *relay = find_relay(connections, id);
+	struct bridge_connection *connection = find(connections, id);
+	if (relay) {
+		portal_relay_disconnect(relay, untrusted_reason);
+	} else if (connection && !connection->disconnect_pending) {
+		connection_remove(connection);
+	}
+}
+
+void bridge_connections_wayland(struct bridge_connections *connections, uint32_t id,
+	const void *untrusted_messages, size_t size) {
+	struct portal_relay *relay = find_relay(connections, id);
+	if (relay) {
+		portal_relay_wayland(relay, untrusted_messages, size);
+	}
+}
+
+void bridge_connections_heap(struct bridge_connections *connections, uint32_t id) {
+	struct portal_relay *relay = find_relay(connections, id);
+	if (relay) {
+		portal_relay_heap(relay);
+	}
+}
+
+void bridge_connections_blob(struct bridge_connections *connections, uint32_t id,
+	uint64_t untrusted_size, uint64_t untrusted_offset, const void *piece, size_t piece_size) {
+	struct portal_relay *relay = find_relay(connections, id);
+	if (relay) {
+		portal_relay_blob(relay, untrusted_size, untrusted_offset, piece, piece_size);
+	}
+}
+
+void bridge_connections_writable(struct bridge_connections *connections) {
+	/* Backwards: a connection that is released goes from the list, the last one in its place.
+	 */
+	for (size_t i = connections->count; i > 0; i--) {
+		struct bridge_connection *connection = connections->list[i - 1];
+		if (connection->relay) {
+			portal_relay_writable(connection->relay);
+		} else if (connection->disconnect_pending) {
+			send_refusal(connection, "refused");
+		}
+	}
+}
+
+unsigned int bridge_connections_count_windows(const struct bridge_connections *connections) {
+	unsigned int windows = 0;
+	for (size_t i = 0; i < connections->count; i++) {
+		if (connections->list[i]->relay) {
+			windows += portal_relay_get_windows(connections->list[i]->relay);
+		}
+	}
+	return windows;
+}

@@ -1,0 +1,39 @@
+#ifndef BRIDGE_CONTROL_H
+#define BRIDGE_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <systemd/sd-varlink.h>
+
+struct bridge;
+
+/* org.portal.Bridge on the control socket; see bridge-varlink.h. */
+struct bridge_control {
+	struct bridge *bridge;
+	sd_varlink_server *server;
+	sd_varlink **watchers; /* of GetState with "more" */
+	size_t n_watchers, watchers_capacity;
+	bool changed; /* watchers are to be told at the turn's end */
+	bool quitting; /* Quit was asked for: once the reply is out */
+};
+
+/*
+ * The listening socket: handed over as systemd does (LISTEN_FDS), else made at
+ * $XDG_RUNTIME_DIR/portal/bridge-VM.varlink, where a file that nobody listens on is replaced. -1
+ * after printing why not. made: whether it was made here, so that its file is to be removed.
+ */
+int bridge_control_listen(const char *vm, bool *made);
+void bridge_control_unlink(const char *vm);
+
+/* Answers on a listening socket, which stays the caller's. Negative errno. */
+int bridge_control_init(struct bridge_control *control, struct bridge *bridge, int listen_fd);
+void bridge_control_finish(struct bridge_control *control);
+
+/* Something GetState says has changed. */
+void bridge_control_changed(struct bridge_control *control);
+
+/* The end of a turn of the loop: tells watchers what changed. */
+void bridge_control_flush(struct bridge_control *control);
+
+#endif

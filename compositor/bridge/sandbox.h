@@ -1,0 +1,18 @@
+#ifndef BRIDGE_SANDBOX_H
+#define BRIDGE_SANDBOX_H
+
+#include <stdint.h>
+
+struct bridge_log;
+
+/*
+ * Gives up, for good, what the bridge does not need once it is set up: opening files, starting
+ * programs, the network, tracing, new privileges. What this kernel does not have is left out and
+ * said in one line; -1 after logging when something that should work did not.
+ *
+ * socket_fd is the compositor's socket (O_PATH), the only one that stays reachable where the kernel
+ * can tell sockets apart. heap_size is what will be mapped yet, in bytes.
+ */
+int bridge_sandbox_enter(int socket_fd, uint64_t heap_size, const struct bridge_log *log);
+
+#endif
