@@ -165,6 +165,7 @@ int agent_run(struct agent *agent) {
 		if (agent->connection != NULL) {
 			connection_flush(agent->connection);
 		}
+		controller_flush(agent->controller);
 		if (wl_event_loop_dispatch(agent->loop, -1) < 0 && errno != EINTR) {
 			wlr_log_errno(WLR_ERROR, "waiting for events failed");
 			return EXIT_FAILURE;

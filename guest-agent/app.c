@@ -6,7 +6,9 @@
 #include "surface.h"
 #include "xdg.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <wayland-client-protocol.h>
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_xdg_shell.h>
 #include <wlr/util/log.h>
@@ -44,9 +46,17 @@ void app_replay(struct app *app) {
 	}
 }
 
+static void drop_probe(struct app *app) {
+	if (app->probe != NULL) {
+		wl_callback_destroy(app->probe);
+		app->probe = NULL;
+	}
+}
+
 void app_disconnect(struct app *app) {
 	struct surface *surface;
 
+	drop_probe(app);
 	if (app->connection == NULL) {
 		return;
 	}
@@ -58,6 +68,49 @@ void app_disconnect(struct app *app) {
 	connection_destroy(app->connection);
 	app->connection = NULL;
 	app->ping = 0;
+}
+
+static void handle_probe_done(void *data, struct wl_callback *probe, uint32_t time) {
+	struct app *app = data;
+	wl_callback_destroy(probe);
+	app->probe = NULL;
+	wl_client_post_implementation_error(
+		app->client, "the controller ended this application's connection");
+}
+
+static const struct wl_callback_listener probe_listener = {.done = handle_probe_done};
+
+void app_lost(struct app *app) {
+	struct connection *own = app->agent->connection;
+
+	app_disconnect(app);
+	if (own != NULL) {
+		drop_probe(app);
+		app->probe = wl_display_sync(own->remote);
+		wl_callback_add_listener(app->probe, &probe_listener, app);
+	}
+}
+
+void app_get_name(const struct app *app, char *name, size_t size) {
+	char path[32];
+	pid_t pid;
+
+	wl_client_get_credentials(app->client, &pid, NULL, NULL);
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	FILE *file = fopen(path, "re");
+	if (file == NULL || fgets(name, (int)size, file) == NULL) {
+		snprintf(name, size, "unknown");
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+	for (char *c = name; *c != '\0'; c++) { // a program may call itself anything
+		if (*c == '\n') {
+			*c = '\0';
+			break;
+		}
+		*c = *c >= ' ' && *c <= '~' ? *c : '?';
+	}
 }
 
 void app_ping(struct app *app, uint32_t serial) {

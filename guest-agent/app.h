@@ -2,6 +2,7 @@
 #ifndef GUEST_AGENT_APP_H
 #define GUEST_AGENT_APP_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <wayland-server-core.h>
 
@@ -13,6 +14,7 @@ struct app {
 	struct wl_client *client;
 	struct connection *connection; // NULL while there is no controller
 	uint32_t ping; // the controller's serial that the application has not answered; 0: none
+	struct wl_callback *probe; // on the agent's connection: is the controller there?
 	struct wl_list surfaces; // surface.link, oldest first
 	struct wl_list link; // agent.apps
 
@@ -30,6 +32,14 @@ void app_connect(struct app *app);
 void app_replay(struct app *app);
 /** Drops every mirror and the connection. */
 void app_disconnect(struct app *app);
+
+/**
+ * Its connection ended without an error. If the controller is still there, it has ended this one,
+ * and the application with it; if not, the next controller shows the application again.
+ */
+void app_lost(struct app *app);
+/** What its program is called, for logs. */
+void app_get_name(const struct app *app, char *name, size_t size);
 
 /** The controller asks whether the application is alive: it is asked in turn. */
 void app_ping(struct app *app, uint32_t serial);

@@ -4,6 +4,7 @@
 #include "app.h"
 #include "content.h"
 #include "controller.h"
+#include "link.h"
 #include "output.h"
 #include "presentation.h"
 #include "registry.h"
@@ -17,7 +18,7 @@
 
 /*
  * The connection broke. The agent's own stands for the channel; an application's alone is that
- * application's fault (it made the controller raise a protocol error), so only it is told.
+ * application's fault (it made the controller raise an error), so only it is told.
  */
 static void connection_lost(struct connection *connection) {
 	struct agent *agent = connection->agent;
@@ -25,22 +26,21 @@ static void connection_lost(struct connection *connection) {
 	int error = wl_display_get_error(connection->remote);
 
 	if (app == NULL) {
-		controller_lost(agent->controller, error);
-		return;
-	}
-	if (error != EPROTO) {
-		// The peer went away; if it is the whole controller, its own connection will tell.
+		controller_lost(agent->controller, error != 0 ? error : EPROTO);
+	} else if (error != EPROTO) {
+		app_lost(app); // with the controller, or alone?
+	} else {
+		const struct wl_interface *interface = NULL;
+		uint32_t id = 0;
+		uint32_t code =
+			wl_display_get_protocol_error(connection->remote, &interface, &id);
+		const char *name = interface != NULL ? interface->name : "an unknown object";
+		wlr_log(WLR_ERROR, "the controller refused a request on %s#%u, error %u", name, id,
+			code);
 		app_disconnect(app);
-		return;
+		wl_client_post_implementation_error(
+			app->client, "the controller refused a request on %s", name);
 	}
-	const struct wl_interface *interface = NULL;
-	uint32_t id = 0;
-	uint32_t code = wl_display_get_protocol_error(connection->remote, &interface, &id);
-	wlr_log(WLR_ERROR, "the controller refused a request: %s object %u, error %u",
-		interface != NULL ? interface->name : "unknown", id, code);
-	app_disconnect(app);
-	wl_client_post_implementation_error(app->client, "the controller refused a request on %s",
-		interface != NULL ? interface->name : "an object");
 }
 
 static void set_mask(struct connection *connection, uint32_t mask) {
@@ -66,7 +66,7 @@ static int handle_remote(int fd, uint32_t mask, void *data) {
 	struct connection *connection = data;
 
 	if ((mask & (WL_EVENT_READABLE | WL_EVENT_HANGUP | WL_EVENT_ERROR)) != 0 &&
-		!connection_read(connection)) {
+		(!connection_read(connection) || connection->broken)) {
 		connection_lost(connection);
 		return 0;
 	}
@@ -77,12 +77,16 @@ static int handle_remote(int fd, uint32_t mask, void *data) {
 }
 
 void connection_flush(struct connection *connection) {
-	if (wl_display_flush(connection->remote) >= 0) {
+	int written = wl_display_flush(connection->remote);
+	if (written >= 0) {
 		set_mask(connection, WL_EVENT_READABLE);
 	} else if (errno == EAGAIN) {
 		set_mask(connection, WL_EVENT_READABLE | WL_EVENT_WRITABLE);
 	}
 	// Any other error is seen, with its cause, when the connection is read.
+	if (written != 0 && connection->link != NULL) {
+		link_pump(connection->link);
+	}
 }
 
 static void bound_handle_done(void *data, struct wl_callback *callback, uint32_t time) {
@@ -100,7 +104,7 @@ static void registry_handle_done(void *data, struct wl_callback *callback, uint3
 	connection->sync = NULL;
 
 	if (!registry_complete(connection)) {
-		connection_lost(connection);
+		connection->broken = true;
 		return;
 	}
 	connection->ready = true;
@@ -128,7 +132,11 @@ struct connection *connection_create(struct agent *agent, struct app *app) {
 	wl_list_init(&connection->outputs);
 	wl_list_init(&connection->seats);
 
-	int fd = controller_open(agent->controller);
+	char name[64] = "agent";
+	if (app != NULL) {
+		app_get_name(app, name, sizeof(name));
+	}
+	int fd = controller_open(agent->controller, name, &connection->link);
 	if (fd < 0) {
 		goto error;
 	}
@@ -159,6 +167,7 @@ error_source:
 error_remote:
 	wl_display_disconnect(connection->remote);
 error:
+	link_detach(connection->link);
 	free(connection);
 	return NULL;
 }
@@ -186,5 +195,6 @@ void connection_destroy(struct connection *connection) {
 	wl_event_source_remove(connection->source);
 	wl_display_flush(connection->remote);
 	wl_display_disconnect(connection->remote);
+	link_detach(connection->link);
 	free(connection);
 }

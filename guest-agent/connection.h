@@ -20,6 +20,8 @@ struct connection {
 	struct wl_display *remote;
 	struct wl_event_source *source;
 	uint32_t mask; // what the event source waits for
+	struct link *link; // what moves its messages; NULL: the socket leads to the compositor
+	bool broken; // to be given up after the dispatch that is running
 	bool ready; // the globals below are bound
 
 	struct wl_registry *registry;

@@ -19,8 +19,9 @@ static int display_start(struct controller *base) {
 	return 0;
 }
 
-static int display_open(struct controller *base) {
+static int display_open(struct controller *base, const char *name, struct link **link) {
 	struct display_controller *controller = wl_container_of(base, controller, base);
+	*link = NULL;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0 &&
@@ -47,6 +48,10 @@ static bool display_clock_offset(struct controller *base, int64_t *offset) {
 	return true;
 }
 
+static void display_flush(struct controller *base) {
+	// libwayland-client's own socket leads to the compositor
+}
+
 static void display_destroy(struct controller *base) {
 	struct display_controller *controller = wl_container_of(base, controller, base);
 	free(controller);
@@ -57,6 +62,7 @@ static const struct controller_impl display_impl = {
 	.open = display_open,
 	.lost = display_lost,
 	.clock_offset = display_clock_offset,
+	.flush = display_flush,
 	.destroy = display_destroy,
 };
 

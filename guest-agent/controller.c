@@ -6,8 +6,12 @@ int controller_start(struct controller *controller, struct agent *agent) {
 	return controller->impl->start(controller);
 }
 
-int controller_open(struct controller *controller) {
-	return controller->impl->open(controller);
+int controller_open(struct controller *controller, const char *name, struct link **link) {
+	return controller->impl->open(controller, name, link);
+}
+
+void controller_flush(struct controller *controller) {
+	controller->impl->flush(controller);
 }
 
 void controller_lost(struct controller *controller, int error) {

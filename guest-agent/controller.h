@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct agent;
+struct link;
 
 struct controller {
 	const struct controller_impl *impl;
@@ -14,16 +15,23 @@ struct controller {
 
 struct controller_impl {
 	int (*start)(struct controller *controller);
-	int (*open)(struct controller *controller);
+	int (*open)(struct controller *controller, const char *name, struct link **link);
 	void (*lost)(struct controller *controller, int error);
 	bool (*clock_offset)(struct controller *controller, int64_t *offset);
+	void (*flush)(struct controller *controller);
 	void (*destroy)(struct controller *controller);
 };
 
 /** Begins to reach the controller; agent_controller_up() follows. 0, or −1 after a log line. */
 int controller_start(struct controller *controller, struct agent *agent);
-/** A socket that speaks Wayland with the controller, the caller's; −1 with errno. */
-int controller_open(struct controller *controller);
+/**
+ * A socket that speaks Wayland with the controller, the caller's; −1 with errno. `name` is for logs.
+ * *link is what moves its messages, or NULL; it is set to NULL again when that is gone before the
+ * caller has called link_detach().
+ */
+int controller_open(struct controller *controller, const char *name, struct link **link);
+/** Once a loop's turn: writes what was queued. */
+void controller_flush(struct controller *controller);
 /** The agent's own connection broke, with this errno. */
 void controller_lost(struct controller *controller, int error);
 /**

@@ -1,18 +1,21 @@
 #include "agent.h"
+#include "controller-channel.h"
 #include "controller.h"
 #include <errno.h>
 #include <getopt.h>
+#include <machine.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <wlr/util/log.h>
 
 static const char usage[] =
-	"usage: portal-agent --listen TRANSPORT --heap HEAP [--name NAME] [--key FILE]\n"
-	"       portal-agent --wayland-display NAME [--heap HEAP]\n"
+	"usage: portal-agent [--listen TRANSPORT] [--heap HEAP] [--name NAME] [--key FILE]\n"
+	"       portal-agent --wayland-display NAME [--heap memfd:SIZE]\n"
 	"\n"
 	"  --listen TRANSPORT      wait there for the controller's portal-bridge\n"
-	"  --heap HEAP             memory shared with it (default memfd:256M)\n"
+	"  --heap HEAP             memory shared with it\n"
 	"  --name NAME             the VM's name, for the controller's log\n"
 	"  --key FILE              the VM's key (default: the credential portal.key)\n"
 	"  --wayland-display NAME  connect to a compositor of this machine instead\n"
@@ -75,15 +78,54 @@ static int parse(struct options *options, int argc, char *argv[]) {
 			return EXIT_FAILURE;
 		}
 	}
-	if (optind != argc || (options->listen == NULL) == (options->display == NULL)) {
+	if (optind != argc || (options->listen != NULL && options->display != NULL)) {
 		fputs(usage, stderr);
 		return EXIT_FAILURE;
 	}
 	return -1;
 }
 
+/* What the command line does not say comes from the VM's definition; see service/machine.h. */
+static bool find_in_machine(struct options *options) {
+	static char transport[256], heap[256], key[512];
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+
+	if (options->listen == NULL) {
+		if (machine_find_transport(transport, sizeof(transport), "/sys", credentials) != 0) {
+			fputs("portal-agent: no --listen, and this machine has no channel device\n",
+				stderr);
+			return false;
+		}
+		options->listen = transport;
+	}
+	if (options->heap == NULL) {
+		if (machine_find_heap(heap, sizeof(heap), "/sys", credentials) != 0) {
+			fputs("portal-agent: no --heap, and this machine has no heap device\n",
+				stderr);
+			return false;
+		}
+		options->heap = heap;
+	}
+	if (options->key == NULL && credentials != NULL) {
+		snprintf(key, sizeof(key), "%s/portal.key", credentials);
+		options->key = access(key, F_OK) == 0 ? key : NULL;
+	}
+	return true;
+}
+
+static struct controller *create_controller(const struct options *options) {
+	if (options->display == NULL) {
+		return controller_create_channel(options->listen, options->key, options->name);
+	}
+	struct controller *controller = controller_create_display(options->display);
+	if (controller == NULL) {
+		fail("--wayland-display", options->display, strerror(errno));
+	}
+	return controller;
+}
+
 int main(int argc, char *argv[]) {
-	struct options options = {.heap = "memfd:256M", .verbosity = WLR_INFO};
+	struct options options = {.verbosity = WLR_INFO};
 	struct portal_heap_address heap;
 	const char *error = "invalid";
 
@@ -92,15 +134,20 @@ int main(int argc, char *argv[]) {
 		return status;
 	}
 	wlr_log_init(options.verbosity, NULL);
+	if (options.display != NULL && options.heap == NULL) {
+		options.heap = "memfd:256M";
+	} else if (options.display == NULL && !find_in_machine(&options)) {
+		return EXIT_FAILURE;
+	}
 	if (portal_heap_parse(&heap, options.heap, &error) != 0) {
 		return fail("--heap", options.heap, error);
 	}
 	if (options.display != NULL && heap.kind != PORTAL_HEAP_MEMFD) {
 		return fail("--heap", options.heap, "--wayland-display needs memfd:SIZE");
 	}
-	struct controller *controller = controller_create_display(options.display);
+	struct controller *controller = create_controller(&options);
 	if (controller == NULL) {
-		return fail("--wayland-display", options.display, strerror(errno));
+		return EXIT_FAILURE;
 	}
 
 	struct agent agent;
