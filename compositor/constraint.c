@@ -21,16 +21,20 @@ static struct wlr_pointer_constraint_v1 *find(struct seat *seat) {
 		seat->server->globals.pointer_constraints, surface, seat->wlr_seat);
 }
 
-/* A client that locked the pointer says where it would like to find it again. */
+/* A client that locked the pointer says where in its surface it would like to find it again. */
 static void warp_to_hint(struct seat *seat, struct wlr_pointer_constraint_v1 *constraint) {
-	if (constraint->current.cursor_hint.enabled &&
-		constraint->surface == seat->wlr_seat->pointer_state.focused_surface) {
-		double x = constraint->current.cursor_hint.x, y = constraint->current.cursor_hint.y;
-		if (x >= 0 && y >= 0 && x < constraint->surface->current.width &&
-			y < constraint->surface->current.height) {
-			wlr_cursor_warp(seat->cursor, NULL, seat->origin_x + x, seat->origin_y + y);
-			wlr_seat_pointer_warp(seat->wlr_seat, x, y);
-		}
+	struct wlr_surface *surface = constraint->surface;
+	double x = constraint->current.cursor_hint.x, y = constraint->current.cursor_hint.y;
+	double sx, sy;
+	if (!constraint->current.cursor_hint.enabled || x < 0 || y < 0 ||
+		x >= surface->current.width || y >= surface->current.height ||
+		!node_surface_coords(seat->server, surface, seat->cursor->x, seat->cursor->y, &sx,
+			&sy)) {
+		return;
+	}
+	wlr_cursor_warp(seat->cursor, NULL, seat->cursor->x + x - sx, seat->cursor->y + y - sy);
+	if (surface == seat->wlr_seat->pointer_state.focused_surface) {
+		wlr_seat_pointer_warp(seat->wlr_seat, x, y);
 	}
 }
 

@@ -27,6 +27,7 @@ struct watcher {
 
 struct control {
 	struct server *server;
+	char *directory; /* $XDG_RUNTIME_DIR/portal */
 	char *path;
 	sd_event *event;
 	sd_varlink_server *varlink;
@@ -303,13 +304,15 @@ static int open_server(struct control *control) {
 
 /* The Wayland socket's lock says that this display is ours: a socket left there is a dead one's. */
 static int listen_on_path(struct control *control) {
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	char directory[4096];
-	snprintf(directory, sizeof(directory), "%s/portal", runtime);
-	if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
+	const char *socket = control->server->socket;
+	if (asprintf(&control->directory, "%s/portal", getenv("XDG_RUNTIME_DIR")) < 0) {
+		control->directory = NULL;
+		return -ENOMEM;
+	}
+	if (mkdir(control->directory, 0700) != 0 && errno != EEXIST) {
 		return -errno;
 	}
-	if (asprintf(&control->path, "%s/%s.varlink", directory, control->server->socket) < 0) {
+	if (asprintf(&control->path, "%s/%s.varlink", control->directory, socket) < 0) {
 		control->path = NULL;
 		return -ENOMEM;
 	}
@@ -360,6 +363,10 @@ void control_destroy(struct control *control) {
 	}
 	sd_varlink_server_unref(control->varlink);
 	sd_event_unref(control->event);
+	if (control->directory != NULL) {
+		rmdir(control->directory); // unless another program of Portal still uses it
+	}
+	free(control->directory);
 	free(control->path);
 	free(control);
 }

@@ -85,8 +85,11 @@ static bool send_to_pressed(struct seat *seat, uint32_t time) {
 		wlr_seat_pointer_has_grab(wlr_seat)) {
 		return false;
 	}
-	wlr_seat_pointer_notify_motion(wlr_seat, time, seat->cursor->x - seat->origin_x,
-		seat->cursor->y - seat->origin_y);
+	double sx, sy;
+	if (!node_surface_coords(seat->server, surface, seat->cursor->x, seat->cursor->y, &sx, &sy)) {
+		return false;
+	}
+	wlr_seat_pointer_notify_motion(wlr_seat, time, sx, sy);
 	return true;
 }
 
@@ -101,8 +104,6 @@ void cursor_update(struct seat *seat, uint32_t time) {
 		hit.node != NULL && hit.node->kind == NODE_TOPLEVEL ? hit.node->owner : NULL;
 	if (hit.surface != NULL) {
 		set_hovered(seat, NULL, TITLEBAR_NONE);
-		seat->origin_x = seat->cursor->x - hit.sx;
-		seat->origin_y = seat->cursor->y - hit.sy;
 		wlr_seat_pointer_notify_enter(seat->wlr_seat, hit.surface, hit.sx, hit.sy);
 		wlr_seat_pointer_notify_motion(seat->wlr_seat, time, hit.sx, hit.sy);
 		constraint_update(seat);
@@ -237,8 +238,17 @@ static void release_frame(struct seat *seat) {
 	}
 }
 
-static void focus_clicked(struct seat *seat, const struct node_hit *hit,
-	struct toplevel *toplevel) {
+/* The window a point belongs to: its content, a menu of it, or its frame. */
+static struct toplevel *hit_toplevel(const struct node_hit *hit) {
+	struct toplevel *toplevel = toplevel_from_surface(hit->surface);
+	if (toplevel == NULL && hit->node != NULL && hit->node->kind == NODE_TOPLEVEL) {
+		toplevel = hit->node->owner;
+	}
+	return toplevel;
+}
+
+void cursor_focus_hit(struct seat *seat, const struct node_hit *hit) {
+	struct toplevel *toplevel = hit_toplevel(hit);
 	struct layer *layer = layer_from_surface(seat->server,
 		hit->surface != NULL ? wlr_surface_get_root_surface(hit->surface) : NULL);
 	if (layer != NULL && layer_wants_keyboard(layer)) {
@@ -258,15 +268,12 @@ static void focus_clicked(struct seat *seat, const struct node_hit *hit,
 /* Returns whether the press belongs to the client below it. */
 static bool press(struct seat *seat, uint32_t button, uint32_t time) {
 	struct node_hit hit = node_at(seat->server, seat->cursor->x, seat->cursor->y);
-	struct toplevel *toplevel = toplevel_from_surface(hit.surface);
-	if (toplevel == NULL && hit.node != NULL && hit.node->kind == NODE_TOPLEVEL) {
-		toplevel = hit.node->owner;
-	}
+	struct toplevel *toplevel = hit_toplevel(&hit);
 	// A menu that is open and pressed beside has the press: it closes.
 	if (wlr_seat_pointer_has_grab(seat->wlr_seat)) {
 		return true;
 	}
-	focus_clicked(seat, &hit, toplevel);
+	cursor_focus_hit(seat, &hit);
 	if (press_with_modifier(seat, toplevel, button)) {
 		return false;
 	}
@@ -277,28 +284,46 @@ static bool press(struct seat *seat, uint32_t button, uint32_t time) {
 	return hit.surface != NULL;
 }
 
-static void handle_button(struct wl_listener *listener, void *data) {
-	struct seat *seat = wl_container_of(listener, seat, button);
-	const struct wlr_pointer_button_event *event = data;
+static void button(struct seat *seat, uint32_t code, enum wl_pointer_button_state state,
+	uint32_t time) {
 	seat_notify_activity(seat);
-	if (event->state == WL_POINTER_BUTTON_STATE_PRESSED) {
-		if (seat->interactive.toplevel == NULL &&
-			press(seat, event->button, event->time_msec)) {
-			wlr_seat_pointer_notify_button(seat->wlr_seat, event->time_msec,
-				event->button, event->state);
+	if (state == WL_POINTER_BUTTON_STATE_PRESSED) {
+		if (seat->interactive.toplevel == NULL && press(seat, code, time)) {
+			wlr_seat_pointer_notify_button(seat->wlr_seat, time, code, state);
 		}
 		return;
 	}
 	if (seat->interactive.toplevel != NULL) {
-		// A client's own press may have begun it: the client hears of the release.
 		interactive_end(seat);
 	}
 	release_frame(seat);
-	wlr_seat_pointer_notify_button(seat->wlr_seat, event->time_msec, event->button,
-		event->state);
+	// Also after a move or resize that a client began with this press: it hears of the release.
+	wlr_seat_pointer_notify_button(seat->wlr_seat, time, code, state);
 	if (seat->wlr_seat->pointer_state.button_count == 0) {
-		cursor_update(seat, event->time_msec);
+		cursor_update(seat, time);
 	}
+}
+
+static void handle_button(struct wl_listener *listener, void *data) {
+	struct seat *seat = wl_container_of(listener, seat, button);
+	const struct wlr_pointer_button_event *event = data;
+	button(seat, event->button, event->state, event->time_msec);
+}
+
+void cursor_emulate_motion(struct seat *seat, double lx, double ly, uint32_t time) {
+	wlr_cursor_warp(seat->cursor, NULL, lx, ly);
+	if (seat->interactive.toplevel != NULL) {
+		interactive_update(seat);
+	} else {
+		cursor_update(seat, time);
+	}
+	wlr_seat_pointer_notify_frame(seat->wlr_seat);
+}
+
+void cursor_emulate_button(struct seat *seat, bool pressed, uint32_t time) {
+	button(seat, BTN_LEFT,
+		pressed ? WL_POINTER_BUTTON_STATE_PRESSED : WL_POINTER_BUTTON_STATE_RELEASED, time);
+	wlr_seat_pointer_notify_frame(seat->wlr_seat);
 }
 
 static void handle_axis(struct wl_listener *listener, void *data) {

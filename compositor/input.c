@@ -167,7 +167,7 @@ static void handle_new_input(struct wl_listener *listener, void *data) {
 	struct seat *seat = default_seat(server);
 	switch (device->type) {
 	case WLR_INPUT_DEVICE_KEYBOARD:
-		keyboard_create(seat, wlr_keyboard_from_input_device(device), false);
+		keyboard_add_real(seat, wlr_keyboard_from_input_device(device));
 		break;
 	case WLR_INPUT_DEVICE_POINTER:
 	case WLR_INPUT_DEVICE_TOUCH:
@@ -181,7 +181,7 @@ static void handle_new_input(struct wl_listener *listener, void *data) {
 
 static void handle_new_virtual_keyboard(struct wl_listener *listener, void *data) {
 	struct wlr_virtual_keyboard_v1 *virtual_keyboard = data;
-	keyboard_create(virtual_keyboard->seat->data, &virtual_keyboard->keyboard, true);
+	keyboard_add_virtual(virtual_keyboard->seat->data, &virtual_keyboard->keyboard);
 }
 
 static void handle_new_virtual_pointer(struct wl_listener *listener, void *data) {

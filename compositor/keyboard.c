@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wlr/backend/session.h>
+#include <wlr/types/wlr_keyboard_group.h>
 #include <wlr/types/wlr_seat.h>
 #include <wlr/util/log.h>
 #include <xkbcommon/xkbcommon.h>
@@ -38,29 +39,40 @@ static struct xkb_keymap *compile_keymap(const struct config_keyboard *config) {
 	return keymap;
 }
 
-static void configure(struct keyboard *keyboard) {
-	const struct config_keyboard *config = &keyboard->seat->server->config->keyboard;
-	wlr_keyboard_set_repeat_info(keyboard->wlr_keyboard, config->repeat_rate,
-		config->repeat_delay);
-	if (keyboard->is_virtual) {
-		return;
+static void configure(struct wlr_keyboard *wlr_keyboard, const struct config_keyboard *config,
+	struct xkb_keymap *keymap) {
+	wlr_keyboard_set_repeat_info(wlr_keyboard, config->repeat_rate, config->repeat_delay);
+	if (!wlr_keyboard_keymaps_match(wlr_keyboard->keymap, keymap)) {
+		wlr_keyboard_set_keymap(wlr_keyboard, keymap);
 	}
+}
+
+void keyboard_configure_all(struct seat *seat) {
+	const struct config_keyboard *config = &seat->server->config->keyboard;
 	struct xkb_keymap *keymap = compile_keymap(config);
 	if (keymap == NULL) {
 		wlr_log(WLR_ERROR, "no keymap: is xkb-data installed?");
 		return;
 	}
-	if (!wlr_keyboard_keymaps_match(keyboard->wlr_keyboard->keymap, keymap)) {
-		wlr_keyboard_set_keymap(keyboard->wlr_keyboard, keymap);
+	// A group takes only keyboards of its own keymap: all leave it, change, and come back.
+	struct real_keyboard *real;
+	wl_list_for_each(real, &seat->real_keyboards, link) {
+		if (real->wlr_keyboard->group != NULL) {
+			wlr_keyboard_group_remove_keyboard(seat->group, real->wlr_keyboard);
+		}
+		configure(real->wlr_keyboard, config, keymap);
 	}
-	xkb_keymap_unref(keymap);
-}
-
-void keyboard_configure_all(struct seat *seat) {
+	configure(&seat->group->keyboard, config, keymap);
+	wl_list_for_each(real, &seat->real_keyboards, link) {
+		wlr_keyboard_group_add_keyboard(seat->group, real->wlr_keyboard);
+	}
 	struct keyboard *keyboard;
 	wl_list_for_each(keyboard, &seat->keyboards, link) {
-		configure(keyboard);
+		// A virtual keyboard has brought its own keymap.
+		wlr_keyboard_set_repeat_info(keyboard->wlr_keyboard, config->repeat_rate,
+			config->repeat_delay);
 	}
+	xkb_keymap_unref(keymap);
 }
 
 uint32_t keyboard_modifiers(struct seat *seat) {
@@ -69,7 +81,8 @@ uint32_t keyboard_modifiers(struct seat *seat) {
 	wl_list_for_each(keyboard, &seat->keyboards, link) {
 		modifiers |= wlr_keyboard_get_modifiers(keyboard->wlr_keyboard);
 	}
-	return modifiers;
+	// Locks are not held.
+	return modifiers & ~(uint32_t)(WLR_MODIFIER_CAPS | WLR_MODIFIER_MOD2);
 }
 
 static bool is_taken(const struct keyboard *keyboard, uint32_t keycode) {
@@ -173,6 +186,9 @@ static void handle_modifiers(struct wl_listener *listener, void *data) {
 	struct wlr_seat *wlr_seat = keyboard->seat->wlr_seat;
 	wlr_seat_set_keyboard(wlr_seat, keyboard->wlr_keyboard);
 	wlr_seat_keyboard_notify_modifiers(wlr_seat, &keyboard->wlr_keyboard->modifiers);
+	if (keyboard_modifiers(keyboard->seat) == 0) {
+		seat_end_cycle(keyboard->seat);
+	}
 }
 
 static void keyboard_destroy(struct keyboard *keyboard) {
@@ -186,24 +202,21 @@ static void keyboard_destroy(struct keyboard *keyboard) {
 static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct keyboard *keyboard = wl_container_of(listener, keyboard, destroy);
 	struct seat *seat = keyboard->seat;
+	bool was_current = wlr_seat_get_keyboard(seat->wlr_seat) == keyboard->wlr_keyboard;
 	keyboard_destroy(keyboard);
-	// The seat's current keyboard is gone with it: another one takes over.
-	if (!wl_list_empty(&seat->keyboards)) {
-		struct keyboard *other = wl_container_of(seat->keyboards.next, other, link);
-		wlr_seat_set_keyboard(seat->wlr_seat, other->wlr_keyboard);
+	if (was_current) {
+		wlr_seat_set_keyboard(seat->wlr_seat, &seat->group->keyboard);
 	}
-	seat_update_capabilities(seat);
 }
 
-void keyboard_create(struct seat *seat, struct wlr_keyboard *wlr_keyboard, bool is_virtual) {
+static struct keyboard *keyboard_create(struct seat *seat, struct wlr_keyboard *wlr_keyboard) {
 	struct keyboard *keyboard = calloc(1, sizeof(*keyboard));
 	if (keyboard == NULL) {
 		wlr_log(WLR_ERROR, "no memory for a keyboard");
-		return;
+		return NULL;
 	}
 	keyboard->seat = seat;
 	keyboard->wlr_keyboard = wlr_keyboard;
-	keyboard->is_virtual = is_virtual;
 	wl_list_insert(&seat->keyboards, &keyboard->link);
 	keyboard->key.notify = handle_key;
 	wl_signal_add(&wlr_keyboard->events.key, &keyboard->key);
@@ -211,18 +224,62 @@ void keyboard_create(struct seat *seat, struct wlr_keyboard *wlr_keyboard, bool 
 	wl_signal_add(&wlr_keyboard->events.modifiers, &keyboard->modifiers);
 	keyboard->destroy.notify = handle_destroy;
 	wl_signal_add(&wlr_keyboard->base.events.destroy, &keyboard->destroy);
-	configure(keyboard);
-	seat_update_capabilities(seat);
-	if (!is_virtual || wlr_seat_get_keyboard(seat->wlr_seat) == NULL) {
-		wlr_seat_set_keyboard(seat->wlr_seat, wlr_keyboard);
+	return keyboard;
+}
+
+bool keyboard_create_group(struct seat *seat) {
+	seat->group = wlr_keyboard_group_create();
+	if (seat->group == NULL || keyboard_create(seat, &seat->group->keyboard) == NULL) {
+		return false;
 	}
-	// A window may have been focused before there was any keyboard.
-	seat_focus(seat, seat->focused);
+	keyboard_configure_all(seat);
+	wlr_seat_set_keyboard(seat->wlr_seat, &seat->group->keyboard);
+	return true;
+}
+
+void keyboard_add_virtual(struct seat *seat, struct wlr_keyboard *wlr_keyboard) {
+	const struct config_keyboard *config = &seat->server->config->keyboard;
+	wlr_keyboard_set_repeat_info(wlr_keyboard, config->repeat_rate, config->repeat_delay);
+	keyboard_create(seat, wlr_keyboard);
+}
+
+static void real_keyboard_destroy(struct real_keyboard *real) {
+	wl_list_remove(&real->link);
+	wl_list_remove(&real->destroy.link);
+	free(real);
+}
+
+static void handle_real_destroy(struct wl_listener *listener, void *data) {
+	// The group lets go of it by itself.
+	struct real_keyboard *real = wl_container_of(listener, real, destroy);
+	real_keyboard_destroy(real);
+}
+
+void keyboard_add_real(struct seat *seat, struct wlr_keyboard *wlr_keyboard) {
+	struct real_keyboard *real = calloc(1, sizeof(*real));
+	if (real == NULL) {
+		wlr_log(WLR_ERROR, "no memory for a keyboard");
+		return;
+	}
+	real->seat = seat;
+	real->wlr_keyboard = wlr_keyboard;
+	wl_list_insert(&seat->real_keyboards, &real->link);
+	real->destroy.notify = handle_real_destroy;
+	wl_signal_add(&wlr_keyboard->base.events.destroy, &real->destroy);
+	configure(wlr_keyboard, &seat->server->config->keyboard, seat->group->keyboard.keymap);
+	wlr_keyboard_group_add_keyboard(seat->group, wlr_keyboard);
 }
 
 void keyboard_destroy_all(struct seat *seat) {
+	struct real_keyboard *real, *next_real;
+	wl_list_for_each_safe(real, next_real, &seat->real_keyboards, link) {
+		real_keyboard_destroy(real);
+	}
 	struct keyboard *keyboard, *next;
 	wl_list_for_each_safe(keyboard, next, &seat->keyboards, link) {
 		keyboard_destroy(keyboard);
+	}
+	if (seat->group != NULL) {
+		wlr_keyboard_group_destroy(seat->group);
 	}
 }

@@ -9,11 +9,19 @@
 
 struct seat;
 
+/* A device of its own, a member of the seat's group. */
+struct real_keyboard {
+	struct wl_list link; // seat.real_keyboards
+	struct seat *seat;
+	struct wlr_keyboard *wlr_keyboard;
+	struct wl_listener destroy;
+};
+
+/* What the seat hears keys from: its group of real keyboards, or a virtual one. */
 struct keyboard {
 	struct seat *seat;
 	struct wl_list link; // seat.keyboards
 	struct wlr_keyboard *wlr_keyboard;
-	bool is_virtual; /* has brought its own keymap */
 
 	/* Keys whose press was taken by a binding: their release is nobody's either. */
 	uint32_t taken[WLR_KEYBOARD_KEYS_CAP];
@@ -24,8 +32,11 @@ struct keyboard {
 	struct wl_listener destroy;
 };
 
-/** Adds a keyboard to a seat; it goes with its device. */
-void keyboard_create(struct seat *seat, struct wlr_keyboard *wlr_keyboard, bool is_virtual);
+/** Makes the seat's group of real keyboards, empty. False when memory is out. */
+bool keyboard_create_group(struct seat *seat);
+/** Adds a device; it goes by itself. */
+void keyboard_add_real(struct seat *seat, struct wlr_keyboard *wlr_keyboard);
+void keyboard_add_virtual(struct seat *seat, struct wlr_keyboard *wlr_keyboard);
 void keyboard_destroy_all(struct seat *seat);
 /** Applies layout and repeat rate of the configuration to every keyboard of the seat. */
 void keyboard_configure_all(struct seat *seat);

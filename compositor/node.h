@@ -31,4 +31,11 @@ void node_attach(struct node *node, struct wlr_scene_node *scene_node);
 /** The topmost thing at a point of the layout (logical pixels). */
 struct node_hit node_at(struct server *server, double lx, double ly);
 
+/**
+ * A point of the layout in the coordinates of SURFACE, whether or not the surface is there at that
+ * point. False: it belongs to no window or layer that is shown.
+ */
+bool node_surface_coords(struct server *server, struct wlr_surface *surface, double lx, double ly,
+	double *sx, double *sy);
+
 #endif

@@ -11,8 +11,10 @@
 #include <wlr/types/wlr_xdg_shell.h>
 
 #include "compositor_config.h"
+#include "constraint.h"
 #include "control.h"
 #include "cursor.h"
+#include "gesture.h"
 #include "input.h"
 #include "interactive.h"
 #include "keyboard.h"
@@ -21,6 +23,7 @@
 #include "selection.h"
 #include "server.h"
 #include "toplevel.h"
+#include "touch.h"
 
 static bool is_focused_anywhere(struct toplevel *toplevel) {
 	struct seat *seat;
@@ -51,22 +54,15 @@ static void enter_keyboard(struct seat *seat) {
 		return;
 	}
 	struct wlr_keyboard *keyboard = wlr_seat_get_keyboard(seat->wlr_seat);
-	if (keyboard != NULL) {
-		uint32_t keys[WLR_KEYBOARD_KEYS_CAP];
-		size_t count = keyboard_pressed_keys(seat, keyboard, keys);
-		wlr_seat_keyboard_notify_enter(seat->wlr_seat, surface, keys, count,
-			&keyboard->modifiers);
-	} else {
-		wlr_seat_keyboard_notify_enter(seat->wlr_seat, surface, NULL, 0, NULL);
-	}
+	uint32_t keys[WLR_KEYBOARD_KEYS_CAP];
+	size_t count = keyboard_pressed_keys(seat, keyboard, keys);
+	wlr_seat_keyboard_notify_enter(seat->wlr_seat, surface, keys, count, &keyboard->modifiers);
 }
 
-void seat_focus(struct seat *seat, struct toplevel *toplevel) {
+static void focus(struct seat *seat, struct toplevel *toplevel) {
 	struct toplevel *old = seat->focused;
 	if (toplevel != NULL) {
 		toplevel_set_minimized(toplevel, false);
-		wl_list_remove(&toplevel->link);
-		wl_list_insert(&seat->server->toplevels, &toplevel->link);
 	}
 	seat->focused = toplevel;
 	seat->focused_layer = layer_exclusive(seat->server);
@@ -75,7 +71,22 @@ void seat_focus(struct seat *seat, struct toplevel *toplevel) {
 	}
 	update_activated(toplevel);
 	enter_keyboard(seat);
+	constraint_update(seat);
 	control_changed(seat->server);
+}
+
+static void move_to_front(struct toplevel *toplevel) {
+	wl_list_remove(&toplevel->link);
+	wl_list_insert(&toplevel->server->toplevels, &toplevel->link);
+}
+
+void seat_focus(struct seat *seat, struct toplevel *toplevel) {
+	seat->cycle.active = false;
+	seat->cycle.restored = NULL;
+	if (toplevel != NULL) {
+		move_to_front(toplevel);
+	}
+	focus(seat, toplevel);
 }
 
 void seat_focus_layer(struct seat *seat, struct layer *layer) {
@@ -87,10 +98,10 @@ void seat_focus_layer(struct seat *seat, struct layer *layer) {
 }
 
 /* The most recently focused window that can be seen. */
-static struct toplevel *topmost(struct server *server) {
+static struct toplevel *topmost(struct server *server, const struct toplevel *except) {
 	struct toplevel *toplevel;
 	wl_list_for_each(toplevel, &server->toplevels, link) {
-		if (toplevel->mapped && !toplevel->minimized) {
+		if (toplevel != except && toplevel->mapped && !toplevel->minimized) {
 			return toplevel;
 		}
 	}
@@ -111,20 +122,42 @@ void seat_update_focus(struct server *server) {
 	}
 }
 
-void seat_cycle(struct seat *seat, int direction) {
-	struct server *server = seat->server;
-	struct wl_list *start = seat->focused != NULL ? &seat->focused->link : &server->toplevels;
+static struct toplevel *next_in_cycle(struct seat *seat, int direction) {
+	struct wl_list *head = &seat->server->toplevels;
+	struct wl_list *start = seat->focused != NULL ? &seat->focused->link : head;
 	struct wl_list *at = direction > 0 ? start->next : start->prev;
 	for (; at != start; at = direction > 0 ? at->next : at->prev) {
-		if (at == &server->toplevels) {
+		if (at == head) {
 			continue;
 		}
 		struct toplevel *toplevel = wl_container_of(at, toplevel, link);
 		if (toplevel->mapped) {
-			seat_focus(seat, toplevel);
-			toplevel_raise(toplevel);
-			return;
+			return toplevel;
 		}
+	}
+	return NULL;
+}
+
+void seat_cycle(struct seat *seat, int direction) {
+	struct toplevel *next = next_in_cycle(seat, direction);
+	if (next == NULL) {
+		return;
+	}
+	struct toplevel *restored = seat->cycle.restored;
+	bool was_minimized = next->minimized;
+	seat->cycle.active = true;
+	focus(seat, next);
+	toplevel_raise(next);
+	if (restored != NULL) {
+		toplevel_set_minimized(restored, true);
+	}
+	seat->cycle.restored = was_minimized ? next : NULL;
+	seat_update_pointers(seat->server);
+}
+
+void seat_end_cycle(struct seat *seat) {
+	if (seat->cycle.active) {
+		seat_focus(seat, seat->focused);
 	}
 }
 
@@ -165,10 +198,10 @@ void seat_cancel_interactive(struct toplevel *toplevel) {
 void seat_forget_toplevel(struct toplevel *toplevel) {
 	struct seat *seat;
 	seat_cancel_interactive(toplevel);
-	// Last in the order, so that it is not what the focus falls back to.
-	wl_list_remove(&toplevel->link);
-	wl_list_insert(toplevel->server->toplevels.prev, &toplevel->link);
 	wl_list_for_each(seat, &toplevel->server->seats, link) {
+		if (seat->cycle.restored == toplevel) {
+			seat->cycle.restored = NULL;
+		}
 		if (seat->hovered == toplevel) {
 			seat->hovered = NULL;
 		}
@@ -176,8 +209,7 @@ void seat_forget_toplevel(struct toplevel *toplevel) {
 			seat->pressed.toplevel = NULL;
 		}
 		if (seat->focused == toplevel) {
-			struct toplevel *next = topmost(toplevel->server);
-			seat_focus(seat, next != toplevel ? next : NULL);
+			seat_focus(seat, topmost(toplevel->server, toplevel));
 			if (seat->focused != NULL) {
 				toplevel_raise(seat->focused);
 			}
@@ -224,10 +256,9 @@ void seat_reload_cursors(struct server *server) {
 }
 
 void seat_update_capabilities(struct seat *seat) {
-	uint32_t capabilities = WL_SEAT_CAPABILITY_POINTER;
-	if (!wl_list_empty(&seat->keyboards)) {
-		capabilities |= WL_SEAT_CAPABILITY_KEYBOARD;
-	}
+	// Pointer and keyboard are always there: a client that were told of a keyboard only when a
+	// virtual one comes would miss its first keys.
+	uint32_t capabilities = WL_SEAT_CAPABILITY_POINTER | WL_SEAT_CAPABILITY_KEYBOARD;
 	if (input_has_touch(seat)) {
 		capabilities |= WL_SEAT_CAPABILITY_TOUCH;
 	}
@@ -245,6 +276,7 @@ struct seat *seat_create(struct server *server, const char *name) {
 	}
 	seat->server = server;
 	wl_list_init(&seat->keyboards);
+	wl_list_init(&seat->real_keyboards);
 	wl_list_init(&seat->devices);
 	seat->wlr_seat = wlr_seat_create(server->display, name);
 	seat->cursor = wlr_cursor_create();
@@ -262,14 +294,22 @@ struct seat *seat_create(struct server *server, const char *name) {
 	wlr_cursor_attach_output_layout(seat->cursor, server->layout);
 	wl_list_insert(server->seats.prev, &seat->link);
 	cursor_init(seat);
+	gesture_init(seat);
+	touch_init(seat);
 	selection_init(seat);
 	seat_update_capabilities(seat);
+	if (!keyboard_create_group(seat)) {
+		seat_destroy(seat);
+		return NULL;
+	}
 	return seat;
 }
 
 void seat_destroy(struct seat *seat) {
 	selection_finish(seat);
 	input_destroy_all(seat);
+	touch_finish(seat);
+	gesture_finish(seat);
 	cursor_finish(seat);
 	wl_list_remove(&seat->link);
 	wlr_cursor_destroy(seat->cursor);

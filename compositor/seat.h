@@ -12,6 +12,7 @@ struct layer;
 struct server;
 struct toplevel;
 struct wlr_cursor;
+struct wlr_keyboard_group;
 struct wlr_pointer_constraint_v1;
 struct wlr_seat;
 struct wlr_surface;
@@ -22,7 +23,9 @@ struct seat {
 	struct wl_list link; // server.seats
 	struct wlr_seat *wlr_seat;
 	struct wlr_cursor *cursor;
-	struct wl_list keyboards; // keyboard.link
+	struct wlr_keyboard_group *group; /* all real keyboards as one; there even without any */
+	struct wl_list keyboards; // keyboard.link: the group's and the virtual ones
+	struct wl_list real_keyboards; // real_keyboard.link
 	struct wl_list devices; // input.link
 
 	/* The window that has, or would have, the keyboard. */
@@ -46,6 +49,19 @@ struct seat {
 		uint32_t time; /* of the last press on a title bar, for double clicks */
 	} pressed;
 
+	/* The finger that works frames in the pointer's stead. */
+	struct {
+		bool active;
+		int32_t id;
+	} touch_pointer;
+
+	/* Going through the windows (Alt+Tab): their order stays as it is until the modifiers are
+	 * released. */
+	struct {
+		bool active;
+		struct toplevel *restored; /* minimised until it was reached; NULL: none */
+	} cycle;
+
 	/* What the pointer looks like: a client's surface, or a named shape. */
 	struct {
 		struct wlr_surface *surface;
@@ -53,10 +69,6 @@ struct seat {
 		struct wl_listener commit;
 		struct wl_listener destroy;
 	} image;
-
-	/* The top left corner of the surface that has the pointer, in layout coordinates, as of when
-	 * the pointer was last seen inside it. */
-	double origin_x, origin_y;
 
 	/* The pointer constraint that holds, or NULL. */
 	struct wlr_pointer_constraint_v1 *constraint;
@@ -67,6 +79,19 @@ struct seat {
 	struct wl_listener button;
 	struct wl_listener axis;
 	struct wl_listener frame;
+	struct wl_listener swipe_begin;
+	struct wl_listener swipe_update;
+	struct wl_listener swipe_end;
+	struct wl_listener pinch_begin;
+	struct wl_listener pinch_update;
+	struct wl_listener pinch_end;
+	struct wl_listener hold_begin;
+	struct wl_listener hold_end;
+	struct wl_listener touch_down;
+	struct wl_listener touch_up;
+	struct wl_listener touch_motion;
+	struct wl_listener touch_cancel;
+	struct wl_listener touch_frame;
 	struct wl_listener request_set_cursor;
 	struct wl_listener request_set_selection;
 	struct wl_listener request_set_primary_selection;
@@ -84,6 +109,9 @@ void seat_focus(struct seat *seat, struct toplevel *toplevel);
 void seat_focus_layer(struct seat *seat, struct layer *layer);
 /** Moves the focus to the next (DIRECTION 1) or previous (-1) window. */
 void seat_cycle(struct seat *seat, int direction);
+
+/** The modifiers that held a cycle together have been released. */
+void seat_end_cycle(struct seat *seat);
 
 /** A window has appeared: does it get the keyboard? */
 void seat_toplevel_mapped(struct toplevel *toplevel);
