@@ -15,6 +15,12 @@ struct decoration {
 	struct wl_listener destroy;
 };
 
+struct kde_decoration {
+	struct wlr_server_decoration *kde;
+	struct wl_listener mode;
+	struct wl_listener destroy;
+};
+
 static void set_server_side(struct wlr_xdg_toplevel_decoration_v1 *xdg) {
 	if (xdg->toplevel->base->initialized) {
 		wlr_xdg_toplevel_decoration_v1_set_mode(xdg,
@@ -47,6 +53,45 @@ static void handle_new_decoration(struct wl_listener *listener, void *data) {
 	decoration->destroy.notify = handle_destroy;
 	wl_signal_add(&xdg->events.destroy, &decoration->destroy);
 	set_server_side(xdg);
+	struct toplevel *toplevel = xdg->toplevel->base->data;
+	if (toplevel != NULL && toplevel->draws_own_titlebar) {
+		toplevel->draws_own_titlebar = false;
+		toplevel_refresh(toplevel);
+	}
+}
+
+/* A client that speaks KDE's protocol says which of both it does; GTK does with a header bar. */
+static void handle_kde_mode(struct wl_listener *listener, void *data) {
+	struct kde_decoration *decoration = wl_container_of(listener, decoration, mode);
+	struct wlr_xdg_toplevel *xdg =
+		wlr_xdg_toplevel_try_from_wlr_surface(decoration->kde->surface);
+	struct toplevel *toplevel = xdg != NULL ? xdg->base->data : NULL;
+	if (toplevel != NULL) {
+		toplevel->draws_own_titlebar =
+			decoration->kde->mode != WLR_SERVER_DECORATION_MANAGER_MODE_SERVER;
+		toplevel_refresh(toplevel);
+	}
+}
+
+static void handle_kde_destroy(struct wl_listener *listener, void *data) {
+	struct kde_decoration *decoration = wl_container_of(listener, decoration, destroy);
+	wl_list_remove(&decoration->mode.link);
+	wl_list_remove(&decoration->destroy.link);
+	free(decoration);
+}
+
+static void handle_new_kde_decoration(struct wl_listener *listener, void *data) {
+	struct wlr_server_decoration *kde = data;
+	struct kde_decoration *decoration = calloc(1, sizeof(*decoration));
+	if (decoration == NULL) {
+		wl_resource_post_no_memory(kde->resource);
+		return;
+	}
+	decoration->kde = kde;
+	decoration->mode.notify = handle_kde_mode;
+	wl_signal_add(&kde->events.mode, &decoration->mode);
+	decoration->destroy.notify = handle_kde_destroy;
+	wl_signal_add(&kde->events.destroy, &decoration->destroy);
 }
 
 void decoration_configure(struct toplevel *toplevel) {
@@ -72,8 +117,12 @@ void decoration_init(struct server *server) {
 	server->new_decoration.notify = handle_new_decoration;
 	wl_signal_add(&server->globals.xdg_decoration->events.new_toplevel_decoration,
 		&server->new_decoration);
+	server->new_kde_decoration.notify = handle_new_kde_decoration;
+	wl_signal_add(&server->globals.kde_decoration->events.new_decoration,
+		&server->new_kde_decoration);
 }
 
 void decoration_finish(struct server *server) {
 	wl_list_remove(&server->new_decoration.link);
+	wl_list_remove(&server->new_kde_decoration.link);
 }

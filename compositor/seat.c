@@ -25,7 +25,7 @@
 #include "toplevel.h"
 #include "touch.h"
 
-static bool is_focused_anywhere(struct toplevel *toplevel) {
+bool toplevel_is_focused(const struct toplevel *toplevel) {
 	struct seat *seat;
 	wl_list_for_each(seat, &toplevel->server->seats, link) {
 		if (seat->focused == toplevel && seat->focused_layer == NULL) {
@@ -37,7 +37,7 @@ static bool is_focused_anywhere(struct toplevel *toplevel) {
 
 static void update_activated(struct toplevel *toplevel) {
 	if (toplevel != NULL) {
-		toplevel_set_activated(toplevel, is_focused_anywhere(toplevel));
+		toplevel_set_activated(toplevel, toplevel_is_focused(toplevel));
 	}
 }
 
@@ -163,13 +163,16 @@ void seat_end_cycle(struct seat *seat) {
 
 static bool may_take_focus(struct seat *seat, struct toplevel *toplevel) {
 	struct toplevel *focused = seat->focused;
+	if (toplevel->activate_on_map) {
+		return true;
+	}
 	switch (seat->server->config->focus_new) {
 	case CONFIG_FOCUS_NEW_ALWAYS:
 		return true;
 	case CONFIG_FOCUS_NEW_SAME_LABEL:
 		return focused == NULL || label_equal(&focused->label, &toplevel->label);
 	case CONFIG_FOCUS_NEW_NEVER:
-		return focused == NULL;
+		return focused == NULL || toplevel->xdg->parent == focused->xdg;
 	}
 	return true;
 }
@@ -181,6 +184,7 @@ void seat_toplevel_mapped(struct toplevel *toplevel) {
 		toplevel_raise(toplevel);
 		seat_focus(seat, toplevel);
 	} else {
+		// Below what has the focus, where it cannot come between the user and a click.
 		toplevel_raise(seat->focused);
 	}
 	seat_update_pointers(server);

@@ -20,10 +20,12 @@
 #include <wlr/types/wlr_xcursor_manager.h>
 #include <wlr/util/log.h>
 
+#include "activation.h"
 #include "compositor_config.h"
 #include "control.h"
 #include "cursor_image.h"
 #include "decoration.h"
+#include "idle.h"
 #include "input.h"
 #include "layer.h"
 #include "output.h"
@@ -142,6 +144,8 @@ static void listen(struct server *server) {
 	popup_init(server);
 	layer_init(server);
 	decoration_init(server);
+	activation_init(server);
+	idle_init(server);
 	input_init(server);
 	cursor_image_init_shapes(server);
 }
@@ -153,6 +157,8 @@ static void unlisten(struct server *server) {
 	popup_finish(server);
 	layer_finish(server);
 	decoration_finish(server);
+	activation_finish(server);
+	idle_finish(server);
 	input_finish(server);
 	cursor_image_finish_shapes(server);
 }

@@ -69,6 +69,10 @@ struct server {
 	struct wl_listener new_popup;
 	struct wl_listener new_layer;
 	struct wl_listener new_decoration;
+	struct wl_listener new_kde_decoration;
+	struct wl_listener new_token;
+	struct wl_listener request_activate;
+	struct wl_listener new_inhibitor;
 	struct wl_listener layout_change;
 	struct wl_listener output_apply;
 	struct wl_listener output_test;

@@ -16,6 +16,7 @@
 #include "popup.h"
 #include "seat.h"
 #include "server.h"
+#include "taskbar.h"
 
 struct toplevel *toplevel_from_surface(struct wlr_surface *surface) {
 	struct wlr_surface *root = surface != NULL ? wlr_surface_get_root_surface(surface) : NULL;
@@ -79,11 +80,16 @@ void toplevel_clamp_size(struct toplevel *toplevel, int *width, int *height) {
 	}
 }
 
+void toplevel_changed(struct toplevel *toplevel) {
+	taskbar_entry_update(toplevel->taskbar);
+	control_changed(toplevel->server);
+}
+
 void toplevel_move(struct toplevel *toplevel, int x, int y) {
 	toplevel->box.x = x;
 	toplevel->box.y = y;
 	wlr_scene_node_set_position(&toplevel->tree->node, x, y);
-	control_changed(toplevel->server);
+	toplevel_changed(toplevel);
 }
 
 uint32_t toplevel_resize(struct toplevel *toplevel, int width, int height) {
@@ -94,7 +100,43 @@ uint32_t toplevel_resize(struct toplevel *toplevel, int width, int height) {
 		height > 0 ? height : 1);
 }
 
+static void move_to_stack(struct toplevel *toplevel, enum stack stack) {
+	struct wlr_scene_tree *tree = toplevel->server->stack[stack];
+	if (toplevel->tree->node.parent != tree) {
+		wlr_scene_node_reparent(&toplevel->tree->node, tree);
+	}
+}
+
+static bool is_ancestor(const struct toplevel *toplevel, const struct toplevel *of) {
+	const struct wlr_xdg_toplevel *xdg = of->xdg->parent;
+	while (xdg != NULL && xdg != toplevel->xdg) {
+		xdg = xdg->parent;
+	}
+	return xdg != NULL;
+}
+
+/* A fullscreen window lies over bars while it is in front, and under every window that is raised. */
+static void restack_fullscreen(struct toplevel *raised) {
+	struct server *server = raised->server;
+	struct output *output = raised->fullscreen ? raised->output : toplevel_find_output(raised);
+	struct toplevel *other;
+	wl_list_for_each(other, &server->toplevels, link) {
+		if (other != raised && other->fullscreen && other->output == output &&
+			!is_ancestor(other, raised)) {
+			move_to_stack(other, STACK_WINDOWS);
+			wlr_scene_node_lower_to_bottom(&other->tree->node);
+		}
+	}
+	bool over_bars = raised->fullscreen;
+	for (struct wlr_xdg_toplevel *xdg = raised->xdg; xdg != NULL; xdg = xdg->parent) {
+		struct toplevel *toplevel = xdg->base->data;
+		over_bars = over_bars || (toplevel != NULL && toplevel->fullscreen);
+	}
+	move_to_stack(raised, over_bars ? STACK_FULLSCREEN : STACK_WINDOWS);
+}
+
 void toplevel_raise(struct toplevel *toplevel) {
+	restack_fullscreen(toplevel);
 	wlr_scene_node_raise_to_top(&toplevel->tree->node);
 	// A dialog stays over the window it belongs to.
 	struct toplevel *child;
@@ -114,6 +156,7 @@ void toplevel_set_activated(struct toplevel *toplevel, bool activated) {
 		wlr_xdg_toplevel_set_activated(toplevel->xdg, activated);
 	}
 	frame_set_focused(toplevel->frame, activated);
+	toplevel_changed(toplevel);
 }
 
 /* What a client draws beyond its window (shadows, or something meant to look like another window)
@@ -165,8 +208,6 @@ void toplevel_arrange(struct toplevel *toplevel) {
 		return;
 	}
 	struct wlr_box box = placement_box(toplevel);
-	wlr_scene_node_reparent(&toplevel->tree->node,
-		toplevel->server->stack[toplevel->fullscreen ? STACK_FULLSCREEN : STACK_WINDOWS]);
 	wlr_xdg_toplevel_set_fullscreen(toplevel->xdg, toplevel->fullscreen);
 	wlr_xdg_toplevel_set_maximized(toplevel->xdg, toplevel->layout == TOPLEVEL_MAXIMIZED);
 	wlr_xdg_toplevel_set_tiled(toplevel->xdg, placement_tiled_edges(toplevel));
@@ -180,7 +221,7 @@ void toplevel_arrange(struct toplevel *toplevel) {
 		update_clip(toplevel);
 	}
 	update_frame(toplevel);
-	control_changed(toplevel->server);
+	toplevel_changed(toplevel);
 }
 
 void toplevel_refresh(struct toplevel *toplevel) {
@@ -226,6 +267,11 @@ void toplevel_set_fullscreen(struct toplevel *toplevel, bool fullscreen, struct 
 	toplevel->output = output != NULL ? output : toplevel_find_output(toplevel);
 	toplevel->fullscreen = fullscreen;
 	toplevel_arrange(toplevel);
+	if (!fullscreen) {
+		move_to_stack(toplevel, STACK_WINDOWS);
+	} else if (toplevel->mapped) {
+		toplevel_raise(toplevel);
+	}
 }
 
 void toplevel_set_minimized(struct toplevel *toplevel, bool minimized) {
@@ -240,7 +286,7 @@ void toplevel_set_minimized(struct toplevel *toplevel, bool minimized) {
 	if (minimized) {
 		seat_forget_toplevel(toplevel);
 	}
-	control_changed(toplevel->server);
+	toplevel_changed(toplevel);
 }
 
 void toplevel_update_label(struct toplevel *toplevel) {
@@ -249,7 +295,7 @@ void toplevel_update_label(struct toplevel *toplevel) {
 		wl_resource_get_client(toplevel->xdg->resource));
 	frame_refresh(toplevel->frame);
 	popup_refresh(toplevel);
-	control_changed(toplevel->server);
+	toplevel_changed(toplevel);
 }
 
 static void handle_initial_commit(struct toplevel *toplevel) {
@@ -295,7 +341,7 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 	update_frame(toplevel);
 	if (resized) {
 		seat_update_pointers(toplevel->server);
-		control_changed(toplevel->server);
+		toplevel_changed(toplevel);
 	}
 }
 
@@ -310,23 +356,29 @@ static void handle_map(struct wl_listener *listener, void *data) {
 	update_frame(toplevel);
 	frame_set_title(toplevel->frame, toplevel->xdg->title);
 	wlr_scene_node_set_enabled(&toplevel->tree->node, !toplevel->minimized);
+	toplevel->taskbar = taskbar_entry_create(toplevel);
 	wlr_log(WLR_INFO, "window %" PRIu64 " opened: \"%s\" (%s)", toplevel->id,
 		toplevel->xdg->app_id != NULL ? toplevel->xdg->app_id : "",
 		toplevel->label.text != NULL ? toplevel->label.text : "local");
 	seat_toplevel_mapped(toplevel);
+	toplevel_changed(toplevel);
 }
 
 static void handle_unmap(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, unmap);
 	toplevel->mapped = false;
+	toplevel->activate_on_map = false;
 	toplevel->resize.edges = 0;
+	taskbar_entry_destroy(toplevel->taskbar);
+	toplevel->taskbar = NULL;
 	wlr_scene_node_set_enabled(&toplevel->tree->node, false);
 	seat_forget_toplevel(toplevel);
 	toplevel->minimized = false;
 	toplevel->layout = TOPLEVEL_FLOATING;
 	toplevel->fullscreen = false;
+	move_to_stack(toplevel, STACK_WINDOWS);
 	toplevel->restore = (struct wlr_box){0};
-	control_changed(toplevel->server);
+	toplevel_changed(toplevel);
 	wlr_log(WLR_INFO, "window %" PRIu64 " closed", toplevel->id);
 }
 
@@ -375,13 +427,14 @@ static void handle_set_title(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, set_title);
 	if (toplevel->mapped) {
 		frame_set_title(toplevel->frame, toplevel->xdg->title);
-		control_changed(toplevel->server);
+		toplevel_changed(toplevel);
 	}
 }
 
 static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, destroy);
 	seat_forget_toplevel(toplevel);
+	taskbar_entry_destroy(toplevel->taskbar);
 	toplevel->xdg->base->data = NULL;
 	wl_list_remove(&toplevel->link);
 	wl_list_remove(&toplevel->commit.link);

@@ -12,6 +12,7 @@
 
 struct output;
 struct server;
+struct taskbar_entry;
 struct wlr_scene_tree;
 struct wlr_xdg_toplevel;
 
@@ -36,6 +37,7 @@ struct toplevel {
 	struct wlr_scene_tree *content;
 	struct wlr_scene_tree *popups;
 	struct frame *frame;
+	struct taskbar_entry *taskbar; /* NULL while unmapped */
 
 	/* Without the frame, in layout coordinates; the size is what the client has committed. */
 	struct wlr_box box;
@@ -46,6 +48,7 @@ struct toplevel {
 	bool fullscreen, minimized;
 	bool mapped;
 	bool draws_own_titlebar;
+	bool activate_on_map; /* a good activation token was used for it */
 
 	/* An interactive resize keeps the opposite edges still until the last size it asked for has
 	 * been committed. */
@@ -87,6 +90,10 @@ void toplevel_set_fullscreen(struct toplevel *toplevel, bool fullscreen, struct 
 void toplevel_set_minimized(struct toplevel *toplevel, bool minimized);
 /** Tells client and frame whether any seat has its keyboard there. */
 void toplevel_set_activated(struct toplevel *toplevel, bool activated);
+/** Whether any seat's keyboard is there. */
+bool toplevel_is_focused(const struct toplevel *toplevel);
+/** Something that others show of it has changed. */
+void toplevel_changed(struct toplevel *toplevel);
 void toplevel_raise(struct toplevel *toplevel);
 void toplevel_close(struct toplevel *toplevel);
 

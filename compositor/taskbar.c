@@ -1,0 +1,129 @@
+#include "taskbar.h"
+
+#include <stdlib.h>
+#include <wlr/types/wlr_foreign_toplevel_management_v1.h>
+#include <wlr/types/wlr_xdg_shell.h>
+
+#include "output.h"
+#include "seat.h"
+#include "server.h"
+#include "toplevel.h"
+
+struct taskbar_entry {
+	struct toplevel *toplevel;
+	struct wlr_foreign_toplevel_handle_v1 *handle;
+	struct output *output; /* the one the handle was told of, NULL: none */
+
+	struct wl_listener maximize;
+	struct wl_listener minimize;
+	struct wl_listener fullscreen;
+	struct wl_listener activate;
+	struct wl_listener close;
+};
+
+static void handle_maximize(struct wl_listener *listener, void *data) {
+	struct taskbar_entry *entry = wl_container_of(listener, entry, maximize);
+	const struct wlr_foreign_toplevel_handle_v1_maximized_event *event = data;
+	toplevel_set_layout(entry->toplevel,
+		event->maximized ? TOPLEVEL_MAXIMIZED : TOPLEVEL_FLOATING);
+}
+
+static void handle_minimize(struct wl_listener *listener, void *data) {
+	struct taskbar_entry *entry = wl_container_of(listener, entry, minimize);
+	const struct wlr_foreign_toplevel_handle_v1_minimized_event *event = data;
+	toplevel_set_minimized(entry->toplevel, event->minimized);
+}
+
+static void handle_fullscreen(struct wl_listener *listener, void *data) {
+	struct taskbar_entry *entry = wl_container_of(listener, entry, fullscreen);
+	const struct wlr_foreign_toplevel_handle_v1_fullscreen_event *event = data;
+	struct server *server = entry->toplevel->server;
+	toplevel_set_fullscreen(entry->toplevel, event->fullscreen,
+		event->output != NULL ? output_from_wlr_output(server, event->output) : NULL);
+}
+
+static void handle_activate(struct wl_listener *listener, void *data) {
+	struct taskbar_entry *entry = wl_container_of(listener, entry, activate);
+	const struct wlr_foreign_toplevel_handle_v1_activated_event *event = data;
+	toplevel_raise(entry->toplevel);
+	seat_focus(event->seat->data, entry->toplevel);
+	seat_update_pointers(entry->toplevel->server);
+}
+
+static void handle_close(struct wl_listener *listener, void *data) {
+	struct taskbar_entry *entry = wl_container_of(listener, entry, close);
+	toplevel_close(entry->toplevel);
+}
+
+static void listen(struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
+	listener->notify = notify;
+	wl_signal_add(signal, listener);
+}
+
+struct taskbar_entry *taskbar_entry_create(struct toplevel *toplevel) {
+	struct taskbar_entry *entry = calloc(1, sizeof(*entry));
+	if (entry == NULL) {
+		return NULL;
+	}
+	entry->toplevel = toplevel;
+	entry->handle = wlr_foreign_toplevel_handle_v1_create(
+		toplevel->server->globals.foreign_toplevel);
+	if (entry->handle == NULL) {
+		free(entry);
+		return NULL;
+	}
+	listen(&entry->maximize, &entry->handle->events.request_maximize, handle_maximize);
+	listen(&entry->minimize, &entry->handle->events.request_minimize, handle_minimize);
+	listen(&entry->fullscreen, &entry->handle->events.request_fullscreen, handle_fullscreen);
+	listen(&entry->activate, &entry->handle->events.request_activate, handle_activate);
+	listen(&entry->close, &entry->handle->events.request_close, handle_close);
+	taskbar_entry_update(entry);
+	return entry;
+}
+
+void taskbar_entry_destroy(struct taskbar_entry *entry) {
+	if (entry == NULL) {
+		return;
+	}
+	wl_list_remove(&entry->maximize.link);
+	wl_list_remove(&entry->minimize.link);
+	wl_list_remove(&entry->fullscreen.link);
+	wl_list_remove(&entry->activate.link);
+	wl_list_remove(&entry->close.link);
+	wlr_foreign_toplevel_handle_v1_destroy(entry->handle);
+	free(entry);
+}
+
+static void update_output(struct taskbar_entry *entry) {
+	struct output *output = toplevel_find_output(entry->toplevel);
+	if (output == entry->output) {
+		return;
+	}
+	// The output that was left may be gone altogether: then the handle has seen that itself.
+	struct output *old;
+	wl_list_for_each(old, &entry->toplevel->server->outputs, link) {
+		if (old == entry->output) {
+			wlr_foreign_toplevel_handle_v1_output_leave(entry->handle, old->wlr_output);
+		}
+	}
+	entry->output = output;
+	if (output != NULL) {
+		wlr_foreign_toplevel_handle_v1_output_enter(entry->handle, output->wlr_output);
+	}
+}
+
+void taskbar_entry_update(struct taskbar_entry *entry) {
+	if (entry == NULL) {
+		return;
+	}
+	struct toplevel *toplevel = entry->toplevel;
+	const char *title = toplevel->xdg->title, *app_id = toplevel->xdg->app_id;
+	wlr_foreign_toplevel_handle_v1_set_title(entry->handle, title != NULL ? title : "");
+	wlr_foreign_toplevel_handle_v1_set_app_id(entry->handle, app_id != NULL ? app_id : "");
+	wlr_foreign_toplevel_handle_v1_set_maximized(entry->handle,
+		toplevel->layout == TOPLEVEL_MAXIMIZED);
+	wlr_foreign_toplevel_handle_v1_set_minimized(entry->handle, toplevel->minimized);
+	wlr_foreign_toplevel_handle_v1_set_fullscreen(entry->handle, toplevel->fullscreen);
+	wlr_foreign_toplevel_handle_v1_set_activated(entry->handle, toplevel_is_focused(toplevel));
+	update_output(entry);
+}
