@@ -1,6 +1,6 @@
 /* resize [move]: a button press starts an interactive resize at the bottom right corner (or a
- * move); the window follows every configure and prints the sizes, "size WxH" when the resize has
- * ended. */
+ * move, printed as "moved" once it has begun); the window follows every configure and prints
+ * "size WxH" for those after the end of the resize. */
 #include <string.h>
 
 #include "feature.h"
@@ -13,7 +13,8 @@ struct dragger {
 	struct seatlog seat;
 	struct buffer *buffer;
 	int width, height; // shown
-	bool move, resizing, ended;
+	bool move, resizing, resized;
+	bool asked; // for a move, which has not been announced as handled
 };
 
 static void start(struct seatlog *log, uint32_t button, bool pressed) {
@@ -25,6 +26,7 @@ static void start(struct seatlog *log, uint32_t button, bool pressed) {
 		xdg_toplevel_move(
 			dragger->window->toplevel, dragger->client->seat, log->button_serial);
 		client_log("moving");
+		dragger->asked = true;
 	} else {
 		xdg_toplevel_resize(dragger->window->toplevel, dragger->client->seat,
 			log->button_serial, XDG_TOPLEVEL_RESIZE_EDGE_BOTTOM_RIGHT);
@@ -51,10 +53,11 @@ static void follow(struct dragger *dragger) {
 	if (resizing && !dragger->resizing) {
 		client_log("resizing");
 	}
-	if (!resizing && dragger->resizing) {
+	if (!resizing && dragger->resized) {
 		client_log("size %dx%d", dragger->width, dragger->height);
 	}
 	dragger->resizing = resizing;
+	dragger->resized = dragger->resized || resizing;
 }
 
 void feature_resize(struct client *client, int argc, char **argv) {
@@ -65,10 +68,18 @@ void feature_resize(struct client *client, int argc, char **argv) {
 	seatlog_init(&dragger.seat, client, true);
 	dragger.seat.button = start;
 	dragger.seat.data = &dragger;
-	follow(&dragger);
+	/* Mapping brings more configures, for the focus say. */
+	do {
+		follow(&dragger);
+	} while (dragger.window->serial != 0);
 	client_log("ready window");
 	while (!client->closed) {
 		client_dispatch(client);
+		if (dragger.asked) {
+			dragger.asked = false;
+			client_roundtrip(client);
+			client_log("moved");
+		}
 		if (dragger.window->serial != 0) {
 			follow(&dragger);
 		}

@@ -24,9 +24,7 @@ def desktop(name, kind="portal", extra=""):
     try:
         compositor = COMPOSITORS[kind](session, extra)
         yield session, compositor
-        if compositor._input is not None:
-            compositor._input.process.stop()
-        status = compositor.process.stop()
+        status = compositor.stop()
         assert status == 0, f"{kind} exited with {status}\n{compositor.process.details()}"
         failed = False
     except AssertionError:
@@ -36,17 +34,18 @@ def desktop(name, kind="portal", extra=""):
         session.finish(failed)
 
 
-def main(tests):
-    """Runs the functions given on the command line by name, or all of them; exits with 1 when one
-    fails. Every function is one sentence about Portal that holds."""
-    wanted = sys.argv[1:] or list(tests)
+def main(compositor_kind, guest_kind, tests, wanted):
+    """Runs the functions whose names are wanted, or all of them; exits with 1 when one fails. Each
+    function's name is a sentence about Portal that holds."""
     failures = 0
-    for name in wanted:
+    for test in tests:
+        if wanted and test.__name__ not in wanted:
+            continue
         try:
-            tests[name]()
-            print(f"ok {name}", flush=True)
+            test(compositor_kind, guest_kind)
+            print(f"ok {test.__name__}", flush=True)
         except Exception:  # every failure is shown, and the next test still runs
             failures += 1
-            print(f"FAILED {name}", flush=True)
+            print(f"FAILED {test.__name__}", flush=True)
             traceback.print_exc()
     sys.exit(1 if failures else 0)

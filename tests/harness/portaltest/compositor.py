@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 from . import programs
 from .deadline import Deadline
@@ -34,6 +35,7 @@ class Compositor:
         self.fields = fields
         self.env = {"WAYLAND_DISPLAY": self.display}
         self._input = None
+        self._windows = None
 
     def _await_ready(self, fifo):
         deadline = Deadline(f"{self.name} to be ready")
@@ -60,6 +62,20 @@ class Compositor:
         if self._input is None:
             self._input = Input(self)
         return self._input
+
+    @property
+    def windows(self):
+        """The compositor's list of windows, made when first asked for."""
+        if self._windows is None:
+            self._windows = Windows(self)
+        return self._windows
+
+    def stop(self):
+        """Ends it, after the tools that hang on it, and returns its exit status."""
+        for tool in (self._input, self._windows):
+            if tool is not None:
+                tool.process.stop()
+        return self.process.stop()
 
     def screenshot(self, cursor=False):
         """What the output shows, the cursor included when asked for."""
@@ -90,6 +106,7 @@ focus_follows_mouse no
 focus_on_window_activation none
 xwayland disable
 floating_modifier none
+for_window [app_id="portal.test.resize"] floating enable, move position 300 200
 exec sh -c 'echo "$WAYLAND_DISPLAY $SWAYSOCK" > {self._fifo}'
 """,
         )
@@ -156,3 +173,57 @@ class Input:
 
     def type(self, text):
         self.send(f"type {text}")
+
+
+class Windows:
+    """What the compositor says of its windows, kept up to date by its events."""
+
+    WINDOW = re.compile(r"window (\d+) (\S+)((?: [a-z]+(?:=\d+)?)*) :(.*)")
+
+    def __init__(self, compositor):
+        self.open = {}  # number: (app id, set of states, title)
+        self.process = compositor.session.start(
+            "test-windows", [programs.TEST_WINDOWS], compositor.env
+        )
+        self._until("the list of windows", lambda line: line == "ok")
+
+    def _take(self, line):
+        match = self.WINDOW.fullmatch(line)
+        if match:
+            number, app_id, states, title = match.groups()
+            self.open[int(number)] = (app_id, set(states.split()), title)
+        elif line.startswith("closed "):
+            self.open.pop(int(line.split()[1]), None)
+
+    def _until(self, what, condition):
+        """Takes lines in until the condition holds for one."""
+        deadline = Deadline(what)
+        while True:
+            line = self.process.next_line(deadline)
+            self._take(line)
+            if condition(line):
+                return
+
+    def _find(self, app_id, title, state):
+        for number, (its_id, its_states, its_title) in self.open.items():
+            if re.fullmatch(app_id, its_id) and re.fullmatch(title, its_title):
+                if state <= its_states:
+                    return number
+        return None
+
+    def expect(self, app_id=".*", title=".*", *state):
+        """Waits until a window is like this, and returns its number."""
+        found = self._find(app_id, title, set(state))
+        if found is None:
+            what = f"a window {app_id!r} {title!r} {state}"
+            self._until(what, lambda _: self._find(app_id, title, set(state)) is not None)
+            found = self._find(app_id, title, set(state))
+        return found
+
+    def expect_closed(self, number):
+        if number in self.open:
+            self._until(f"window {number} to close", lambda _: number not in self.open)
+
+    def steer(self, what, number):
+        self.process.send(f"{what} {number}")
+        self._until(f"{what} {number}", lambda line: line == "ok")

@@ -70,17 +70,22 @@ class Process:
         before it are skipped. Returns the match."""
         deadline = Deadline(f"{self.name} to print /{pattern}/")
         while True:
-            while self.expected < len(self.lines):
-                line = self.lines[self.expected]
-                self.expected += 1
-                match = re.fullmatch(pattern, line)
-                if match:
-                    return match
+            match = re.fullmatch(pattern, self.next_line(deadline))
+            if match:
+                return match
+
+    def next_line(self, deadline):
+        """Waits for the next line that has not been looked at, and returns it."""
+        while self.expected == len(self.lines):
             if self.eof:
                 self.wait_exit()
-                raise AssertionError(f"{self.name} ended without /{pattern}/\n{self.details()}")
+                raise AssertionError(
+                    f"{self.name} ended while waiting for {deadline.what}\n{self.details()}"
+                )
             deadline.wait_readable(self.popen.stdout.fileno(), self.details)
             self._read()
+        self.expected += 1
+        return self.lines[self.expected - 1]
 
     def send(self, line):
         os.write(self.popen.stdin.fileno(), line.encode() + b"\n")
