@@ -60,6 +60,13 @@ static void follow(struct dragger *dragger) {
 	dragger->resized = dragger->resized || resizing;
 }
 
+/* Another configure can come while a frame is waited for; mapping brings one for the focus. */
+static void follow_all(struct dragger *dragger) {
+	while (dragger->window->serial != 0) {
+		follow(dragger);
+	}
+}
+
 void feature_resize(struct client *client, int argc, char **argv) {
 	struct dragger dragger = {.client = client, .width = 200, .height = 150};
 	dragger.move = argc > 0 && strcmp(argv[0], "move") == 0;
@@ -68,10 +75,8 @@ void feature_resize(struct client *client, int argc, char **argv) {
 	seatlog_init(&dragger.seat, client, true);
 	dragger.seat.button = start;
 	dragger.seat.data = &dragger;
-	/* Mapping brings more configures, for the focus say. */
-	do {
-		follow(&dragger);
-	} while (dragger.window->serial != 0);
+	follow(&dragger);
+	follow_all(&dragger);
 	client_log("ready window");
 	while (!client->closed) {
 		client_dispatch(client);
@@ -80,9 +85,7 @@ void feature_resize(struct client *client, int argc, char **argv) {
 			client_roundtrip(client);
 			client_log("moved");
 		}
-		if (dragger.window->serial != 0) {
-			follow(&dragger);
-		}
+		follow_all(&dragger);
 	}
 	seatlog_finish(&dragger.seat);
 	window_destroy(dragger.window);
