@@ -34,6 +34,7 @@ struct portal_relay {
 	size_t n_input_fds;
 	struct portal_queue backlog;
 	struct portal_motion motion;
+	bool merging;
 
 	/* From the channel: descriptors, then checked messages waiting for the socket. */
 	struct portal_relay_descriptor descriptors[PORTAL_RELAY_MAX_FDS];

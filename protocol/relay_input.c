@@ -130,7 +130,8 @@ static void take_message(struct portal_relay *relay, uint8_t *message, size_t si
 		relay->counters.requests++;
 	} else {
 		relay->counters.events++;
-		if (portal_motion_merge(&relay->motion, &relay->backlog, &info, message, size)) {
+		if (relay->merging && portal_motion_merge(&relay->motion, &relay->backlog, &info,
+					      message, size)) {
 			relay->counters.coalesced++;
 			return;
 		}
@@ -147,7 +148,17 @@ static void take_message(struct portal_relay *relay, uint8_t *message, size_t si
 	portal_queue_add(&relay->backlog, size);
 }
 
+/* Motion is merged only while something waits that an earlier read has brought. */
+static void update_merging(struct portal_relay *relay) {
+	bool merging = portal_queue_size(&relay->backlog) > 0;
+	if (merging && !relay->merging) {
+		relay->motion = (struct portal_motion){0};
+	}
+	relay->merging = merging;
+}
+
 void portal_relay_read(struct portal_relay *relay) {
+	update_merging(relay);
 	relay->input_size += receive(relay);
 	size_t at = 0;
 	while (!relay->ended) {
