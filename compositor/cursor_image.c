@@ -11,8 +11,9 @@
 #include "seat.h"
 #include "server.h"
 
-/* Logical pixels; large enough for the large cursors of accessibility themes. */
-#define SANDBOX_CURSOR_MAX 128
+/* How far from the point it points at a cursor may draw, in logical pixels: enough for the large
+ * cursors of accessibility themes. */
+#define SANDBOX_CURSOR_REACH 128
 
 static void forget_surface(struct seat *seat) {
 	if (seat->image.surface != NULL) {
@@ -37,9 +38,10 @@ static bool is_acceptable(struct seat *seat) {
 	if (state->width == 0 || state->height == 0) {
 		return true; // nothing is drawn
 	}
-	return state->width <= SANDBOX_CURSOR_MAX && state->height <= SANDBOX_CURSOR_MAX &&
-		seat->image.hotspot_x >= 0 && seat->image.hotspot_x <= state->width &&
-		seat->image.hotspot_y >= 0 && seat->image.hotspot_y <= state->height;
+	int64_t left = seat->image.hotspot_x, top = seat->image.hotspot_y;
+	int64_t right = state->width - left, bottom = state->height - top;
+	return left <= SANDBOX_CURSOR_REACH && right <= SANDBOX_CURSOR_REACH &&
+		top <= SANDBOX_CURSOR_REACH && bottom <= SANDBOX_CURSOR_REACH;
 }
 
 static void handle_commit(struct wl_listener *listener, void *data) {

@@ -6,8 +6,8 @@ struct server;
 
 /*
  * What the pointer looks like. A client may show a surface of its own while the pointer is over it;
- * one that is sandboxed may not use that to draw beside its window, so its cursor has to be small
- * and to touch the point it points at.
+ * one that is sandboxed may not use that to draw beside its window, so its cursor has to
+ * stay near the point it points at.
  */
 void cursor_image_init(struct seat *seat);
 void cursor_image_finish(struct seat *seat);

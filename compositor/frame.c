@@ -8,6 +8,7 @@
 
 #include "compositor_config.h"
 #include "label.h"
+#include "output.h"
 #include "server.h"
 
 /* Around the border: invisible, takes the pointer, so that a thin border can be grabbed. */
@@ -25,6 +26,7 @@ enum side {
 
 struct frame {
 	struct server *server;
+	struct wl_list link; // server.dirty_frames while its title bar has to be drawn anew
 	const struct label *label;
 	struct wlr_scene_tree *tree;
 	struct wlr_scene_rect *grip;
@@ -87,6 +89,30 @@ static void draw_titlebar(struct frame *frame) {
 	}
 }
 
+void frame_draw_pending(struct server *server) {
+	struct frame *frame, *next;
+	wl_list_for_each_safe(frame, next, &server->dirty_frames, link) {
+		wl_list_remove(&frame->link);
+		wl_list_init(&frame->link);
+		draw_titlebar(frame);
+	}
+}
+
+/* Drawing text costs: a client that changes its title or size a thousand times between two frames
+ * of the screen has it drawn once. */
+static void mark_dirty(struct frame *frame) {
+	if (!wl_list_empty(&frame->link)) {
+		return;
+	}
+	wl_list_insert(&frame->server->dirty_frames, &frame->link);
+	struct output *output;
+	wl_list_for_each(output, &frame->server->outputs, link) {
+		if (output->scene_output != NULL) {
+			wlr_output_schedule_frame(output->wlr_output);
+		}
+	}
+}
+
 static void layout(struct frame *frame) {
 	int border = border_width(frame);
 	struct frame_extents extents = frame_extents(frame, frame->style);
@@ -128,7 +154,7 @@ static void handle_outputs_update(struct wl_listener *listener, void *data) {
 	}
 	if (event->size > 0 && scale != frame->titlebar.scale) {
 		frame->titlebar.scale = scale;
-		draw_titlebar(frame);
+		mark_dirty(frame);
 	}
 }
 
@@ -157,6 +183,7 @@ struct frame *frame_create(struct server *server, struct wlr_scene_tree *parent,
 	if (frame == NULL) {
 		return NULL;
 	}
+	wl_list_init(&frame->link);
 	frame->server = server;
 	frame->label = label;
 	frame->style = FRAME_FULL;
@@ -177,6 +204,7 @@ void frame_destroy(struct frame *frame) {
 	if (frame == NULL) {
 		return;
 	}
+	wl_list_remove(&frame->link);
 	wl_list_remove(&frame->outputs_update.link);
 	wlr_scene_node_destroy(&frame->tree->node);
 	free(frame->untrusted_title);
@@ -187,7 +215,7 @@ void frame_refresh(struct frame *frame) {
 	frame->titlebar.height = titlebar_height(&frame->server->config->theme);
 	color_sides(frame);
 	layout(frame);
-	draw_titlebar(frame);
+	mark_dirty(frame);
 }
 
 void frame_set_size(struct frame *frame, int width, int height) {
@@ -200,7 +228,7 @@ void frame_set_size(struct frame *frame, int width, int height) {
 	frame->titlebar.width = width;
 	layout(frame);
 	if (redraw) {
-		draw_titlebar(frame);
+		mark_dirty(frame);
 	}
 }
 
@@ -208,7 +236,7 @@ void frame_set_style(struct frame *frame, enum frame_style style) {
 	if (frame->style != style) {
 		frame->style = style;
 		layout(frame);
-		draw_titlebar(frame);
+		mark_dirty(frame);
 	}
 }
 
@@ -226,27 +254,27 @@ void frame_set_title(struct frame *frame, const char *untrusted_title) {
 	}
 	free(frame->untrusted_title);
 	frame->untrusted_title = untrusted_title != NULL ? strdup(untrusted_title) : NULL;
-	draw_titlebar(frame);
+	mark_dirty(frame);
 }
 
 void frame_set_focused(struct frame *frame, bool focused) {
 	if (frame->titlebar.focused != focused) {
 		frame->titlebar.focused = focused;
-		draw_titlebar(frame);
+		mark_dirty(frame);
 	}
 }
 
 void frame_set_maximized(struct frame *frame, bool maximized) {
 	if (frame->titlebar.maximized != maximized) {
 		frame->titlebar.maximized = maximized;
-		draw_titlebar(frame);
+		mark_dirty(frame);
 	}
 }
 
 void frame_set_hovered(struct frame *frame, enum titlebar_button button) {
 	if (frame->titlebar.hovered != button) {
 		frame->titlebar.hovered = button;
-		draw_titlebar(frame);
+		mark_dirty(frame);
 	}
 }
 

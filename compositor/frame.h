@@ -49,6 +49,9 @@ void frame_set_hovered(struct frame *frame, enum titlebar_button button);
 /** Draws everything anew: the label or the theme has changed. */
 void frame_refresh(struct frame *frame);
 
+/** Draws the title bars that have changed; before an output is rendered. */
+void frame_draw_pending(struct server *server);
+
 /** What the frame adds in a style. */
 struct frame_extents frame_extents(const struct frame *frame, enum frame_style style);
 /** X and Y in logical pixels from the window's top left corner. */

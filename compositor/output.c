@@ -56,6 +56,7 @@ static void handle_frame(struct wl_listener *listener, void *data) {
 	if (output->scene_output == NULL) {
 		return;
 	}
+	frame_draw_pending(output->server);
 	wlr_scene_output_commit(output->scene_output, NULL);
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);

@@ -66,26 +66,61 @@ static int border_width(const struct popup *popup) {
 	return is_labelled(popup) ? popup->server->config->theme.popup_border_width : 0;
 }
 
-static void place_sides(struct popup *popup) {
-	if (popup->sides[0] == NULL) {
+/* What may be seen of a labelled popup, in its parent's coordinates: so much that its border lies
+ * on the output of its window as well. Empty: nothing. */
+static struct wlr_box visible_box(const struct popup *popup) {
+	struct wlr_box box = {
+		.x = popup->xdg->current.geometry.x,
+		.y = popup->xdg->current.geometry.y,
+		.width = popup->xdg->base->geometry.width,
+		.height = popup->xdg->base->geometry.height,
+	};
+	struct output *output = toplevel_find_output(popup->toplevel);
+	int lx, ly;
+	wlr_scene_node_coords(&popup->tree->node, &lx, &ly);
+	if (output == NULL) {
+		return (struct wlr_box){0};
+	}
+	int border = border_width(popup);
+	struct wlr_box room = {
+		.x = output->box.x - lx + border,
+		.y = output->box.y - ly + border,
+		.width = output->box.width - 2 * border,
+		.height = output->box.height - 2 * border,
+	};
+	struct wlr_box visible;
+	wlr_box_intersection(&visible, &box, &room);
+	return visible;
+}
+
+/* Cuts off what the client draws beyond the popup, and draws the border around the rest. */
+static void mark(struct popup *popup) {
+	if (!is_labelled(popup)) {
 		return;
 	}
-	int x = popup->xdg->current.geometry.x, y = popup->xdg->current.geometry.y;
-	int w = popup->xdg->base->geometry.width, h = popup->xdg->base->geometry.height;
-	int b = border_width(popup);
-	const struct wlr_box boxes[4] = {
-		{x - b, y - b, w + 2 * b, b},
-		{x - b, y + h, w + 2 * b, b},
-		{x - b, y, b, h},
-		{x + w, y, b, h},
+	struct wlr_box box = visible_box(popup);
+	int border = border_width(popup);
+	bool shown = popup->xdg->base->surface->mapped && !wlr_box_empty(&box);
+	wlr_scene_node_set_enabled(&popup->tree->node, shown);
+	if (!shown) {
+		return;
+	}
+	const struct wlr_box clip = {
+		.x = popup->xdg->base->geometry.x + box.x - popup->xdg->current.geometry.x,
+		.y = popup->xdg->base->geometry.y + box.y - popup->xdg->current.geometry.y,
+		.width = box.width,
+		.height = box.height,
 	};
-	bool shown = popup->xdg->base->surface->mapped && w > 0 && h > 0;
+	wlr_scene_subsurface_tree_set_clip(&popup->content->node, &clip);
+	const struct wlr_box sides[4] = {
+		{box.x - border, box.y - border, box.width + 2 * border, border},
+		{box.x - border, box.y + box.height, box.width + 2 * border, border},
+		{box.x - border, box.y, border, box.height},
+		{box.x + box.width, box.y, border, box.height},
+	};
 	for (int i = 0; i < 4; i++) {
-		wlr_scene_node_set_enabled(&popup->sides[i]->node, shown);
-		if (shown) {
-			wlr_scene_node_set_position(&popup->sides[i]->node, boxes[i].x, boxes[i].y);
-			wlr_scene_rect_set_size(popup->sides[i], boxes[i].width, boxes[i].height);
-		}
+		wlr_scene_node_set_position(&popup->sides[i]->node, sides[i].x, sides[i].y);
+		wlr_scene_rect_set_size(popup->sides[i], sides[i].width, sides[i].height);
 	}
 }
 
@@ -129,11 +164,7 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 	}
 	wlr_scene_node_set_position(&popup->popups->node, popup->xdg->current.geometry.x,
 		popup->xdg->current.geometry.y);
-	if (is_labelled(popup)) {
-		wlr_scene_subsurface_tree_set_clip(&popup->content->node,
-			&popup->xdg->base->geometry);
-	}
-	place_sides(popup);
+	mark(popup);
 }
 
 static void handle_reposition(struct wl_listener *listener, void *data) {
@@ -234,7 +265,7 @@ static void refresh(struct wlr_scene_tree *popups) {
 		struct node *node = child->data;
 		struct popup *popup = node->owner;
 		color_sides(popup);
-		place_sides(popup);
+		mark(popup);
 		refresh(popup->popups);
 	}
 }

@@ -9,7 +9,7 @@ struct wlr_xdg_popup;
 /*
  * Menus and tooltips. A popup can reach beyond its window, so it carries the label of its window as
  * a border of its own, drawn around it by the compositor, and what it draws beyond its geometry is
- * cut off.
+ * cut off, and so is what would put that border off the screen.
  */
 
 /** Listens for new popups of windows. */
@@ -23,7 +23,7 @@ void popup_finish(struct server *server);
 void popup_create(struct server *server, struct wlr_xdg_popup *xdg, struct wlr_scene_tree *parent,
 	struct toplevel *toplevel);
 
-/** The label of a window has changed. */
+/** The label of a window has changed, or its place. */
 void popup_refresh(struct toplevel *toplevel);
 
 #endif

@@ -174,6 +174,7 @@ struct server *server_create(struct compositor_config *config, const char *confi
 	wl_list_init(&server->toplevels);
 	wl_list_init(&server->layers);
 	wl_list_init(&server->seats);
+	wl_list_init(&server->dirty_frames);
 	server->config_path = config_path != NULL ? strdup(config_path) : NULL;
 	server->display = wl_display_create();
 	if (server->display == NULL) {

@@ -60,6 +60,7 @@ struct server {
 	struct wl_list toplevels; // toplevel.link, most recently focused first
 	struct wl_list layers; // layer.link
 	struct wl_list seats; // seat.link, never empty while running
+	struct wl_list dirty_frames; // frame.link
 	uint64_t last_toplevel_id;
 	bool stopping;
 

@@ -10,6 +10,7 @@
 #include "label.h"
 
 #define PADDING 8
+#define LABEL_MARGIN 5
 /* The text of a guest is drawn by the compositor's own text stack: no more of it than is seen. */
 #define TITLE_MAX 256
 
@@ -74,8 +75,11 @@ enum titlebar_button titlebar_button_at(const struct titlebar *bar, double x, do
 	if (y < 0 || y >= bar->height || x < 0 || x >= bar->width) {
 		return TITLEBAR_NONE;
 	}
-	double width = button_width(bar);
-	switch ((int)floor((bar->width - x) / width)) {
+	int index = (int)((bar->width - x) / button_width(bar));
+	if (index >= bar->buttons) {
+		return TITLEBAR_NONE;
+	}
+	switch (index) {
 	case 0:
 		return TITLEBAR_CLOSE;
 	case 1:
@@ -119,12 +123,9 @@ static void draw_symbol(cairo_t *cairo, enum titlebar_button button, bool maximi
 static void draw_buttons(cairo_t *cairo, const struct titlebar *bar, struct color text) {
 	double width = button_width(bar);
 	cairo_set_line_width(cairo, 1.4);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < bar->buttons; i++) {
 		enum titlebar_button button = (enum titlebar_button)(TITLEBAR_CLOSE - i);
 		double left = bar->width - (i + 1) * width;
-		if (left < 0) {
-			break;
-		}
 		bool hovered = bar->hovered == button;
 		if (hovered) {
 			set_color(cairo, button == TITLEBAR_CLOSE ? color_from(0xd8372b) : text,
@@ -150,23 +151,22 @@ static void rounded_rectangle(cairo_t *cairo, double x, double y, double width, 
 	cairo_close_path(cairo);
 }
 
-/* Draws text vertically centred, at most WIDTH wide. Returns the width it took. */
-static int draw_text(cairo_t *cairo, const struct config_theme *theme, const char *text, bool bold,
+/* Draws text vertically centred, at most WIDTH wide. */
+static void draw_text(cairo_t *cairo, const struct config_theme *theme, const char *text, bool bold,
 	double x, int width, int height) {
 	PangoContext *context = pango_cairo_create_context(cairo);
 	PangoLayout *layout = create_layout(context, theme, bold);
-	int text_width, text_height;
+	int text_height;
 	pango_layout_set_text(layout, text, -1);
 	pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END);
 	pango_layout_set_width(layout, width * PANGO_SCALE);
-	pango_layout_get_pixel_size(layout, &text_width, &text_height);
+	pango_layout_get_pixel_size(layout, NULL, &text_height);
 	// The direction of a guest's text must not move it away from where titles begin.
 	pango_layout_set_auto_dir(layout, FALSE);
 	cairo_move_to(cairo, x, floor((height - text_height) / 2.0));
 	pango_cairo_show_layout(cairo, layout);
 	g_object_unref(layout);
 	g_object_unref(context);
-	return text_width < width ? text_width : width;
 }
 
 static int text_width(cairo_t *cairo, const struct config_theme *theme, const char *text) {
@@ -180,22 +180,32 @@ static int text_width(cairo_t *cairo, const struct config_theme *theme, const ch
 	return width;
 }
 
-/* The label's name in a pill that the title cannot reach. Returns where the title begins. */
-static double draw_label(cairo_t *cairo, const struct config_theme *theme,
-	const struct titlebar *bar, double end) {
-	const struct label *label = bar->label;
-	if (label->text == NULL) {
+/* Width of the pill that holds the label's name, with the space before and after it. */
+static double label_width(cairo_t *cairo, const struct config_theme *theme,
+	const struct titlebar *bar) {
+	if (bar->label->text == NULL) {
 		return PADDING;
+	}
+	return LABEL_MARGIN + text_width(cairo, theme, bar->label->text) + 3 * PADDING;
+}
+
+/* In a narrow window the label stays and the buttons go. */
+static int count_buttons(double room, double width) {
+	int count = (int)floor(room / width);
+	return count < 0 ? 0 : count > 3 ? 3 : count;
+}
+
+/* The label's name in a pill that the title cannot reach. */
+static void draw_label(cairo_t *cairo, const struct config_theme *theme, const struct titlebar *bar,
+	double end) {
+	const struct label *label = bar->label;
+	double width = end - LABEL_MARGIN - PADDING;
+	if (label->text == NULL || width <= 2 * PADDING) {
+		return;
 	}
 	struct color color = color_from(label->color);
 	struct color text = contrasting(color);
-	double left = 5, top = 4, height = bar->height - 2 * top;
-	double room = end - left - 2 * PADDING;
-	double width = fmin(text_width(cairo, theme, label->text), room);
-	if (width < 1) {
-		return end;
-	}
-	rounded_rectangle(cairo, left, top, width + 2 * PADDING, height, 4);
+	rounded_rectangle(cairo, LABEL_MARGIN, 4, width, bar->height - 8, 4);
 	if (bar->focused && label->kind != LABEL_SANDBOX) {
 		// The bar itself has the label's colour.
 		set_color(cairo, text, 0.16);
@@ -204,8 +214,8 @@ static double draw_label(cairo_t *cairo, const struct config_theme *theme,
 	}
 	cairo_fill(cairo);
 	set_color(cairo, text, 1);
-	draw_text(cairo, theme, label->text, true, left + PADDING, (int)ceil(width), bar->height);
-	return left + width + 2 * PADDING + PADDING;
+	draw_text(cairo, theme, label->text, true, LABEL_MARGIN + PADDING,
+		(int)ceil(width - 2 * PADDING), bar->height);
 }
 
 /* A title is whatever the guest says: one line of valid UTF-8 without control characters. */
@@ -233,7 +243,7 @@ static void sanitize_title(char *title, size_t size, const char *untrusted_title
 	title[used] = '\0';
 }
 
-static void draw(cairo_t *cairo, const struct config_theme *theme, const struct titlebar *bar) {
+static void draw(cairo_t *cairo, const struct config_theme *theme, struct titlebar *bar) {
 	bool labelled = bar->label->kind == LABEL_VM || bar->label->kind == LABEL_UNKNOWN_VM;
 	struct color back, text;
 	if (!bar->focused) {
@@ -248,9 +258,12 @@ static void draw(cairo_t *cairo, const struct config_theme *theme, const struct 
 	}
 	set_color(cairo, back, 1);
 	cairo_paint(cairo);
+	double start = label_width(cairo, theme, bar);
+	bar->buttons = count_buttons(bar->width - start, button_width(bar));
+	double end = bar->width - bar->buttons * button_width(bar);
+	start = fmin(start, end);
 	draw_buttons(cairo, bar, text);
-	double end = bar->width - 3 * button_width(bar);
-	double start = draw_label(cairo, theme, bar, end);
+	draw_label(cairo, theme, bar, start);
 	if (bar->untrusted_title != NULL && end - start > 2 * PADDING) {
 		char title[TITLE_MAX];
 		sanitize_title(title, sizeof(title), bar->untrusted_title);
@@ -260,7 +273,7 @@ static void draw(cairo_t *cairo, const struct config_theme *theme, const struct 
 	}
 }
 
-struct wlr_buffer *titlebar_draw(const struct config_theme *theme, const struct titlebar *bar) {
+struct wlr_buffer *titlebar_draw(const struct config_theme *theme, struct titlebar *bar) {
 	int width = (int)ceil(bar->width * bar->scale), height = (int)ceil(bar->height * bar->scale);
 	if (width <= 0 || height <= 0 || width > 16384) {
 		return NULL;

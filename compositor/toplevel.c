@@ -80,15 +80,25 @@ void toplevel_clamp_size(struct toplevel *toplevel, int *width, int *height) {
 	}
 }
 
-void toplevel_changed(struct toplevel *toplevel) {
+static void handle_changed(void *data) {
+	struct toplevel *toplevel = data;
+	toplevel->changed = NULL;
 	taskbar_entry_update(toplevel->taskbar);
 	control_changed(toplevel->server);
+}
+
+void toplevel_changed(struct toplevel *toplevel) {
+	if (toplevel->changed == NULL) {
+		toplevel->changed = wl_event_loop_add_idle(toplevel->server->loop, handle_changed,
+			toplevel);
+	}
 }
 
 void toplevel_move(struct toplevel *toplevel, int x, int y) {
 	toplevel->box.x = x;
 	toplevel->box.y = y;
 	wlr_scene_node_set_position(&toplevel->tree->node, x, y);
+	popup_refresh(toplevel);
 	toplevel_changed(toplevel);
 }
 
@@ -159,19 +169,33 @@ void toplevel_set_activated(struct toplevel *toplevel, bool activated) {
 	toplevel_changed(toplevel);
 }
 
+/* The size a window is shown with. One with a label is never larger than its output: its frame has
+ * to be seen, whatever size its client takes. */
+static void shown_size(struct toplevel *toplevel, int *width, int *height) {
+	struct output *output = toplevel->fullscreen && toplevel->output != NULL
+		? toplevel->output
+		: toplevel_find_output(toplevel);
+	*width = toplevel->box.width;
+	*height = toplevel->box.height;
+	if (output != NULL && (toplevel->fullscreen || toplevel->label.kind != LABEL_LOCAL)) {
+		*width = *width < output->box.width ? *width : output->box.width;
+		*height = *height < output->box.height ? *height : output->box.height;
+	}
+}
+
 /* What a client draws beyond its window (shadows, or something meant to look like another window)
- * is cut off, and so is what exceeds the room it was given. */
+ * is cut off. */
 static void update_clip(struct toplevel *toplevel) {
 	struct wlr_box clip = toplevel->xdg->base->geometry;
-	struct output *output = toplevel->output;
-	if (toplevel->fullscreen && output != NULL) {
-		clip.width = clip.width < output->box.width ? clip.width : output->box.width;
-		clip.height = clip.height < output->box.height ? clip.height : output->box.height;
-	}
+	shown_size(toplevel, &clip.width, &clip.height);
+	// To the scene an empty clip means none: a window without an area shows nothing at all.
+	wlr_scene_node_set_enabled(&toplevel->clip->node, !wlr_box_empty(&clip));
 	wlr_scene_subsurface_tree_set_clip(&toplevel->content->node, &clip);
 }
 
 static void update_frame(struct toplevel *toplevel) {
+	int width, height;
+	shown_size(toplevel, &width, &height);
 	frame_set_style(toplevel->frame, frame_style(toplevel));
 	frame_set_maximized(toplevel->frame, toplevel->layout == TOPLEVEL_MAXIMIZED);
 	frame_set_resizable(toplevel->frame, toplevel->layout == TOPLEVEL_FLOATING);
@@ -179,7 +203,7 @@ static void update_frame(struct toplevel *toplevel) {
 		frame_set_size(toplevel->frame, toplevel->output->box.width,
 			toplevel->output->box.height);
 	} else {
-		frame_set_size(toplevel->frame, toplevel->box.width, toplevel->box.height);
+		frame_set_size(toplevel->frame, width, height);
 	}
 }
 
@@ -435,6 +459,9 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, destroy);
 	seat_forget_toplevel(toplevel);
 	taskbar_entry_destroy(toplevel->taskbar);
+	if (toplevel->changed != NULL) {
+		wl_event_source_remove(toplevel->changed);
+	}
 	toplevel->xdg->base->data = NULL;
 	wl_list_remove(&toplevel->link);
 	wl_list_remove(&toplevel->commit.link);
@@ -462,7 +489,11 @@ static bool create_nodes(struct toplevel *toplevel) {
 	toplevel->node = (struct node){.kind = NODE_TOPLEVEL, .owner = toplevel};
 	node_attach(&toplevel->node, &toplevel->tree->node);
 	toplevel->frame = frame_create(toplevel->server, toplevel->tree, &toplevel->label);
-	toplevel->content = wlr_scene_xdg_surface_create(toplevel->tree, toplevel->xdg->base);
+	toplevel->clip = wlr_scene_tree_create(toplevel->tree);
+	if (toplevel->clip != NULL) {
+		toplevel->content =
+			wlr_scene_xdg_surface_create(toplevel->clip, toplevel->xdg->base);
+	}
 	toplevel->popups = wlr_scene_tree_create(toplevel->tree);
 	if (toplevel->frame == NULL || toplevel->content == NULL || toplevel->popups == NULL) {
 		frame_destroy(toplevel->frame);

@@ -34,6 +34,7 @@ struct toplevel {
 	struct node node;
 
 	struct wlr_scene_tree *tree; /* origin: the window's top left corner, inside the frame */
+	struct wlr_scene_tree *clip; /* hides a content without an area */
 	struct wlr_scene_tree *content;
 	struct wlr_scene_tree *popups;
 	struct frame *frame;
@@ -49,6 +50,8 @@ struct toplevel {
 	bool mapped;
 	bool draws_own_titlebar;
 	bool activate_on_map; /* a good activation token was used for it */
+
+	struct wl_event_source *changed; /* idle; NULL: nobody has to be told of anything */
 
 	/* An interactive resize keeps the opposite edges still until the last size it asked for has
 	 * been committed. */
