@@ -60,6 +60,9 @@ struct pci_device *cli_device(struct cli *cli, const char *text);
 /* A file in the state directory; the caller's. */
 char *cli_state_path(const struct cli *cli, const char *name);
 
+/* "4G", "512M", "1048576": bytes. False for anything else. */
+bool cli_size(const char *text, unsigned long long *size);
+
 int cli_list(struct cli *cli);
 int cli_show(struct cli *cli);
 int cli_groups(struct cli *cli);
@@ -68,5 +71,9 @@ int cli_known(struct cli *cli);
 int cli_remember(struct cli *cli);
 int cli_forget(struct cli *cli);
 int cli_assignments(struct cli *cli);
+int cli_take(struct cli *cli);
+int cli_return(struct cli *cli);
+int cli_recover(struct cli *cli);
+int cli_transactions(struct cli *cli);
 
 #endif

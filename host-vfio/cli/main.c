@@ -17,6 +17,11 @@ static const struct cli_command commands[] = {
 	{"forget", "NAME", "take a name away", true, cli_forget},
 	{"assignments", "[--running VM]...", "which device belongs where, and why", true,
 		cli_assignments},
+	{"take", "DEVICE... [--dry-run]", "give devices and their groups to VFIO", true, cli_take},
+	{"return", "DEVICE...|--all [--dry-run]", "bring devices back to the host", true,
+		cli_return},
+	{"recover", "", "undo what was interrupted", false, cli_recover},
+	{"transactions", "", "what was changed, and how it ended", false, cli_transactions},
 };
 
 static void print_help(FILE *file) {

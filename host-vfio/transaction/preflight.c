@@ -1,0 +1,170 @@
+#include "transaction/preflight.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "inventory/group.h"
+#include "policy/guard.h"
+
+void findings_add(struct findings *findings, bool blocks, const char *format, ...) {
+	char *text = NULL;
+	va_list args;
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0) {
+		abort();
+	}
+	va_end(args);
+	findings->items = must_grow(findings->items, findings->count, sizeof(*findings->items));
+	findings->items[findings->count++] = (struct finding){.blocks = blocks, .text = text};
+}
+
+/* Members of the groups that are neither taken nor harmless keep VFIO from using the group. */
+static void check_groups(struct findings *findings, const struct plan *plan,
+	const struct machine *machine, const struct strings *names) {
+	for (size_t k = 0; k < names->count; k++) {
+		const struct pci_device *named = machine_find(machine, names->items[k]);
+		if (named->category == CATEGORY_BRIDGE) {
+			findings_add(findings, true,
+				"%s is a bridge: what is behind it can be taken, not it",
+				named->name);
+			continue;
+		}
+		if (named->iommu_group < 0) {
+			findings_add(findings, true, "%s is in no IOMMU group: %s", named->name,
+				machine->iommu ? "the kernel keeps it for itself"
+					       : "the IOMMU is off");
+			continue;
+		}
+		for (size_t i = 0; i < machine->devices_count; i++) {
+			const struct pci_device *other = &machine->devices[i];
+			if (other->iommu_group == named->iommu_group &&
+				!plan_has(plan, other->name) &&
+				!group_driver_is_harmless(other->driver)) {
+				findings_add(findings, true,
+					"%s (%s, driver %s) shares IOMMU group %d with %s and "
+					"is not taken along unless it is named too",
+					other->name, category_name(other->category), other->driver,
+					other->iommu_group, named->name);
+			}
+		}
+	}
+}
+
+static void check_holders(struct findings *findings, const struct pci_device *device) {
+	for (size_t i = 0; i < device->holders_count; i++) {
+		const struct holder *holder = &device->holders[i];
+		char *sentence = holder_sentence(holder);
+		/* The guard speaks for the route and for input devices. */
+		bool blocks = holder->kind != HOLDER_ROUTE && holder->kind != HOLDER_INPUT;
+		findings_add(findings, blocks, "%s is in use: %s", device->name, sentence);
+		free(sentence);
+	}
+}
+
+static void check_device(struct findings *findings, const struct machine *machine,
+	const struct pci_device *device, const struct strings *names) {
+	check_holders(findings, device);
+	if (device->sriov_enabled > 0) {
+		findings_add(findings, true, "%s has %u virtual functions, which would vanish",
+			device->name, device->sriov_enabled);
+	}
+	if (device->reset_methods[0] == '\0') {
+		findings_add(findings, false,
+			"%s cannot be reset by the kernel: it may not work a second time",
+			device->name);
+	}
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		const struct pci_device *other = &machine->devices[i];
+		if (other != device && other->iommu_group != device->iommu_group &&
+			pci_address_same_slot(&other->address, &device->address) &&
+			strstr(device->reset_methods, "bus") &&
+			!strstr(device->reset_methods, "flr") &&
+			!strings_contain(names, other->name)) {
+			findings_add(findings, false,
+				"a reset of %s resets %s too, which is on the same card",
+				device->name, other->name);
+		}
+	}
+}
+
+static void check_guard(struct findings *findings, const struct plan *plan,
+	const struct machine *machine, const struct strings *unguarded) {
+	bool *taken = must_alloc(machine->devices_count, sizeof(*taken));
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		taken[i] = plan_has(plan, machine->devices[i].name);
+	}
+	struct guard_objection *objections;
+	size_t count = guard_check(machine, taken, false, &objections);
+	for (size_t i = 0; i < count; i++) {
+		if (!strings_contain(unguarded, objections[i].device->name)) {
+			findings_add(findings, true, "the survival guard (%s) keeps %s: %s",
+				guard_rule_name(objections[i].rule), objections[i].device->name,
+				objections[i].text);
+		}
+	}
+	free(objections);
+	free(taken);
+}
+
+void preflight_take(struct findings *findings, const struct plan *plan,
+	const struct machine *machine, const struct strings *names,
+	const struct strings *unguarded) {
+	check_groups(findings, plan, machine, names);
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		if (plan_has(plan, machine->devices[i].name)) {
+			check_device(findings, machine, &machine->devices[i], names);
+		}
+	}
+	check_guard(findings, plan, machine, unguarded);
+}
+
+/* "Max locked memory  SOFT  HARD  bytes"; ULLONG_MAX for unlimited, or when it cannot be read. */
+static unsigned long long locked_limit(struct tree *tree) {
+	char *text = tree_text(tree, "/proc/self/limits");
+	const char *line = text ? strstr(text, "Max locked memory") : NULL;
+	unsigned long long limit = ~0ULL;
+	if (line) {
+		sscanf(line, "Max locked memory %*s %llu", &limit);
+	}
+	free(text);
+	return limit;
+}
+
+void preflight_memory(struct findings *findings, struct tree *tree, unsigned long long memory) {
+	unsigned long long limit = locked_limit(tree), available = 0;
+	char *text = tree_text(tree, "/proc/meminfo");
+	const char *line = text ? strstr(text, "MemAvailable:") : NULL;
+	if (line && sscanf(line, "MemAvailable: %llu", &available) == 1 &&
+		available * 1024 < memory) {
+		findings_add(findings, true,
+			"the VM wants %llu MiB, all of it locked, and %llu MiB are available",
+			memory >> 20, available >> 10);
+	}
+	if (limit < memory) {
+		findings_add(findings, false,
+			"at most %llu MiB may be locked here: libvirt raises that for its VMs, "
+			"other programs need LimitMEMLOCK=infinity",
+			limit >> 20);
+	}
+	free(text);
+}
+
+bool findings_block(const struct findings *findings) {
+	for (size_t i = 0; i < findings->count; i++) {
+		if (findings->items[i].blocks) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void findings_finish(struct findings *findings) {
+	for (size_t i = 0; i < findings->count; i++) {
+		free(findings->items[i].text);
+	}
+	free(findings->items);
+	*findings = (struct findings){0};
+}

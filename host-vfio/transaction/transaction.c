@@ -1,0 +1,280 @@
+#include "transaction/transaction.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "transaction/undo.h"
+#include "transaction/worker.h"
+
+/* How long to wait for whoever is changing devices now. */
+enum { LOCK_MS = 5000, CHECK_MS = 10000 };
+
+/* So many transactions can be looked at afterwards, whatever came of them. */
+enum { KEPT = 32 };
+
+struct step_work {
+	const struct step_host *host;
+	const struct step *step;
+};
+
+struct check_work {
+	struct tree *tree;
+	const struct plan *plan;
+};
+
+void transaction_say(const struct transaction_host *host, const char *format, ...) {
+	if (!host->progress) {
+		return;
+	}
+	char *sentence = NULL;
+	va_list args;
+	va_start(args, format);
+	int length = vasprintf(&sentence, format, args);
+	va_end(args);
+	if (length >= 0) {
+		host->progress(sentence, host->user);
+		free(sentence);
+	}
+}
+
+char *transaction_boot(struct tree *tree) {
+	return tree_text(tree, "/proc/sys/kernel/random/boot_id");
+}
+
+static int perform(void *data) {
+	const struct step_work *work = data;
+	return step_perform(work->host, work->step);
+}
+
+/* ESTALE when a device is no longer in the state that the plan starts from. */
+static int check_former(void *data) {
+	const struct check_work *work = data;
+	for (size_t i = 0; i < work->plan->devices_count; i++) {
+		const struct plan_device *device = &work->plan->devices[i];
+		struct driver_state state;
+		if (step_read_state(work->tree, device->address, &state) < 0) {
+			return errno;
+		}
+		bool same = driver_state_equal(&state, &device->former);
+		driver_state_finish(&state);
+		if (!same) {
+			return ESTALE;
+		}
+	}
+	return 0;
+}
+
+static void explain(struct error *error, const struct step *step, struct worker_result result) {
+	char *sentence = step_sentence(step);
+	switch (result.state) {
+	case WORKER_STUCK:
+		error_set(error,
+			"could not %s: the kernel hangs in it, and nothing but what it "
+			"waits for, or a reboot, ends that",
+			sentence);
+		break;
+	case WORKER_TIMED_OUT:
+		error_set(error, "could not %s within %u s", sentence, step->deadline_ms / 1000);
+		break;
+	default:
+		error_set(error, "could not %s: %s", sentence,
+			result.error == EPROTO ? "the kernel said yes, and it did not happen"
+					       : strerror(result.error));
+	}
+	free(sentence);
+}
+
+/* Does the steps. 0, or -1 with the reason; `stuck` is the address of a device whose worker cannot
+ * be ended. */
+static int go_forward(const struct transaction_host *host, struct journal *journal,
+	const struct plan *plan, const char **stuck, struct error *error) {
+	for (size_t i = 0; i < plan->steps_count; i++) {
+		const struct step *step = &plan->steps[i];
+		if (journal_step(journal, i) < 0) {
+			return error_set(
+				error, "the journal cannot be written: %s", strerror(errno));
+		}
+		char *sentence = step_sentence(step);
+		transaction_say(host, "%s", sentence);
+		free(sentence);
+		struct step_work work = {&host->steps, step};
+		struct worker_result result = worker_run(perform, &work, step->deadline_ms);
+		if (result.state != WORKER_DONE) {
+			*stuck = result.state == WORKER_STUCK ? step->device : NULL;
+			explain(error, step, result);
+			return -1;
+		}
+		transaction_say(host, "done");
+	}
+	return 0;
+}
+
+static enum transaction_outcome run_locked(const struct transaction_host *host, const char *what,
+	const struct plan *plan, struct error *error) {
+	struct check_work check = {host->steps.tree, plan};
+	struct worker_result result = worker_run(check_former, &check, CHECK_MS);
+	if (result.state != WORKER_DONE) {
+		error_set(error, "the devices cannot be looked at: %s",
+			result.error == ESTALE ? "they changed since the plan was made"
+					       : strerror(result.error));
+		return TRANSACTION_REFUSED;
+	}
+	char *boot = transaction_boot(host->steps.tree);
+	struct journal *journal =
+		journal_begin(host->journals, what, boot ? boot : "", plan, error);
+	free(boot);
+	if (!journal) {
+		return TRANSACTION_REFUSED;
+	}
+	transaction_say(host, "the plan is written down");
+	const char *stuck = NULL;
+	enum transaction_outcome outcome = TRANSACTION_COMMITTED;
+	int status = go_forward(host, journal, plan, &stuck, error);
+	if (status == 0 && journal_end(journal, JOURNAL_COMMITTED) < 0) {
+		status = error_set(error, "the journal cannot be written: %s", strerror(errno));
+	}
+	if (status < 0) {
+		transaction_say(host, "%s", error->text);
+		outcome = undo_plan(host, journal, plan, stuck, error);
+	}
+	journal_destroy(journal);
+	return outcome;
+}
+
+/* Removes old files that nothing hangs on any more: neither open nor the memory of a former driver.
+ */
+static void prune(const struct journal_records *records, const char *boot) {
+	for (size_t i = 0; i + KEPT < records->count; i++) {
+		const struct journal_record *record = &records->items[i];
+		if (record->outcome == JOURNAL_UNDONE ||
+			(record->outcome == JOURNAL_COMMITTED && strcmp(record->boot, boot) != 0)) {
+			unlink(record->path);
+		}
+	}
+}
+
+/* What an earlier run left open has to be settled first: its former states are the ones that count.
+ */
+static bool something_is_open(const struct transaction_host *host, struct error *error) {
+	struct journal_records records;
+	struct strings problems = {0};
+	journal_read_all(&records, host->journals, &problems);
+	bool open = problems.count > 0;
+	if (open) {
+		error_set(error, "%s", problems.items[0]);
+	}
+	for (size_t i = 0; i < records.count && !open; i++) {
+		open = records.items[i].outcome == JOURNAL_OPEN;
+		if (open) {
+			error_set(error, "an earlier change is unfinished (%s): recover first",
+				records.items[i].path);
+		}
+	}
+	char *boot = transaction_boot(host->steps.tree);
+	if (!open && boot) {
+		prune(&records, boot);
+	}
+	free(boot);
+	strings_finish(&problems);
+	journal_records_finish(&records);
+	return open;
+}
+
+enum transaction_outcome transaction_run(const struct transaction_host *host, const char *what,
+	const struct plan *plan, struct error *error) {
+	struct error ignored;
+	error = error ? error : &ignored;
+	int lock = journal_lock(host->journals, LOCK_MS, error);
+	if (lock < 0) {
+		return TRANSACTION_REFUSED;
+	}
+	enum transaction_outcome outcome = TRANSACTION_REFUSED;
+	if (!something_is_open(host, error)) {
+		outcome = run_locked(host, what, plan, error);
+	}
+	close(lock);
+	return outcome;
+}
+
+static enum transaction_outcome recover_one(const struct transaction_host *host,
+	const struct journal_record *record, const char *boot, struct error *error) {
+	struct journal *journal = journal_resume(record, error);
+	if (!journal) {
+		return TRANSACTION_UNFINISHED;
+	}
+	enum transaction_outcome outcome = TRANSACTION_UNDONE;
+	if (strcmp(record->boot, boot) != 0) {
+		transaction_say(
+			host, "%s: the machine was booted since, which undid it", record->path);
+		if (journal_end(journal, JOURNAL_UNDONE) < 0) {
+			error_set(error, "%s: %s", record->path, strerror(errno));
+			outcome = TRANSACTION_UNFINISHED;
+		}
+	} else {
+		error_set(error, "%s was interrupted", record->path);
+		outcome = undo_plan(host, journal, &record->plan, NULL, error);
+	}
+	journal_destroy(journal);
+	return outcome;
+}
+
+static enum transaction_outcome recover_locked(
+	const struct transaction_host *host, struct error *error) {
+	struct journal_records records;
+	struct strings problems = {0};
+	enum transaction_outcome outcome = TRANSACTION_UNDONE;
+	char *boot = transaction_boot(host->steps.tree);
+	journal_read_all(&records, host->journals, &problems);
+	/* Newest first, as they would have been undone. */
+	for (size_t i = records.count; i > 0; i--) {
+		const struct journal_record *record = &records.items[i - 1];
+		if (record->outcome == JOURNAL_OPEN &&
+			recover_one(host, record, boot ? boot : "", error) != TRANSACTION_UNDONE) {
+			outcome = TRANSACTION_UNFINISHED;
+		}
+	}
+	if (problems.count > 0) {
+		error_set(error, "%s", problems.items[0]);
+		outcome = TRANSACTION_UNFINISHED;
+	}
+	free(boot);
+	strings_finish(&problems);
+	journal_records_finish(&records);
+	return outcome;
+}
+
+enum transaction_outcome transaction_recover(
+	const struct transaction_host *host, struct error *error) {
+	struct error ignored;
+	error = error ? error : &ignored;
+	int lock = journal_lock(host->journals, LOCK_MS, error);
+	if (lock < 0) {
+		return TRANSACTION_UNFINISHED;
+	}
+	enum transaction_outcome outcome = recover_locked(host, error);
+	close(lock);
+	return outcome;
+}
+
+const struct driver_state *transaction_former(
+	const struct journal_records *records, const char *boot, const struct pci_device *device) {
+	for (size_t i = records->count; i > 0; i--) {
+		const struct journal_record *record = &records->items[i - 1];
+		if (record->outcome != JOURNAL_COMMITTED || strcmp(record->boot, boot) != 0) {
+			continue;
+		}
+		for (size_t k = 0; k < record->plan.devices_count; k++) {
+			const struct plan_device *entry = &record->plan.devices[k];
+			if (strcmp(entry->address, device->name) == 0 &&
+				identity_same_card(&entry->identity, device)) {
+				return strcmp(record->what, "take") == 0 ? &entry->former : NULL;
+			}
+		}
+	}
+	return NULL;
+}

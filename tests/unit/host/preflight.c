@@ -1,0 +1,145 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/must.h"
+#include "fixture.h"
+#include "transaction/preflight.h"
+
+struct flight {
+	struct machine machine;
+	struct plan plan;
+	struct findings findings;
+};
+
+static void begin(
+	struct flight *flight, const char *fixture, const char *address, const char *unguarded) {
+	*flight = (struct flight){.machine = fixture_machine(fixture)};
+	struct strings names = {0}, let_go = {0};
+	strings_add(&names, address);
+	if (unguarded) {
+		strings_add(&let_go, unguarded);
+	}
+	plan_take(&flight->plan, &flight->machine, &names);
+	preflight_take(&flight->findings, &flight->plan, &flight->machine, &names, &let_go);
+	strings_finish(&names);
+	strings_finish(&let_go);
+}
+
+static void end(struct flight *flight) {
+	findings_finish(&flight->findings);
+	plan_finish(&flight->plan);
+	machine_finish(&flight->machine);
+}
+
+static bool says(const struct flight *flight, bool blocks, const char *words) {
+	for (size_t i = 0; i < flight->findings.count; i++) {
+		if (flight->findings.items[i].blocks == blocks &&
+			strstr(flight->findings.items[i].text, words)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void a_card_in_use_is_refused_by_the_name_of_its_holder(void **state) {
+	struct flight flight;
+	begin(&flight, "notes-laptop", "0000:01:00.0", NULL);
+	assert_true(says(&flight, true,
+		"0000:01:00.0 is in use: nvidia-persiste (pid 1390) has /dev/nvidia0 open"));
+	assert_true(says(&flight, true, "0000:01:00.1 is in use: wireplumber (pid 1411)"));
+	assert_true(findings_block(&flight.findings));
+	end(&flight);
+}
+
+static void a_free_card_is_let_through(void **state) {
+	struct flight flight;
+	begin(&flight, "two-gpu-desktop", "0000:05:00.0", NULL);
+	assert_int_equal(flight.findings.count, 0);
+	assert_int_equal(flight.plan.devices_count, 1);
+	end(&flight);
+}
+
+static void a_bound_part_of_the_machine_in_the_group_is_named(void **state) {
+	struct flight flight;
+	begin(&flight, "two-gpu-desktop", "0000:00:1f.3", NULL);
+	assert_true(says(
+		&flight, true, "0000:00:1f.4 (system, driver i801_smbus) shares IOMMU group 8"));
+	end(&flight);
+}
+
+static void the_guard_stands_before_explicit_commands_too(void **state) {
+	struct flight flight;
+	begin(&flight, "two-gpu-desktop", "0000:06:00.0", NULL);
+	assert_true(says(&flight, true, "survival guard (default-route)"));
+	end(&flight);
+	begin(&flight, "two-gpu-desktop", "0000:06:00.0", "0000:06:00.0");
+	assert_false(findings_block(&flight.findings));
+	end(&flight);
+	begin(&flight, "two-gpu-desktop", "0000:00:14.0", NULL);
+	assert_true(says(&flight, true, "survival guard (input)"));
+	end(&flight);
+	/* Unguarded or not, a mounted disk is in use. */
+	begin(&flight, "two-gpu-desktop", "0000:04:00.0", "0000:04:00.0");
+	assert_true(says(&flight, true, "/ is mounted from /dev/mapper/luks-root"));
+	end(&flight);
+}
+
+static void without_iommu_or_for_a_bridge_there_is_no_way(void **state) {
+	struct flight flight;
+	begin(&flight, "no-iommu", "0000:02:00.0", NULL);
+	assert_true(says(&flight, true, "in no IOMMU group: the IOMMU is off"));
+	end(&flight);
+	begin(&flight, "many-nic-server", "0000:3a:00.0", NULL);
+	assert_true(says(&flight, true, "is a bridge"));
+	end(&flight);
+}
+
+static void virtual_functions_and_missing_resets_are_told(void **state) {
+	struct flight flight;
+	begin(&flight, "many-nic-server", "0000:3c:00.0", NULL);
+	assert_true(says(&flight, true, "has 2 virtual functions"));
+	end(&flight);
+	begin(&flight, "single-gpu-laptop", "0000:04:00.0", NULL);
+	assert_true(says(&flight, false, "0000:04:00.2 cannot be reset"));
+	end(&flight);
+}
+
+static void memory_is_compared_with_what_may_be_locked_and_what_there_is(void **state) {
+	static const char limits[] =
+		"Limit                     Soft Limit           Hard Limit           Units\n"
+		"Max locked memory         8388608              8388608              bytes\n";
+	static const char meminfo[] = "MemTotal: 16000000 kB\nMemAvailable: 4194304 kB\n";
+	struct memory_tree *tree = memory_tree_create();
+	memory_tree_put_file(tree, "/proc/self/limits", limits, strlen(limits));
+	memory_tree_put_file(tree, "/proc/meminfo", meminfo, strlen(meminfo));
+	struct flight flight = {0};
+	preflight_memory(&flight.findings, memory_tree_base(tree), 4ULL << 20);
+	assert_int_equal(flight.findings.count, 0);
+	preflight_memory(&flight.findings, memory_tree_base(tree), 4ULL << 30);
+	assert_true(says(&flight, false, "at most 8 MiB may be locked"));
+	assert_false(findings_block(&flight.findings));
+	preflight_memory(&flight.findings, memory_tree_base(tree), (4ULL << 30) + 1024);
+	assert_true(says(&flight, true, "4096 MiB are available"));
+	findings_finish(&flight.findings);
+	tree_destroy(memory_tree_base(tree));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_card_in_use_is_refused_by_the_name_of_its_holder),
+		cmocka_unit_test(a_free_card_is_let_through),
+		cmocka_unit_test(a_bound_part_of_the_machine_in_the_group_is_named),
+		cmocka_unit_test(the_guard_stands_before_explicit_commands_too),
+		cmocka_unit_test(without_iommu_or_for_a_bridge_there_is_no_way),
+		cmocka_unit_test(virtual_functions_and_missing_resets_are_told),
+		cmocka_unit_test(memory_is_compared_with_what_may_be_locked_and_what_there_is),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

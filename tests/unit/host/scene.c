@@ -1,0 +1,139 @@
+#include "scene.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+
+/* Counts in the process that runs; each run is a process of its own. */
+static int reports_left = -1;
+
+static void count_down(const char *sentence, void *user) {
+	if (reports_left >= 0 && reports_left-- == 0) {
+		raise(SIGKILL);
+	}
+}
+
+void scene_kill_at(struct scene *scene, int report) {
+	reports_left = report;
+}
+
+static void set_deadlines(struct plan *plan, unsigned deadline_ms) {
+	for (size_t i = 0; i < plan->steps_count; i++) {
+		plan->steps[i].deadline_ms = deadline_ms;
+	}
+}
+
+void scene_begin(
+	struct scene *scene, const char *fixture, const char *address, unsigned deadline_ms) {
+	*scene = (struct scene){.model = kernel_model_create(fixture)};
+	strcpy(scene->directory, "/tmp/host-journal-XXXXXX");
+	assert_non_null(mkdtemp(scene->directory));
+	struct error error;
+	assert_int_equal(machine_read(&scene->machine, kernel_model_tree(scene->model), &error), 0);
+	struct strings names = {0};
+	strings_add(&names, address);
+	plan_take(&scene->plan, &scene->machine, &names);
+	strings_finish(&names);
+	set_deadlines(&scene->plan, deadline_ms);
+	scene->host = (struct transaction_host){
+		.steps = kernel_model_host(scene->model),
+		.journals = scene->directory,
+		.progress = count_down,
+	};
+	scene->before = kernel_model_state(scene->model);
+	kernel_model_arm(scene->model, NULL, 0);
+	reports_left = -1;
+}
+
+void scene_plan_return(struct scene *scene, unsigned deadline_ms) {
+	struct plan back = {0};
+	machine_finish(&scene->machine);
+	assert_int_equal(machine_read(&scene->machine, kernel_model_tree(scene->model), NULL), 0);
+	for (size_t i = scene->plan.devices_count; i > 0; i--) {
+		const struct plan_device *device = &scene->plan.devices[i - 1];
+		plan_add(&back, machine_find(&scene->machine, device->address), &device->former);
+	}
+	plan_finish(&scene->plan);
+	scene->plan = back;
+	set_deadlines(&scene->plan, deadline_ms);
+	free(scene->before);
+	scene->before = kernel_model_state(scene->model);
+}
+
+static void remove_directory(const char *path) {
+	DIR *stream = opendir(path);
+	const struct dirent *entry;
+	while (stream && (entry = readdir(stream))) {
+		unlinkat(dirfd(stream), entry->d_name, 0);
+	}
+	if (stream) {
+		closedir(stream);
+	}
+	rmdir(path);
+}
+
+void scene_end(struct scene *scene) {
+	remove_directory(scene->directory);
+	free(scene->before);
+	plan_finish(&scene->plan);
+	machine_finish(&scene->machine);
+	kernel_model_destroy(scene->model);
+}
+
+void scene_assert_former(const struct scene *scene) {
+	char *now = kernel_model_state(scene->model);
+	if (strcmp(now, scene->before) != 0) {
+		fail_msg("was:\n%s\nis:\n%s", scene->before, now);
+	}
+	free(now);
+}
+
+void scene_assert_taken(const struct scene *scene) {
+	for (size_t i = 0; i < scene->plan.devices_count; i++) {
+		const struct plan_device *device = &scene->plan.devices[i];
+		struct driver_state state;
+		assert_int_equal(
+			step_read_state(kernel_model_tree(scene->model), device->address, &state),
+			0);
+		assert_true(driver_state_equal(&state, &device->wanted));
+		driver_state_finish(&state);
+	}
+}
+
+static int run(struct scene *scene, bool recover) {
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct error error;
+		_exit(recover ? (int)transaction_recover(&scene->host, &error)
+			      : (int)transaction_run(&scene->host, "take", &scene->plan, &error));
+	}
+	int status;
+	while (waitpid(pid, &status, 0) < 0) {
+		assert_int_equal(errno, EINTR);
+	}
+	reports_left = -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int scene_run(struct scene *scene) {
+	return run(scene, false);
+}
+
+int scene_recover(struct scene *scene) {
+	return run(scene, true);
+}

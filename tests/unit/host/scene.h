@@ -1,0 +1,35 @@
+#ifndef TESTS_HOST_SCENE_H
+#define TESTS_HOST_SCENE_H
+
+#include "kernel_model.h"
+#include "transaction/transaction.h"
+
+/* A modelled machine, a directory for journals, and a plan to take a device. */
+struct scene {
+	struct kernel_model *model;
+	char directory[64];
+	struct machine machine;
+	struct plan plan;
+	struct transaction_host host;
+	char *before; /* kernel_model_state() */
+};
+
+/* Every step gets `deadline_ms`. */
+void scene_begin(
+	struct scene *scene, const char *fixture, const char *address, unsigned deadline_ms);
+void scene_end(struct scene *scene);
+/* Reads the machine anew and plans the way back of the same devices. */
+void scene_plan_return(struct scene *scene, unsigned deadline_ms);
+/* Fails unless every driver and override is as it was at the beginning. */
+void scene_assert_former(const struct scene *scene);
+/* Fails unless every planned device is as wanted. */
+void scene_assert_taken(const struct scene *scene);
+/* Runs the plan in a process of its own, which may be killed: its outcome, or -1 when it was. */
+int scene_run(struct scene *scene);
+/* The same for recovery. */
+int scene_recover(struct scene *scene);
+/* In the next run or recovery, the process kills itself at the how manieth report of progress. -1:
+ * never. */
+void scene_kill_at(struct scene *scene, int report);
+
+#endif
