@@ -73,12 +73,16 @@ static void handle_connect(void *data, uint32_t connection, const char *name) {
 
 static void handle_disconnect(void *data, uint32_t connection, const char *reason) {
 	struct end *end = data;
-	portal_relay_disconnect(end->relay, reason);
+	if (end->relay) {
+		portal_relay_disconnect(end->relay, reason);
+	}
 }
 
 static void handle_wayland(void *data, uint32_t connection, const void *messages, size_t size) {
 	struct end *end = data;
-	portal_relay_wayland(end->relay, messages, size);
+	if (end->relay) {
+		portal_relay_wayland(end->relay, messages, size);
+	}
 }
 
 static void handle_heap(void *data, uint32_t connection) {
