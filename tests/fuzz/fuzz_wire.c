@@ -1,0 +1,134 @@
+/*
+ * Both sides of a Wayland connection, each free to say anything. What the checks let through is
+ * held against a second, simpler account of what would harm: memory beyond the heap, ids that
+ * libwayland would end the connection for, strings without an end.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "quota.h"
+#include "records.h"
+#include "wire-tables.h"
+
+#define HEAP_SIZE 65536
+#define HEAP_BASE 128
+#define IDS 4096
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct model {
+	uint8_t *heap; /* HEAP_BASE + HEAP_SIZE bytes: a sanitizer watches its ends */
+	bool used[IDS]; /* as libwayland-server's map has them: from create to delete_id */
+	uint32_t next_id;
+};
+
+static uint32_t word_at(const uint8_t *message, size_t index) {
+	uint32_t word;
+	memcpy(&word, message + PORTAL_WIRE_HEADER + 4 * index, 4);
+	return word;
+}
+
+/* What a compositor would do with a buffer: reach its first and its last byte. */
+static void read_buffer(const struct model *model, const uint8_t *message) {
+	int64_t offset = (int32_t)word_at(message, 1), height = (int32_t)word_at(message, 3);
+	int64_t stride = (int32_t)word_at(message, 4);
+	volatile uint8_t sink = model->heap[offset];
+	sink = model->heap[offset + stride * height - 1];
+	(void)sink;
+	assert(offset >= HEAP_BASE);
+}
+
+/* wl_map_reserve_new() of libwayland's server. */
+static void reserve_id(struct model *model, uint32_t id) {
+	assert(id >= 2 && id <= model->next_id);
+	if (id == model->next_id) {
+		model->next_id++;
+	}
+	if (id < IDS) {
+		assert(!model->used[id]);
+		model->used[id] = true;
+	}
+}
+
+static void check_args(struct model *model, const struct portal_wire_message *description,
+	bool event, const uint8_t *message, size_t size) {
+	size_t at = PORTAL_WIRE_HEADER;
+	for (unsigned int i = 0; i < description->n_args; i++) {
+		const struct portal_wire_arg *arg = &description->args[i];
+		if (arg->type == PORTAL_WIRE_ARG_FD) {
+			continue;
+		}
+		uint32_t word;
+		assert(at + 4 <= size);
+		memcpy(&word, message + at, 4);
+		at += 4;
+		if (arg->type == PORTAL_WIRE_ARG_NEW_ID && !event) {
+			reserve_id(model, word);
+		} else if (arg->type == PORTAL_WIRE_ARG_STRING && word > 0) {
+			assert(strlen((const char *)message + at) + 1 == word);
+			at += (word + 3) / 4 * 4;
+		} else if (arg->type == PORTAL_WIRE_ARG_ARRAY) {
+			at += ((size_t)word + 3) / 4 * 4;
+		}
+	}
+	assert(at == size);
+}
+
+static void check_passed(struct model *model, const struct portal_wire_info *info, bool event,
+	const uint8_t *message, size_t size) {
+	const struct portal_wire_interface *interface = &portal_wire_interfaces[info->interface];
+	assert(info->interface < PORTAL_WIRE_INTERFACES);
+	assert(info->opcode < (event ? interface->n_events : interface->n_requests));
+	check_args(model, &(event ? interface->events : interface->requests)[info->opcode], event,
+		message, size);
+	if (!event && info->interface == PORTAL_WIRE_WL_SHM_POOL &&
+		info->opcode == PORTAL_REQUEST_WL_SHM_POOL_CREATE_BUFFER) {
+		read_buffer(model, message);
+	}
+	if (event && info->interface == PORTAL_WIRE_WL_DISPLAY &&
+		info->opcode == PORTAL_EVENT_WL_DISPLAY_DELETE_ID && word_at(message, 0) < IDS) {
+		model->used[word_at(message, 0)] = false;
+	}
+}
+
+static void run(struct portal_wire *wire, struct model *model, const uint8_t *data, size_t size) {
+	uint8_t message[PORTAL_WIRE_MESSAGE_MAX];
+	size_t at = 0, length;
+	bool event;
+	while ((length = record_next(data, size, &at, &event, message)) > 0) {
+		struct portal_wire_info info;
+		enum portal_wire_verdict verdict =
+			event ? portal_wire_event(wire, message, length, &info)
+			      : portal_wire_request(wire, message, length, &info);
+		if (verdict == PORTAL_WIRE_REFUSE || verdict == PORTAL_WIRE_VIOLATION) {
+			for (const char *c = portal_wire_error(wire); *c != '\0'; c++) {
+				assert(*c >= ' ' && *c <= '~');
+			}
+			return;
+		}
+		if (verdict == PORTAL_WIRE_PASS) {
+			check_passed(model, &info, event, message, length);
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+	struct portal_quota quota;
+	struct model model = {.heap = malloc(HEAP_BASE + HEAP_SIZE), .next_id = 2};
+	portal_quota_init(&quota, HEAP_SIZE);
+	quota.limit[PORTAL_QUOTA_OBJECTS] = 1000;
+	quota.limit[PORTAL_QUOTA_SURFACES] = 100;
+	quota.limit[PORTAL_QUOTA_BUFFERS] = 100;
+	quota.limit[PORTAL_QUOTA_POOLS] = 10;
+	struct portal_wire *wire = portal_wire_create(HEAP_BASE + HEAP_SIZE, HEAP_BASE, &quota);
+	if (model.heap && wire) {
+		memset(model.heap, 0, HEAP_BASE + HEAP_SIZE);
+		run(wire, &model, data, size);
+	}
+	portal_wire_destroy(wire);
+	for (unsigned int kind = 0; kind < PORTAL_QUOTA_KINDS; kind++) {
+		assert(quota.used[kind] == 0);
+	}
+	free(model.heap);
+	return 0;
+}
