@@ -17,6 +17,19 @@ bool subsurface_is_synchronized(const struct subsurface *subsurface) {
 	return false;
 }
 
+static void send_mode(struct subsurface *subsurface) {
+	if (subsurface->mirror == NULL ||
+		subsurface->synchronized == subsurface->wlr->synchronized) {
+		return;
+	}
+	subsurface->synchronized = subsurface->wlr->synchronized;
+	if (subsurface->synchronized) {
+		wl_subsurface_set_sync(subsurface->mirror);
+	} else {
+		wl_subsurface_set_desync(subsurface->mirror);
+	}
+}
+
 static void subsurface_realize(struct subsurface *subsurface) {
 	struct connection *connection = surface_connection(subsurface->parent);
 
@@ -30,7 +43,7 @@ static void subsurface_realize(struct subsurface *subsurface) {
 	subsurface->x = subsurface->y = 0;
 	subsurface->synchronized = true;
 	subsurface->below = NULL;
-	subsurface_send_mode(subsurface);
+	send_mode(subsurface);
 	surface_mark(subsurface->parent); // which applies place and order
 }
 
@@ -118,16 +131,12 @@ void subsurface_send_all(struct surface *parent) {
 	}
 }
 
-void subsurface_send_mode(struct subsurface *subsurface) {
-	if (subsurface->mirror == NULL ||
-		subsurface->synchronized == subsurface->wlr->synchronized) {
-		return;
-	}
-	subsurface->synchronized = subsurface->wlr->synchronized;
-	if (subsurface->synchronized) {
-		wl_subsurface_set_sync(subsurface->mirror);
-	} else {
-		wl_subsurface_set_desync(subsurface->mirror);
+void subsurface_send_modes(struct surface *surface) {
+	struct subsurface *subsurface = surface->subsurface;
+
+	while (subsurface != NULL) {
+		send_mode(subsurface);
+		subsurface = subsurface->parent != NULL ? subsurface->parent->subsurface : NULL;
 	}
 }
 

@@ -38,7 +38,10 @@ void subsurface_unrealize(struct subsurface *subsurface);
 bool subsurface_changed(struct surface *parent);
 /** Sends position and order of a parent's subsurfaces: before the parent's mirror commit. */
 void subsurface_send_all(struct surface *parent);
-/** Sends the sync mode: before the subsurface's own mirror commit. */
-void subsurface_send_mode(struct subsurface *subsurface);
+/**
+ * Sends the sync modes of a surface and those it stands on: before its own mirror commit. Changing
+ * the mode is no commit, so that a parent's can have changed since anything of it was sent.
+ */
+void subsurface_send_modes(struct surface *surface);
 
 #endif

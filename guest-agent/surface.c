@@ -296,9 +296,7 @@ static void surface_send(struct surface *surface) {
 	surface_realize(surface);
 	send_state(surface, connection);
 	subsurface_send_all(surface);
-	if (surface->subsurface != NULL) {
-		subsurface_send_mode(surface->subsurface);
-	}
+	subsurface_send_modes(surface);
 	if (surface->xdg != NULL) {
 		xdg_send(surface->xdg);
 	}

@@ -4,7 +4,7 @@ import os
 import socket
 
 from . import programs
-from .deadline import Deadline, Timeout, until
+from .deadline import Timeout, until
 from .process import descriptor_list, descriptors
 
 
@@ -26,32 +26,6 @@ class Native:
         pass
 
 
-class Notified:
-    """A program that says READY=1 as systemd's services do (sd_notify)."""
-
-    def __init__(self, session, name, command, env):
-        path = os.path.join(session.directory, f"notify-{name}-{len(session.processes)}")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(path)
-            notify.setblocking(False)
-            self.process = session.start(name, command, {**env, "NOTIFY_SOCKET": path})
-            self._await_ready(notify, name)
-        os.unlink(path)
-
-    def _await_ready(self, notify, name):
-        deadline = Deadline(f"{name} to be ready")
-        while True:
-            try:
-                if b"READY=1" in notify.recv(4096).split(b"\n"):
-                    return
-            except BlockingIOError:
-                if not self.process.alive():
-                    raise AssertionError(
-                        f"{name} did not start\n{self.process.details()}"
-                    ) from None
-                deadline.wait_readable(notify, self.process.details)
-
-
 class Agent:
     """A guest: an agent with a runtime directory of its own, connected straight to the compositor
     (`--wayland-display`)."""
@@ -70,19 +44,23 @@ class Agent:
         return ["--wayland-display", display, "--heap", "memfd:256M"]
 
     def start_agent(self):
-        self.agent = Notified(
-            self.session,
+        self.agent = self.session.start(
             f"portal-agent-{self.name}",
             [programs.AGENT, "--name", self.name, *self.agent_arguments()],
             {"XDG_RUNTIME_DIR": self.runtime},
-        ).process
+        )
+        self.display = until("the agent's socket", self._find_socket)
 
-    @property
-    def display(self):
-        found = [name for name in os.listdir(self.runtime) if not name.endswith(".lock")]
-        sockets = sorted(name for name in found if name.startswith("wayland-"))
-        assert sockets, f"the agent made no Wayland socket: {found}\n{self.agent.details()}"
-        return sockets[0]
+    def _find_socket(self):
+        """The name of the socket once it listens; what connects from then on waits until the
+        controller has come."""
+        assert self.agent.alive(), f"the agent did not start\n{self.agent.details()}"
+        for name in sorted(os.listdir(self.runtime)):
+            if name.startswith("wayland-") and not name.endswith(".lock"):
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                    if probe.connect_ex(os.path.join(self.runtime, name)) == 0:
+                        return name
+        return None
 
     def start(self, name, command, env=None):
         own = {"WAYLAND_DISPLAY": self.display, "XDG_RUNTIME_DIR": self.runtime}
@@ -148,12 +126,9 @@ class Bridged(Agent):
 
     def start_bridge(self):
         arguments = ["--vm", self.name, "--transport", f"unix:{self.socket}", "--heap", "memfd:"]
-        self.bridge = Notified(
-            self.session,
-            f"portal-bridge-{self.name}",
-            [programs.BRIDGE, *arguments],
-            self.compositor.env,
-        ).process
+        self.bridge = self.session.start(
+            f"portal-bridge-{self.name}", [programs.BRIDGE, *arguments], self.compositor.env
+        )
 
     def processes(self):
         # In the order in which they are stopped.

@@ -53,14 +53,23 @@ class Run:
 
     def log(self):
         """The printed lines, grouped by their first word: what order holds between a pointer's
-        events and a window's, say, is not promised by Wayland. An empty pointer frame says
-        nothing, and is left out."""
-        groups = {}
+        events and a window's, say, is not promised by Wayland. What says nothing new is left out:
+        empty pointer frames, and a keymap that is the same again because another of the seat's
+        keyboards was used."""
+        groups, said = {}, {}
         for line in self.client.drain():
             group = groups.setdefault(line.split()[0], [])
-            if not (line == "pointer frame" and group and group[-1] == line):
+            about = " ".join(line.split()[:2])
+            if line == "pointer frame":
+                repeated = group and group[-1] == line
+            else:
+                repeated = about in self.STATES and said.get(about) == line
+            said[about] = line
+            if not repeated:
                 group.append(line)
         return groups
+
+    STATES = ("keyboard keymap", "keyboard repeat", "keyboard modifiers")
 
 
 class Scenario:

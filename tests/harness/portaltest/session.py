@@ -2,6 +2,7 @@
 end."""
 
 import os
+import re
 import shutil
 import tempfile
 
@@ -92,7 +93,9 @@ class Session:
                 problems.append(f"left running: {pid} {command}")
                 os.kill(pid, 9)
             problems += self._sanitizer_findings()
-            left = os.listdir(self.runtime)
+            left = [name for _, _, names in os.walk(self.runtime) for name in names]
+            # A bridge has given up the right to remove its socket; the next one replaces it.
+            left = [name for name in left if not re.fullmatch(r"bridge-.*\.varlink", name)]
             if left and not failed:
                 problems.append(f"left in the runtime directory: {left}")
         finally:
