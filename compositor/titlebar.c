@@ -1,5 +1,6 @@
 #include "titlebar.h"
 
+#include <fontconfig/fontconfig.h>
 #include <math.h>
 #include <pango/pangocairo.h>
 #include <stdint.h>
@@ -65,6 +66,12 @@ int titlebar_height(const struct config_theme *theme) {
 	g_object_unref(layout);
 	g_object_unref(context);
 	return height + 10;
+}
+
+void titlebar_finish_fonts(void) {
+	pango_cairo_font_map_set_default(NULL);
+	cairo_debug_reset_static_data();
+	FcFini();
 }
 
 static double button_width(const struct titlebar *bar) {
@@ -264,7 +271,7 @@ static void draw(cairo_t *cairo, const struct config_theme *theme, struct titleb
 	start = fmin(start, end);
 	draw_buttons(cairo, bar, text);
 	draw_label(cairo, theme, bar, start);
-	if (bar->untrusted_title != NULL && end - start > 2 * PADDING) {
+	if (bar->untrusted_title != NULL && end - start > 5 * PADDING) {
 		char title[TITLE_MAX];
 		sanitize_title(title, sizeof(title), bar->untrusted_title);
 		set_color(cairo, text, 1);
