@@ -232,6 +232,10 @@ void frame_set_size(struct frame *frame, int width, int height) {
 	}
 }
 
+void frame_set_position(struct frame *frame, int x, int y) {
+	wlr_scene_node_set_position(&frame->tree->node, x, y);
+}
+
 void frame_set_style(struct frame *frame, enum frame_style style) {
 	if (frame->style != style) {
 		frame->style = style;

@@ -40,6 +40,8 @@ struct frame *frame_create(struct server *server, struct wlr_scene_tree *parent,
 void frame_destroy(struct frame *frame);
 
 void frame_set_size(struct frame *frame, int width, int height);
+/** Where the frame's box begins, from the origin of its tree; not 0 for small fullscreen windows. */
+void frame_set_position(struct frame *frame, int x, int y);
 void frame_set_style(struct frame *frame, enum frame_style style);
 void frame_set_resizable(struct frame *frame, bool resizable);
 void frame_set_title(struct frame *frame, const char *untrusted_title);

@@ -10,6 +10,10 @@
 
 /* How far each new window is shifted against the one it would cover exactly. */
 #define CASCADE 32
+/* Between windows that are placed beside each other. */
+#define GAP 8
+/* How many windows are looked at for a place beside one of them. */
+#define PLACES_MAX 16
 
 static struct output *placement_output(struct toplevel *toplevel) {
 	return toplevel->output != NULL ? toplevel->output : toplevel_find_output(toplevel);
@@ -101,6 +105,98 @@ static bool is_taken(struct toplevel *toplevel, const struct wlr_box *box) {
 	return false;
 }
 
+static struct wlr_box outer_box(struct toplevel *toplevel, struct wlr_box box) {
+	struct frame_extents extents = toplevel_extents(toplevel);
+	return (struct wlr_box){
+		.x = box.x - extents.left - GAP,
+		.y = box.y - extents.top - GAP,
+		.width = box.width + extents.left + extents.right + 2 * GAP,
+		.height = box.height + extents.top + extents.bottom + 2 * GAP,
+	};
+}
+
+/* How many pixels of other windows BOX would cover, frame and gap included. */
+static int64_t overlap(struct toplevel *toplevel, const struct wlr_box *box) {
+	int64_t area = 0;
+	struct wlr_box outer = outer_box(toplevel, *box), common;
+	struct toplevel *other;
+	wl_list_for_each(other, &toplevel->server->toplevels, link) {
+		if (other == toplevel || !other->mapped || other->minimized) {
+			continue;
+		}
+		struct frame_extents extents = toplevel_extents(other);
+		struct wlr_box taken = {
+			.x = other->box.x - extents.left,
+			.y = other->box.y - extents.top,
+			.width = other->box.width + extents.left + extents.right,
+			.height = other->box.height + extents.top + extents.bottom,
+		};
+		if (wlr_box_intersection(&common, &outer, &taken)) {
+			area += (int64_t)common.width * common.height;
+		}
+	}
+	return area;
+}
+
+/* The places worth a look along one axis: in the middle, at the ends, and beside every window. */
+static size_t candidates(struct toplevel *toplevel, bool horizontal, int low, int high, int places[],
+	size_t max) {
+	size_t count = 0;
+	struct frame_extents own = toplevel_extents(toplevel);
+	struct toplevel *other;
+	places[count++] = low + (high - low) / 2;
+	places[count++] = low + GAP;
+	places[count++] = high - GAP;
+	wl_list_for_each(other, &toplevel->server->toplevels, link) {
+		if (other == toplevel || !other->mapped || count + 3 > max) {
+			continue;
+		}
+		struct wlr_box box = outer_box(other, other->box);
+		if (horizontal) {
+			places[count++] = box.x + box.width + own.left;
+			places[count++] = box.x - own.right - toplevel->box.width;
+			places[count++] = other->box.x;
+		} else {
+			places[count++] = box.y + box.height + own.top;
+			places[count++] = box.y - own.bottom - toplevel->box.height;
+			places[count++] = other->box.y;
+		}
+	}
+	return count;
+}
+
+/* The place that covers least, and of those the one nearest to where BOX is. False: all places cover
+ * much. */
+static bool find_place(struct toplevel *toplevel, const struct wlr_box *room, struct wlr_box *box) {
+	int xs[3 * PLACES_MAX], ys[3 * PLACES_MAX];
+	size_t xs_len = candidates(toplevel, true, room->x, room->x + room->width - box->width, xs,
+		3 * PLACES_MAX);
+	size_t ys_len = candidates(toplevel, false, room->y, room->y + room->height - box->height,
+		ys, 3 * PLACES_MAX);
+	struct wlr_box middle = *box;
+	int64_t least = INT64_MAX, nearest = INT64_MAX;
+	for (size_t i = 0; i < xs_len; i++) {
+		for (size_t j = 0; j < ys_len; j++) {
+			struct wlr_box at = {xs[i], ys[j], box->width, box->height};
+			if (!wlr_box_contains_box(room, &at)) {
+				continue;
+			}
+			int64_t dx = at.x - middle.x, dy = at.y - middle.y;
+			int64_t distance = dx * dx + dy * dy, covered = overlap(toplevel, &at);
+			if (covered < least || (covered == least && distance < nearest)) {
+				least = covered;
+				nearest = distance;
+				*box = at;
+			}
+		}
+	}
+	bool found = least <= (int64_t)box->width * box->height / 4;
+	if (!found) {
+		*box = middle;
+	}
+	return found;
+}
+
 static void place_floating(struct toplevel *toplevel, const struct wlr_box *room) {
 	int width = toplevel->box.width, height = toplevel->box.height;
 	struct toplevel *parent = toplevel->xdg->parent != NULL ? toplevel->xdg->parent->base->data
@@ -111,6 +207,10 @@ static void place_floating(struct toplevel *toplevel, const struct wlr_box *room
 		return;
 	}
 	struct wlr_box box = centered(*room, width, height);
+	if (find_place(toplevel, room, &box)) {
+		toplevel->box = box;
+		return;
+	}
 	for (int tries = 0; tries < 64 && is_taken(toplevel, &box); tries++) {
 		box.x += CASCADE;
 		box.y += CASCADE;
@@ -144,9 +244,13 @@ void placement_place(struct toplevel *toplevel) {
 
 void placement_center_fullscreen(struct toplevel *toplevel) {
 	struct output *output = placement_output(toplevel);
-	if (output != NULL) {
-		toplevel_move(toplevel, output->box.x, output->box.y);
+	if (output == NULL) {
+		return;
 	}
+	int dx = output->box.width - toplevel->box.width;
+	int dy = output->box.height - toplevel->box.height;
+	toplevel_move(toplevel, output->box.x + (dx > 0 ? dx / 2 : 0),
+		output->box.y + (dy > 0 ? dy / 2 : 0));
 }
 
 void placement_rescue(struct toplevel *toplevel) {

@@ -21,6 +21,7 @@ struct popup {
 	struct wlr_scene_tree *tree;
 	struct wlr_scene_tree *content; /* wlroots moves it to the popup's position */
 	struct wlr_scene_rect *sides[4]; /* NULL when unlabelled */
+	struct wlr_scene_rect *backing; /* the same */
 	struct wlr_scene_tree *popups; /* of this popup */
 
 	struct wl_listener commit;
@@ -118,6 +119,9 @@ static void mark(struct popup *popup) {
 		{box.x - border, box.y, border, box.height},
 		{box.x + box.width, box.y, border, box.height},
 	};
+	// Nothing of another window is to be seen through it.
+	wlr_scene_node_set_position(&popup->backing->node, box.x, box.y);
+	wlr_scene_rect_set_size(popup->backing, box.width, box.height);
 	for (int i = 0; i < 4; i++) {
 		wlr_scene_node_set_position(&popup->sides[i]->node, sides[i].x, sides[i].y);
 		wlr_scene_rect_set_size(popup->sides[i], sides[i].width, sides[i].height);
@@ -184,6 +188,7 @@ static void handle_tree_destroy(struct wl_listener *listener, void *data) {
 	for (int i = 0; i < 4; i++) {
 		popup->sides[i] = NULL;
 	}
+	popup->backing = NULL;
 }
 
 static void handle_destroy(struct wl_listener *listener, void *data) {
@@ -206,8 +211,14 @@ static bool create_nodes(struct popup *popup, struct wlr_scene_tree *parent) {
 	}
 	popup->node = (struct node){.kind = NODE_POPUP, .owner = popup};
 	node_attach(&popup->node, &popup->tree->node);
+	const float black[4] = {0, 0, 0, 1};
+	bool ok = true;
+	if (is_labelled(popup)) {
+		popup->backing = wlr_scene_rect_create(popup->tree, 0, 0, black);
+		ok = popup->backing != NULL;
+	}
 	popup->content = wlr_scene_xdg_surface_create(popup->tree, popup->xdg->base);
-	bool ok = popup->content != NULL;
+	ok = ok && popup->content != NULL;
 	for (int i = 0; i < 4 && is_labelled(popup); i++) {
 		popup->sides[i] = wlr_scene_rect_create(popup->tree, 0, 0, transparent);
 		ok = ok && popup->sides[i] != NULL;

@@ -183,6 +183,22 @@ static void shown_size(struct toplevel *toplevel, int *width, int *height) {
 	}
 }
 
+/* Behind a window with a label nothing of another one is to be seen through it; and a fullscreen
+ * window that is smaller than its output stands on black. */
+static void update_backing(struct toplevel *toplevel, int width, int height) {
+	bool shown = toplevel->fullscreen || toplevel->label.kind != LABEL_LOCAL;
+	int x = 0, y = 0;
+	if (toplevel->fullscreen && toplevel->output != NULL) {
+		x = toplevel->output->box.x - toplevel->box.x;
+		y = toplevel->output->box.y - toplevel->box.y;
+		width = toplevel->output->box.width;
+		height = toplevel->output->box.height;
+	}
+	wlr_scene_node_set_enabled(&toplevel->backing->node, shown);
+	wlr_scene_node_set_position(&toplevel->backing->node, x, y);
+	wlr_scene_rect_set_size(toplevel->backing, width, height);
+}
+
 /* What a client draws beyond its window (shadows, or something meant to look like another window)
  * is cut off. */
 static void update_clip(struct toplevel *toplevel) {
@@ -191,6 +207,7 @@ static void update_clip(struct toplevel *toplevel) {
 	// To the scene an empty clip means none: a window without an area shows nothing at all.
 	wlr_scene_node_set_enabled(&toplevel->clip->node, !wlr_box_empty(&clip));
 	wlr_scene_subsurface_tree_set_clip(&toplevel->content->node, &clip);
+	update_backing(toplevel, clip.width, clip.height);
 }
 
 static void update_frame(struct toplevel *toplevel) {
@@ -200,10 +217,13 @@ static void update_frame(struct toplevel *toplevel) {
 	frame_set_maximized(toplevel->frame, toplevel->layout == TOPLEVEL_MAXIMIZED);
 	frame_set_resizable(toplevel->frame, toplevel->layout == TOPLEVEL_FLOATING);
 	if (toplevel->fullscreen && toplevel->output != NULL) {
-		frame_set_size(toplevel->frame, toplevel->output->box.width,
-			toplevel->output->box.height);
+		const struct wlr_box *output = &toplevel->output->box;
+		frame_set_size(toplevel->frame, output->width, output->height);
+		frame_set_position(toplevel->frame, output->x - toplevel->box.x,
+			output->y - toplevel->box.y);
 	} else {
 		frame_set_size(toplevel->frame, width, height);
+		frame_set_position(toplevel->frame, 0, 0);
 	}
 }
 
@@ -488,14 +508,17 @@ static bool create_nodes(struct toplevel *toplevel) {
 	wlr_scene_node_set_enabled(&toplevel->tree->node, false);
 	toplevel->node = (struct node){.kind = NODE_TOPLEVEL, .owner = toplevel};
 	node_attach(&toplevel->node, &toplevel->tree->node);
+	const float black[4] = {0, 0, 0, 1};
 	toplevel->frame = frame_create(toplevel->server, toplevel->tree, &toplevel->label);
+	toplevel->backing = wlr_scene_rect_create(toplevel->tree, 0, 0, black);
 	toplevel->clip = wlr_scene_tree_create(toplevel->tree);
 	if (toplevel->clip != NULL) {
 		toplevel->content =
 			wlr_scene_xdg_surface_create(toplevel->clip, toplevel->xdg->base);
 	}
 	toplevel->popups = wlr_scene_tree_create(toplevel->tree);
-	if (toplevel->frame == NULL || toplevel->content == NULL || toplevel->popups == NULL) {
+	if (toplevel->frame == NULL || toplevel->backing == NULL || toplevel->content == NULL ||
+		toplevel->popups == NULL) {
 		frame_destroy(toplevel->frame);
 		wlr_scene_node_destroy(&toplevel->tree->node);
 		return false;

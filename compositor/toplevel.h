@@ -34,6 +34,7 @@ struct toplevel {
 	struct node node;
 
 	struct wlr_scene_tree *tree; /* origin: the window's top left corner, inside the frame */
+	struct wlr_scene_rect *backing;
 	struct wlr_scene_tree *clip; /* hides a content without an area */
 	struct wlr_scene_tree *content;
 	struct wlr_scene_tree *popups;
