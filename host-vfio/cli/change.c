@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/size.h"
 #include "cli/cli.h"
 #include "policy/policy.h"
 #include "transaction/preflight.h"
@@ -162,11 +163,11 @@ static int read_unguarded(struct cli *cli, struct strings *unguarded) {
 
 static int read_memory(struct cli *cli, struct change *change) {
 	const char *text = cli_option(cli, "--memory");
-	unsigned long long size;
+	uint64_t size;
 	if (!text) {
 		return CLI_DONE;
 	}
-	if (!cli_size(text, &size)) {
+	if (!size_parse(text, &size)) {
 		return cli_fail(CLI_USAGE, "\"%s\" is no amount of memory (4G, 512M)", text);
 	}
 	preflight_memory(&change->findings, cli->tree, size);

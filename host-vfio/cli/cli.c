@@ -1,11 +1,7 @@
 #include "cli/cli.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
@@ -88,21 +84,4 @@ struct pci_device *cli_device(struct cli *cli, const char *text) {
 
 char *cli_state_path(const struct cli *cli, const char *name) {
 	return must_print("%s/%s", cli->state, name);
-}
-
-bool cli_size(const char *text, unsigned long long *size) {
-	static const char units[] = "KMGT";
-	char *end;
-	errno = 0;
-	*size = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)text[0]) || errno) {
-		return false;
-	}
-	const char *unit = *end ? strchr(units, *end) : NULL;
-	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-	if (end[unit != NULL] != '\0' || *size > ULLONG_MAX >> shift) {
-		return false;
-	}
-	*size <<= shift;
-	return true;
 }

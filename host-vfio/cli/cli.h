@@ -60,9 +60,6 @@ struct pci_device *cli_device(struct cli *cli, const char *text);
 /* A file in the state directory; the caller's. */
 char *cli_state_path(const struct cli *cli, const char *name);
 
-/* "4G", "512M", "1048576": bytes. False for anything else. */
-bool cli_size(const char *text, unsigned long long *size);
-
 int cli_list(struct cli *cli);
 int cli_show(struct cli *cli);
 int cli_groups(struct cli *cli);
@@ -74,6 +71,7 @@ int cli_assignments(struct cli *cli);
 int cli_take(struct cli *cli);
 int cli_return(struct cli *cli);
 int cli_recover(struct cli *cli);
+int cli_memory(struct cli *cli);
 int cli_transactions(struct cli *cli);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/size.h"
 #include "cli/cli.h"
 #include "cli/table.h"
 #include "inventory/group.h"
@@ -66,37 +67,26 @@ int cli_list(struct cli *cli) {
 	return status;
 }
 
-/* "256 MiB"; BARs are powers of two. */
-static void format_size(uint64_t size, char text[32]) {
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	unsigned unit = 0;
-	while (size >= 1024 && size % 1024 == 0 && unit < 4) {
-		size /= 1024;
-		unit++;
-	}
-	snprintf(text, 32, "%" PRIu64 " %s", size, units[unit]);
-}
-
 static void show_bars(const struct pci_device *device) {
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct pci_bar *bar = &device->bars[i];
 		if (bar->size == 0) {
 			continue;
 		}
-		char size[32];
-		format_size(bar->size, size);
+		char size[SIZE_TEXT];
+		size_format(bar->size, size);
 		printf("  BAR %u          %s at 0x%" PRIx64, i, size, bar->start);
 		if (bar->resizable) {
 			/* The highest size is what people look for. */
 			unsigned highest = 63 - (unsigned)__builtin_clzll(bar->resizable);
-			format_size((uint64_t)1 << (highest + 20), size);
+			size_format((uint64_t)1 << (highest + 20), size);
 			printf(", resizable up to %s", size);
 		}
 		putchar('\n');
 	}
 	if (device->rom_size) {
-		char size[32];
-		format_size(device->rom_size, size);
+		char size[SIZE_TEXT];
+		size_format(device->rom_size, size);
 		printf("  ROM            %s\n", size);
 	}
 }

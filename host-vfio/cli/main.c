@@ -21,6 +21,7 @@ static const struct cli_command commands[] = {
 	{"return", "DEVICE...|--all [--dry-run]", "bring devices back to the host", true,
 		cli_return},
 	{"recover", "", "undo what was interrupted", false, cli_recover},
+	{"memory", "[GUEST...]", "what guests and heaps get at the next start", false, cli_memory},
 	{"transactions", "", "what was changed, and how it ended", false, cli_transactions},
 };
 

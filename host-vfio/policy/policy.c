@@ -139,6 +139,11 @@ static int read_vm(
 	return 0;
 }
 
+/* Puts the file's name before a reason that has only the line. */
+static int prefix(struct reader *reader, int status) {
+	return status < 0 ? error_prefix(reader->error, "%s", reader->path) : 0;
+}
+
 static int read_directive(struct reader *reader, const struct scfg_directive *directive) {
 	const char *name = directive->name;
 	if (strcmp(name, "assign") == 0) {
@@ -158,6 +163,13 @@ static int read_directive(struct reader *reader, const struct scfg_directive *di
 			strings_add(&reader->policy->unguarded, directive->params[i]);
 		}
 		return 0;
+	}
+	struct memory_settings *memory = &reader->policy->memory;
+	if (strcmp(name, "memory") == 0) {
+		return prefix(reader, memory_settings_read(memory, directive, reader->error));
+	}
+	if (strcmp(name, "guest") == 0) {
+		return prefix(reader, memory_settings_read_guest(memory, directive, reader->error));
 	}
 	return complain(reader, directive, "\"%s\" is no directive of this file", name);
 }
@@ -180,6 +192,7 @@ static int check(struct reader *reader) {
 int policy_load(struct policy *policy, const char *path, struct error *error) {
 	struct reader reader = {.policy = policy, .path = path, .error = error};
 	*policy = (struct policy){0};
+	memory_settings_init(&policy->memory);
 	FILE *file = fopen(path, "re");
 	if (!file) {
 		return errno == ENOENT ? 0 : error_set(error, "%s: %s", path, strerror(errno));
@@ -217,6 +230,7 @@ void policy_finish(struct policy *policy) {
 	free(policy->exceptions);
 	free(policy->vms);
 	strings_finish(&policy->unguarded);
+	memory_settings_finish(&policy->memory);
 	*policy = (struct policy){0};
 }
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "inventory/category.h"
+#include "memory/settings.h"
 
 /* Who is to get which devices: portal-host(5). */
 
@@ -42,6 +43,7 @@ struct policy {
 	size_t vms_count;
 	/* Devices that the survival guard is told to let go, by address or known name. */
 	struct strings unguarded;
+	struct memory_settings memory;
 };
 
 /* Reads it; an absent file is a policy that leaves everything with the host. -1 with the line and

@@ -133,7 +133,7 @@ static unsigned long long locked_limit(struct tree *tree) {
 	return limit;
 }
 
-void preflight_memory(struct findings *findings, struct tree *tree, unsigned long long memory) {
+void preflight_memory(struct findings *findings, struct tree *tree, uint64_t memory) {
 	unsigned long long limit = locked_limit(tree), available = 0;
 	char *text = tree_text(tree, "/proc/meminfo");
 	const char *line = text ? strstr(text, "MemAvailable:") : NULL;
@@ -141,7 +141,7 @@ void preflight_memory(struct findings *findings, struct tree *tree, unsigned lon
 		available * 1024 < memory) {
 		findings_add(findings, true,
 			"the VM wants %llu MiB, all of it locked, and %llu MiB are available",
-			memory >> 20, available >> 10);
+			(unsigned long long)memory >> 20, available >> 10);
 	}
 	if (limit < memory) {
 		findings_add(findings, false,

@@ -22,7 +22,7 @@ void preflight_take(struct findings *findings, const struct plan *plan,
 	const struct strings *unguarded);
 /* VFIO locks all of a VM's memory: compares `memory` bytes with the limit of this process and with
  * what the machine has. */
-void preflight_memory(struct findings *findings, struct tree *tree, unsigned long long memory);
+void preflight_memory(struct findings *findings, struct tree *tree, uint64_t memory);
 void findings_add(struct findings *findings, bool blocks, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 bool findings_block(const struct findings *findings);

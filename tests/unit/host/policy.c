@@ -274,6 +274,12 @@ static void a_wrong_policy_is_refused_with_line_and_reason(void **state) {
 		{"router a\nrouter b\n", "line 2: there is a router already"},
 		{"router a {\n devices 01:00.0\n}\n", "line 2: \"devices\" has no place"},
 		{"unguard\n", "\"unguard\" is no directive"},
+		{"memory {\n budget lots\n}\n", "line 2: expected: budget SIZE"},
+		{"memory {\n percentile 101\n}\n", "line 2: expected: budget SIZE"},
+		{"memory {\n half-life 7\n}\n", "line 2: expected: budget SIZE"},
+		{"guest a {\n heap 1G\n}\n", "line 2: expected: memory SIZE, heap"},
+		{"guest a {\n}\n", "line 1: guest a has no memory"},
+		{"guest a {\n memory 1G\n}\nguest a {\n memory 1G\n}\n", "line 4: expected"},
 		{"banana\n", "\"banana\" is no directive"},
 		{"controller a {\n", "not valid scfg"},
 	};
@@ -286,6 +292,28 @@ static void a_wrong_policy_is_refused_with_line_and_reason(void **state) {
 		}
 		assert_int_equal(policy.vms_count, 0);
 	}
+}
+
+static void memory_settings_are_read_with_their_defaults(void **state) {
+	struct policy policy;
+	struct error error = {""};
+	assert_int_equal(load(&policy, "", &error), 0);
+	assert_int_equal(policy.memory.percentile, 95);
+	assert_int_equal(policy.memory.reserve, (uint64_t)4 << 30);
+	policy_finish(&policy);
+	assert_int_equal(
+		load(&policy,
+			"memory {\n budget 24G\n reserve 2G\n percentile 90\n headroom 10\n"
+			" half-life 12h\n}\nguest web {\n memory 4G\n heap 128M 512M\n}\n",
+			&error),
+		0);
+	assert_int_equal(policy.memory.budget, (uint64_t)24 << 30);
+	assert_int_equal(policy.memory.half_life, 12 * 3600);
+	assert_int_equal(policy.memory.headroom, 10);
+	const struct memory_guest *guest = memory_settings_find(&policy.memory, "web");
+	assert_int_equal(guest->memory, (uint64_t)4 << 30);
+	assert_int_equal(guest->heap_most, 512 << 20);
+	policy_finish(&policy);
 }
 
 int main(void) {
@@ -301,6 +329,7 @@ int main(void) {
 		cmocka_unit_test(
 			the_last_usb_controller_with_a_keyboard_stays_while_no_controller_runs),
 		cmocka_unit_test(what_the_guard_lets_go_never_includes_what_the_host_lives_on),
+		cmocka_unit_test(memory_settings_are_read_with_their_defaults),
 		cmocka_unit_test(a_wrong_policy_is_refused_with_line_and_reason),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,123 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <scfg.h>
+
+#include "base/file.h"
+#include "base/must.h"
+#include "memory/history.h"
+
+static bool read_number(const struct scfg_directive *directive, uint64_t *number) {
+	char *end;
+	if (directive->params_len != 1 || directive->params[0][0] == '-') {
+		return false;
+	}
+	errno = 0;
+	*number = strtoull(directive->params[0], &end, 10);
+	return errno == 0 && *end == '\0' && end != directive->params[0];
+}
+
+static bool read_weight(const struct scfg_directive *directive, struct history_guest *guest) {
+	char *end, *weight_end;
+	if (directive->params_len != 2) {
+		return false;
+	}
+	unsigned long bucket = strtoul(directive->params[0], &end, 10);
+	double weight = strtod(directive->params[1], &weight_end);
+	if (*end != '\0' || *weight_end != '\0' || bucket >= HISTORY_BUCKETS || !isfinite(weight) ||
+		weight < 0) {
+		return false;
+	}
+	guest->weights[bucket] = weight;
+	return true;
+}
+
+static bool read_child(const struct scfg_directive *child, struct history_guest *guest) {
+	uint64_t number;
+	if (strcmp(child->name, "weight") == 0) {
+		return read_weight(child, guest);
+	}
+	if (!read_number(child, &number)) {
+		return false;
+	}
+	if (strcmp(child->name, "updated") == 0) {
+		guest->updated = (time_t)number;
+	} else if (strcmp(child->name, "last") == 0) {
+		guest->last = number;
+	} else if (strcmp(child->name, "peak") == 0) {
+		guest->peak = number;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static int read_guest(struct history *history, const struct scfg_directive *directive,
+	const char *path, struct error *error) {
+	bool good = strcmp(directive->name, "guest") == 0 && directive->params_len == 1 &&
+		    !history_find(history, directive->params[0]);
+	struct history_guest guest = {0};
+	for (size_t i = 0; good && i < directive->children.directives_len; i++) {
+		good = read_child(&directive->children.directives[i], &guest);
+	}
+	if (!good) {
+		return error_set(
+			error, "%s, line %d: not a guest's history", path, directive->lineno);
+	}
+	guest.name = must_copy(directive->params[0]);
+	history->guests = must_grow(history->guests, history->count, sizeof(guest));
+	history->guests[history->count++] = guest;
+	return 0;
+}
+
+int history_load(struct history *history, const char *path, struct error *error) {
+	*history = (struct history){0};
+	FILE *file = fopen(path, "re");
+	if (!file) {
+		return errno == ENOENT ? 0 : error_set(error, "%s: %s", path, strerror(errno));
+	}
+	struct scfg_block block = {0};
+	int status = scfg_parse_file(&block, file);
+	fclose(file);
+	if (status < 0) {
+		return error_set(error, "%s: not valid scfg", path);
+	}
+	for (size_t i = 0; status == 0 && i < block.directives_len; i++) {
+		status = read_guest(history, &block.directives[i], path, error);
+	}
+	scfg_block_finish(&block);
+	if (status < 0) {
+		history_finish(history);
+	}
+	return status;
+}
+
+int history_save(const struct history *history, const char *path, struct error *error) {
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+	if (!file) {
+		return error_set(error, "%s", strerror(errno));
+	}
+	for (size_t i = 0; i < history->count; i++) {
+		const struct history_guest *guest = &history->guests[i];
+		fprintf(file,
+			"guest \"%s\" {\n\tupdated %lld\n\tlast %" PRIu64 "\n\tpeak %" PRIu64 "\n",
+			guest->name, (long long)guest->updated, guest->last, guest->peak);
+		for (unsigned k = 0; k < HISTORY_BUCKETS; k++) {
+			/* Less than a second of long ago says nothing. */
+			if (guest->weights[k] >= 1) {
+				fprintf(file, "\tweight %u %.17g\n", k, guest->weights[k]);
+			}
+		}
+		fputs("}\n", file);
+	}
+	fclose(file);
+	int status = file_replace(path, text, size, 0644, error);
+	free(text);
+	return status;
+}

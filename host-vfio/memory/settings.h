@@ -1,0 +1,37 @@
+#ifndef HOST_MEMORY_SETTINGS_H
+#define HOST_MEMORY_SETTINGS_H
+
+#include <scfg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* The memory and guest blocks of portal-host(5). Sizes in bytes. */
+
+struct memory_guest {
+	char *name;
+	uint64_t memory, heap_least, heap_most;
+};
+
+struct memory_settings {
+	uint64_t budget; /* 0: all but the reserve */
+	uint64_t reserve; /* what the host keeps */
+	unsigned percentile; /* percent of the time */
+	unsigned headroom; /* percent above the percentile */
+	unsigned half_life; /* seconds */
+	struct memory_guest *guests;
+	size_t guests_count;
+};
+
+void memory_settings_init(struct memory_settings *settings);
+void memory_settings_finish(struct memory_settings *settings);
+/* Read one block; -1 with the line and the reason, without the file's name. */
+int memory_settings_read(struct memory_settings *settings, const struct scfg_directive *directive,
+	struct error *error);
+int memory_settings_read_guest(struct memory_settings *settings,
+	const struct scfg_directive *directive, struct error *error);
+const struct memory_guest *memory_settings_find(
+	const struct memory_settings *settings, const char *name);
+
+#endif

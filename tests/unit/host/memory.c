@@ -1,0 +1,231 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/size.h"
+#include "memory/history.h"
+#include "memory/memory_plan.h"
+
+static const uint64_t mib = 1024 * 1024, gib = 1024 * 1024 * 1024;
+
+enum { DAY = 24 * 3600, WEEK = 7 * DAY };
+
+static void sizes_are_read_and_written(void **state) {
+	uint64_t size;
+	assert_true(size_parse("4G", &size) && size == 4 * gib);
+	assert_true(size_parse("0", &size) && size == 0);
+	assert_true(size_parse("18446744073709551615", &size) && size == UINT64_MAX);
+	static const char *const wrong[] = {
+		"", "G", "-1", "4GB", "4g", "1.5G", " 1", "18446744073709551616", "16777216T"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		if (size_parse(wrong[i], &size)) {
+			fail_msg("taken for a size: \"%s\"", wrong[i]);
+		}
+	}
+	char text[SIZE_TEXT];
+	size_format(1536 * mib, text);
+	assert_string_equal(text, "1.5 GiB");
+	size_format(gib + 1, text);
+	assert_string_equal(text, "1 GiB");
+	size_format(UINT64_MAX, text);
+	assert_non_null(strstr(text, "TiB"));
+}
+
+static void a_percentile_covers_the_use_for_that_share_of_the_time(void **state) {
+	struct history history = {0};
+	time_t now = 1700000000;
+	/* Of a hundred minutes, ninety at 100 MiB and ten at 700 MiB. */
+	for (int i = 0; i < 100; i++) {
+		history_add(&history, "web", i % 10 == 9 ? 700 * mib : 100 * mib, now, WEEK);
+		now += 60;
+	}
+	const struct history_guest *guest = history_find(&history, "web");
+	uint64_t usual = history_percentile(guest, 85), high = history_percentile(guest, 95);
+	assert_uint_in_range(usual, 100 * mib, 119 * mib);
+	assert_uint_in_range(high, 700 * mib, 833 * mib);
+	assert_int_equal(guest->peak, 700 * mib);
+	assert_null(history_find(&history, "mail"));
+	history_finish(&history);
+}
+
+static void what_was_long_ago_fades(void **state) {
+	struct history history = {0};
+	time_t now = 1700000000;
+	for (int i = 0; i < 600; i++) {
+		history_add(&history, "web", gib, now += 60, DAY);
+	}
+	now += 20 * DAY;
+	for (int i = 0; i < 60; i++) {
+		history_add(&history, "web", 10 * mib, now += 60, DAY);
+	}
+	const struct history_guest *guest = history_find(&history, "web");
+	assert_uint_in_range(history_percentile(guest, 95), 10 * mib, 12 * mib);
+	assert_int_equal(guest->peak, gib);
+	/* A clock that was set back neither revives nor erases anything. */
+	history_add(&history, "web", 10 * mib, now - 100 * DAY, DAY);
+	assert_uint_in_range(history_percentile(guest, 95), 10 * mib, 12 * mib);
+	assert_int_equal(guest->updated, now);
+	history_finish(&history);
+}
+
+static void a_history_survives_its_file(void **state) {
+	char path[] = "/tmp/host-history-XXXXXX";
+	close(mkstemp(path));
+	struct history history = {0}, again;
+	struct error error = {""};
+	for (int i = 0; i < 500; i++) {
+		history_add(&history, "web", (uint64_t)i * 7 * mib, 1700000000 + i * 60, WEEK);
+		history_add(&history, "mail box", (uint64_t)i * 1000, 1700000000 + i * 60, WEEK);
+	}
+	assert_int_equal(history_save(&history, path, &error), 0);
+	assert_int_equal(history_load(&again, path, &error), 0);
+	assert_int_equal(again.count, 2);
+	for (unsigned percent = 1; percent <= 100; percent++) {
+		for (size_t i = 0; i < 2; i++) {
+			assert_int_equal(history_percentile(&again.guests[i], percent),
+				history_percentile(&history.guests[i], percent));
+		}
+	}
+	history_finish(&again);
+	history_finish(&history);
+	static const char *const corrupt[] = {
+		"guest a {\n weight 65 1\n}\n",
+		"guest a {\n weight 1 nan\n}\n",
+		"guest a {\n weight 1 -1\n}\n",
+		"guest a {\n peak many\n}\n",
+		"guest a {\n}\nguest a {\n}\n",
+		"ghost a {\n}\n",
+		"guest a {\n",
+	};
+	for (size_t i = 0; i < sizeof(corrupt) / sizeof(corrupt[0]); i++) {
+		FILE *file = fopen(path, "w");
+		fputs(corrupt[i], file);
+		fclose(file);
+		assert_int_equal(history_load(&history, path, &error), -1);
+		assert_non_null(strstr(error.text, path));
+	}
+	unlink(path);
+	assert_int_equal(history_load(&history, path, &error), 0);
+	assert_int_equal(history.count, 0);
+}
+
+static void heaps_follow_use_within_their_limits(void **state) {
+	const struct memory_demand demands[] = {
+		{"fresh", 2 * gib, 64 * mib, gib, 0},
+		{"idle", 2 * gib, 64 * mib, gib, 10 * mib},
+		{"busy", 2 * gib, 64 * mib, gib, 400 * mib},
+		{"greedy", 2 * gib, 64 * mib, gib, 3 * gib},
+	};
+	struct memory_plan plan;
+	struct error error;
+	assert_int_equal(memory_plan_init(&plan, 12 * gib, demands, 4, 25, &error), 0);
+	assert_int_equal(plan.shares[0].heap, 64 * mib);
+	assert_non_null(strstr(plan.shares[0].reason, "no use was reported"));
+	assert_int_equal(plan.shares[1].heap, 64 * mib);
+	assert_int_equal(plan.shares[2].heap, 500 * mib);
+	assert_non_null(strstr(plan.shares[2].reason, "25 % are added"));
+	assert_int_equal(plan.shares[3].heap, gib);
+	assert_int_equal(plan.total, 8 * gib + 64 * mib + 64 * mib + 500 * mib + gib);
+	memory_plan_finish(&plan);
+}
+
+static void a_short_budget_shrinks_what_is_above_the_least_alike(void **state) {
+	const struct memory_demand demands[] = {
+		{"a", gib, 100 * mib, gib, 400 * mib}, /* 400 more than the least */
+		{"b", gib, 100 * mib, gib, 720 * mib}, /* 800 more */
+	};
+	struct memory_plan plan;
+	struct error error;
+	uint64_t budget = 2 * gib + 200 * mib + 600 * mib;
+	assert_int_equal(memory_plan_init(&plan, budget, demands, 2, 25, &error), 0);
+	assert_int_equal(plan.shares[0].heap, 300 * mib);
+	assert_int_equal(plan.shares[1].heap, 500 * mib);
+	assert_non_null(strstr(plan.shares[1].reason, "the budget is short"));
+	memory_plan_finish(&plan);
+}
+
+static void what_does_not_fit_is_refused_with_both_sums(void **state) {
+	const struct memory_demand demands[] = {
+		{"a", 4 * gib, 512 * mib, gib, 0},
+		{"b", 4 * gib, 512 * mib, gib, 0},
+	};
+	struct memory_plan plan;
+	struct error error;
+	assert_int_equal(memory_plan_init(&plan, 9 * gib, demands, 2, 25, &error), 0);
+	memory_plan_finish(&plan);
+	assert_int_equal(memory_plan_init(&plan, 9 * gib - 1, demands, 2, 25, &error), -1);
+	assert_non_null(strstr(error.text, "need 9 GiB"));
+	assert_null(plan.shares);
+	const struct memory_demand odd = {"odd", gib, 5 * mib, 5 * mib, 0};
+	assert_int_equal(memory_plan_init(&plan, 9 * gib, &odd, 1, 25, &error), -1);
+	assert_non_null(strstr(error.text, "leave no size in between"));
+	const struct memory_demand absurd = {"absurd", UINT64_MAX, mib, gib, 0};
+	assert_int_equal(memory_plan_init(&plan, 9 * gib, &absurd, 1, 25, &error), -1);
+}
+
+/* For any guests and any budget: refused, or within it, within the limits, in whole pieces. */
+static void no_plan_ever_exceeds_its_budget(void **state) {
+	uint64_t seed = 88172645463325252ULL;
+	unsigned planned = 0, refused = 0, scaled = 0;
+	for (int round = 0; round < 20000; round++) {
+		struct memory_demand demands[8];
+		uint64_t numbers[8 * 4 + 2];
+		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			numbers[i] = seed;
+		}
+		size_t count = numbers[32] % 8 + 1;
+		for (size_t i = 0; i < count; i++) {
+			demands[i] = (struct memory_demand){
+				.name = "x",
+				.memory = numbers[4 * i] % (8 * gib),
+				.heap_least = numbers[4 * i + 1] % (256 * mib) + 1,
+				.heap_most = 258 * mib + numbers[4 * i + 2] % (2 * gib),
+				.used = numbers[4 * i + 3] % (3 * gib),
+			};
+		}
+		uint64_t budget = numbers[33] % (64 * gib);
+		struct memory_plan plan;
+		if (memory_plan_init(&plan, budget, demands, count, 25, NULL) < 0) {
+			refused++;
+			continue;
+		}
+		planned++;
+		uint64_t total = 0;
+		for (size_t i = 0; i < count; i++) {
+			uint64_t heap = plan.shares[i].heap;
+			assert_true(heap >= demands[i].heap_least && heap <= demands[i].heap_most);
+			assert_int_equal(heap % MEMORY_PLAN_ALIGNMENT, 0);
+			total += demands[i].memory + heap;
+			scaled += strstr(plan.shares[i].reason, "short") != NULL;
+		}
+		assert_int_equal(total, plan.total);
+		assert_true(total <= budget);
+		memory_plan_finish(&plan);
+	}
+	/* The rounds were about something. */
+	assert_true(planned > 1000 && refused > 1000 && scaled > 100);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sizes_are_read_and_written),
+		cmocka_unit_test(a_percentile_covers_the_use_for_that_share_of_the_time),
+		cmocka_unit_test(what_was_long_ago_fades),
+		cmocka_unit_test(a_history_survives_its_file),
+		cmocka_unit_test(heaps_follow_use_within_their_limits),
+		cmocka_unit_test(a_short_budget_shrinks_what_is_above_the_least_alike),
+		cmocka_unit_test(what_does_not_fit_is_refused_with_both_sums),
+		cmocka_unit_test(no_plan_ever_exceeds_its_budget),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
