@@ -8,9 +8,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <wayland-client.h>
 
+#include "notify.h"
 #include "sandbox.h"
 
 /* Between attempts to reach the agent: doubled each time. */
@@ -213,6 +215,9 @@ static void bridge_finish(struct bridge *bridge) {
 	}
 	bridge_control_finish(&bridge->control);
 	bridge_compositor_finish(&bridge->compositor);
+	if (bridge->notify_fd >= 0) {
+		close(bridge->notify_fd);
+	}
 	sd_event_source_disable_unref(bridge->compositor_source);
 	sd_event_source_disable_unref(bridge->retry_source);
 	sd_event_source_disable_unref(bridge->throttle_source);
@@ -226,6 +231,7 @@ enum bridge_status bridge_run(const struct bridge_options *options, int control_
 		.options = options,
 		.status = last_status,
 		.compositor = {.socket_fd = -1, .close_fd = -1},
+		.notify_fd = bridge_notify_open(),
 	};
 	snprintf(bridge.message, sizeof(bridge.message), "%s", last_message);
 	bridge_log_init(&bridge.log, options->label);

@@ -31,6 +31,7 @@ struct bridge {
 	uint64_t heap_used; /* as the agent said last, bytes */
 	sd_event_source *channel_source, *compositor_source, *retry_source, *throttle_source;
 	unsigned int retries;
+	int notify_fd; /* to say READY=1 to, or -1 */
 	bool throttled;
 	bool stopped;
 	enum bridge_status status; /* to exit with, or why the last attempt failed */

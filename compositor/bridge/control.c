@@ -58,6 +58,24 @@ static int bind_control(const struct sockaddr_un *address) {
 	return fd;
 }
 
+/* The directory is made for this user only: who can connect may steer the guest. */
+static int make_and_bind(struct sockaddr_un *address) {
+	char *slash = strrchr(address->sun_path, '/');
+	int fd = -1;
+	errno = ENOENT;
+	/* Another bridge's end may take the empty directory away in between. */
+	for (int tries = 0; fd < 0 && errno == ENOENT && tries < 10; tries++) {
+		*slash = '\0';
+		int result = mkdir(address->sun_path, 0700);
+		*slash = '/';
+		if (result < 0 && errno != EEXIST) {
+			return -1;
+		}
+		fd = bind_control(address);
+	}
+	return fd;
+}
+
 int bridge_control_listen(const char *vm, bool *made) {
 	*made = false;
 	if (sd_listen_fds(1) == 1) {
@@ -65,15 +83,12 @@ int bridge_control_listen(const char *vm, bool *made) {
 		return SD_LISTEN_FDS_START;
 	}
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = -1;
-	if (control_path(address.sun_path, sizeof(address.sun_path), vm) == 0) {
-		/* Only this user may steer the guest. */
-		char *slash = strrchr(address.sun_path, '/');
-		*slash = '\0';
-		mkdir(address.sun_path, 0700);
-		*slash = '/';
-		fd = bind_control(&address);
+	if (control_path(address.sun_path, sizeof(address.sun_path), vm) < 0) {
+		fprintf(stderr, "portal-bridge: control socket: XDG_RUNTIME_DIR: %s\n",
+			strerror(errno));
+		return -1;
 	}
+	int fd = make_and_bind(&address);
 	if (fd < 0) {
 		fprintf(stderr, "portal-bridge: control socket %s: %s\n", address.sun_path,
 			errno == EADDRINUSE ? "another bridge serves this virtual machine"
@@ -88,6 +103,8 @@ void bridge_control_unlink(const char *vm) {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	if (control_path(path, sizeof(path), vm) == 0) {
 		unlink(path);
+		*strrchr(path, '/') = '\0';
+		rmdir(path); /* stays while there are others */
 	}
 }
 
