@@ -5,9 +5,11 @@
 #include "session.h"
 #include <channel.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <systemd/sd-daemon.h>
 #include <wlr/util/log.h>
 
 // Connections that have not proven themselves; whoever floods a socket only keeps out others.
@@ -71,10 +73,23 @@ void channel_controller_ready(struct channel_controller *controller, struct sess
 	agent_controller_up(agent);
 }
 
+/*
+ * A listening socket can be handed over as systemd does (sd_listen_fds(3)): then whoever started the
+ * agent can let the bridge connect at once, before the agent has come this far.
+ */
+static struct portal_transport_listener *listen_or_inherit(
+	const struct portal_transport_address *address) {
+	if (sd_listen_fds(1) != 1) {
+		return portal_transport_listen(address);
+	}
+	fcntl(SD_LISTEN_FDS_START, F_SETFD, FD_CLOEXEC);
+	return portal_transport_listener_from_socket(SD_LISTEN_FDS_START, address);
+}
+
 static int channel_start(struct controller *base) {
 	struct channel_controller *controller = wl_container_of(base, controller, base);
 
-	controller->listener = portal_transport_listen(&controller->address);
+	controller->listener = listen_or_inherit(&controller->address);
 	if (controller->listener == NULL) {
 		wlr_log_errno(WLR_ERROR, "cannot listen for the controller");
 		return -1;

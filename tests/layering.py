@@ -14,8 +14,9 @@ DOMAINS = {
     "protocol": set(),
     "config": {"protocol"},
     "compositor": {"config"},
-    "compositor/bridge": {"protocol", "config"},
-    "compositor/launcher": {"protocol", "config", "host-vfio"},
+    "compositor/control": set(),
+    "compositor/bridge": {"protocol", "config", "compositor/control"},
+    "compositor/launcher": {"protocol", "config", "host-vfio", "compositor/control"},
     "guest-agent": {"protocol"},
     "host-vfio": {"protocol", "config"},
 }

@@ -1,0 +1,477 @@
+#include "keeper_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "bridge-varlink.h"
+#include "bridge.h"
+#include "config_vm.h"
+#include "domain/manager.h"
+#include "keeper.h"
+#include "spawn.h"
+#include "status.h"
+
+#define MINUTE UINT64_C(60000000) /* in µs */
+/* A bridge that crashes again and again is not started again. */
+#define CRASHES_MAX 3
+#define CRASHES_TIME (1 * MINUTE)
+/* A guest that does not heed the power button by then is left alone. */
+#define SHUTDOWN_TIME (3 * MINUTE)
+
+struct keeper {
+	struct keeper_guest guest;
+	struct guest_paths paths;
+	bool local;
+
+	sd_event *loop;
+	pid_t bridge_pid, agent_pid; /* 0: does not run */
+	sd_event_source *bridge_source, *agent_source;
+	uint64_t crash_time; /* of the first of `crashes`, CLOCK_MONOTONIC */
+	int crashes;
+
+	sd_varlink *link; /* tells of the bridge's state */
+	struct bridge_state state;
+
+	struct domain_manager *manager; /* NULL without a domain or libvirt */
+	sd_event_source *idle_source; /* the time after the last window; NULL: not running */
+	sd_event_source *shutdown_source;
+
+	/* Waiting for the lock on paths.users is done in a thread of its own: it can take long. */
+	pthread_t lock_thread;
+	bool locking;
+	int lock_pipe[2]; /* the thread writes the locked descriptor here */
+	sd_event_source *lock_source;
+	int lock; /* the lock, once it is had; -1 */
+
+	bool ending;
+};
+
+static void log_line(const struct keeper *keeper, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void log_line(const struct keeper *keeper, const char *format, ...) {
+	char text[256];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fprintf(stderr, "portal-run (keeper of %s): %s\n", keeper->guest.vm, text);
+}
+
+/* Writes down why things end, for keeper_explain(). The first reason is the reason. */
+static void record(struct keeper *keeper, const char *what, int number) {
+	char text[64];
+	int length = snprintf(text, sizeof(text), "%s %d\n", what, number);
+	if (lseek(KEEPER_STATE, 0, SEEK_END) == 0 &&
+		pwrite(KEEPER_STATE, text, (size_t)length, 0) != length) {
+		log_line(keeper, "%s: %s", keeper->paths.state, strerror(errno));
+	}
+}
+
+static void exit_when_alone(struct keeper *keeper) {
+	if (keeper->ending && keeper->bridge_pid == 0 && keeper->agent_pid == 0) {
+		sd_event_exit(keeper->loop, 0);
+	}
+}
+
+static void end(struct keeper *keeper) {
+	if (keeper->ending) {
+		return;
+	}
+	keeper->ending = true;
+	/* Whoever comes from now on makes a new socket; see keeper_start(). */
+	unlink(keeper->paths.bridge);
+	if (keeper->bridge_pid != 0) {
+		kill(keeper->bridge_pid, SIGTERM);
+	}
+	if (keeper->agent_pid != 0) {
+		kill(keeper->agent_pid, SIGTERM);
+	}
+	exit_when_alone(keeper);
+}
+
+static int handle_stop_signal(
+	sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
+	end(data);
+	return 0;
+}
+
+/* Nobody uses the guest: the lock is held, and the bridge says so when asked anew. */
+static bool is_unused(struct keeper *keeper) {
+	struct bridge_state state;
+	if (bridge_get_state(keeper->paths.bridge, &state) < 0) {
+		return false; /* it is ending; that is told elsewhere */
+	}
+	return state.windows == 0 && (!keeper->local || state.programs == 0);
+}
+
+static void consider_idleness(struct keeper *keeper);
+
+static void release_lock(struct keeper *keeper) {
+	if (keeper->lock >= 0) {
+		close(keeper->lock);
+		keeper->lock = -1;
+	}
+}
+
+static bool connect_libvirt(struct keeper *keeper);
+
+static int handle_shutdown_time(sd_event_source *source, uint64_t time, void *data) {
+	struct keeper *keeper = data;
+	keeper->shutdown_source = sd_event_source_unref(keeper->shutdown_source);
+	log_line(keeper, "the guest does not shut down; see portal-run --stop --force");
+	release_lock(keeper);
+	return 0;
+}
+
+static void shut_down(struct keeper *keeper) {
+	struct error error = {0};
+	int result = keeper->manager == NULL
+		? DOMAIN_FAILURE_CONNECT
+		: domain_manager_shutdown(keeper->manager, keeper->guest.domain, &error);
+	if (result == DOMAIN_FAILURE_CONNECT && connect_libvirt(keeper)) {
+		/* libvirtd was started anew since. */
+		result = domain_manager_shutdown(keeper->manager, keeper->guest.domain, &error);
+	}
+	if (result < 0) {
+		log_line(keeper, "cannot shut the guest down: %s", error.text);
+		release_lock(keeper);
+		return;
+	}
+	log_line(keeper, "no window for %d minutes: shutting the guest down",
+		keeper->guest.idle_stop);
+	sd_event_add_time_relative(keeper->loop, &keeper->shutdown_source, CLOCK_MONOTONIC,
+		SHUTDOWN_TIME, 0, handle_shutdown_time, keeper);
+}
+
+static int handle_locked(sd_event_source *source, int fd, uint32_t events, void *data) {
+	struct keeper *keeper = data;
+	int lock;
+	if (read(fd, &lock, sizeof(lock)) != sizeof(lock)) {
+		return 0;
+	}
+	pthread_join(keeper->lock_thread, NULL);
+	keeper->locking = false;
+	keeper->lock = lock;
+	if (keeper->ending || lock < 0) {
+		return 0;
+	}
+	if (!is_unused(keeper)) {
+		release_lock(keeper);
+	} else if (keeper->local) {
+		end(keeper);
+	} else {
+		shut_down(keeper);
+	}
+	return 0;
+}
+
+static void *wait_for_lock(void *data) {
+	struct keeper *keeper = data;
+	int fd = open(keeper->paths.users, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	while (fd >= 0 && flock(fd, LOCK_EX) < 0 && errno == EINTR) {
+	}
+	ssize_t written = write(keeper->lock_pipe[1], &fd, sizeof(fd));
+	return written == sizeof(fd) ? keeper : NULL;
+}
+
+/* Continues in handle_locked() when no portal-run is at work with this guest. */
+static void try_to_end(struct keeper *keeper) {
+	if (keeper->locking || keeper->lock >= 0 || keeper->ending) {
+		return;
+	}
+	keeper->locking =
+		pthread_create(&keeper->lock_thread, NULL, wait_for_lock, keeper) == 0;
+}
+
+static int handle_idle_time(sd_event_source *source, uint64_t time, void *data) {
+	struct keeper *keeper = data;
+	keeper->idle_source = sd_event_source_unref(keeper->idle_source);
+	try_to_end(keeper);
+	return 0;
+}
+
+static void consider_idleness(struct keeper *keeper) {
+	if (keeper->ending) {
+		return;
+	}
+	if (keeper->local) {
+		if (keeper->state.windows == 0 && keeper->state.programs == 0) {
+			try_to_end(keeper);
+		}
+		return;
+	}
+	if (keeper->guest.idle_stop == 0 || keeper->guest.domain == NULL) {
+		return;
+	}
+	if (keeper->state.windows > 0) {
+		keeper->idle_source = sd_event_source_disable_unref(keeper->idle_source);
+	} else if (keeper->idle_source == NULL) {
+		sd_event_add_time_relative(keeper->loop, &keeper->idle_source, CLOCK_MONOTONIC,
+			(uint64_t)keeper->guest.idle_stop * MINUTE, 0, handle_idle_time, keeper);
+	}
+}
+
+static void watch_bridge(struct keeper *keeper);
+
+static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters,
+	const char *error, sd_varlink_reply_flags_t flags, void *data) {
+	struct keeper *keeper = data;
+	if (error == NULL && bridge_state_read(&keeper->state, parameters)) {
+		consider_idleness(keeper);
+	} else if (error != NULL && strcmp(error, SD_VARLINK_ERROR_DISCONNECTED) == 0 &&
+		keeper->bridge_pid != 0 && !keeper->ending) {
+		/* A bridge that waits for its agent is a new process at each attempt. */
+		watch_bridge(keeper);
+	}
+	return 0;
+}
+
+static void watch_bridge(struct keeper *keeper) {
+	sd_varlink_close_unref(keeper->link);
+	keeper->link = bridge_connect(keeper->paths.bridge);
+	if (keeper->link == NULL ||
+		sd_varlink_attach_event(keeper->link, keeper->loop, SD_EVENT_PRIORITY_NORMAL) < 0 ||
+		sd_varlink_bind_reply(keeper->link, handle_bridge_state) < 0) {
+		log_line(keeper, "cannot ask the bridge for its state: %s", strerror(errno));
+		return;
+	}
+	sd_varlink_set_userdata(keeper->link, keeper);
+	sd_varlink_observe(keeper->link, BRIDGE_METHOD_GET_STATE, NULL);
+}
+
+static void start_bridge(struct keeper *keeper);
+
+/* Only a crash: a bridge that ends by itself has its reason, which the next one would have, too. */
+static bool may_start_again(struct keeper *keeper, const siginfo_t *info) {
+	if (keeper->ending || info->si_code == CLD_EXITED || info->si_status == SIGTERM) {
+		return false;
+	}
+	uint64_t now;
+	sd_event_now(keeper->loop, CLOCK_MONOTONIC, &now);
+	if (keeper->crashes == 0 || now - keeper->crash_time > CRASHES_TIME) {
+		keeper->crash_time = now;
+		keeper->crashes = 0;
+	}
+	return ++keeper->crashes <= CRASHES_MAX;
+}
+
+static int handle_bridge_exit(sd_event_source *source, const siginfo_t *info, void *data) {
+	struct keeper *keeper = data;
+	keeper->bridge_pid = 0;
+	keeper->bridge_source = sd_event_source_unref(keeper->bridge_source);
+	keeper->link = sd_varlink_close_unref(keeper->link);
+	record(keeper, info->si_code == CLD_EXITED ? "bridge exited" : "bridge killed",
+		info->si_status);
+	if (may_start_again(keeper, info)) {
+		log_line(keeper, "the bridge crashed (%s); starting it again",
+			strsignal(info->si_status));
+		/* Lets those read it who wait to. */
+		flock(KEEPER_STATE, LOCK_UN);
+		while (flock(KEEPER_STATE, LOCK_EX) < 0 && errno == EINTR) {
+		}
+		if (ftruncate(KEEPER_STATE, 0) == 0) {
+			start_bridge(keeper);
+			return 0;
+		}
+	}
+	end(keeper);
+	exit_when_alone(keeper);
+	return 0;
+}
+
+static void start_bridge(struct keeper *keeper) {
+	const struct keeper_guest *guest = &keeper->guest;
+	char *program = paths_find_program("portal-bridge", "compositor/bridge");
+	const char *argv[16] = {program, "--vm", guest->vm, "--transport", guest->transport, "--heap",
+		guest->heap, "--label", guest->label, "--wait"};
+	if (guest->key != NULL) {
+		argv[10] = "--key";
+		argv[11] = guest->key;
+	}
+	struct spawn spawn = {
+		.argv = (char *const *)argv,
+		.output = -1,
+		.fds = {KEEPER_CONTROL},
+		.fds_len = 1,
+		.listen = true,
+		.follow = true,
+	};
+	pid_t pid = program == NULL ? -1 : spawn_program(&spawn);
+	int error = errno;
+	free(program);
+	if (pid < 0) {
+		record(keeper, "bridge missing", error);
+		end(keeper);
+		return;
+	}
+	keeper->bridge_pid = pid;
+	if (sd_event_add_child(keeper->loop, &keeper->bridge_source, pid, WEXITED,
+		    handle_bridge_exit, keeper) < 0) {
+		end(keeper);
+		return;
+	}
+	watch_bridge(keeper);
+}
+
+static int handle_agent_exit(sd_event_source *source, const siginfo_t *info, void *data) {
+	struct keeper *keeper = data;
+	keeper->agent_pid = 0;
+	keeper->agent_source = sd_event_source_unref(keeper->agent_source);
+	if (!keeper->ending) {
+		record(keeper, info->si_code == CLD_EXITED ? "agent exited" : "agent killed",
+			info->si_status);
+		end(keeper);
+	}
+	exit_when_alone(keeper);
+	return 0;
+}
+
+/* The agent of local:. Its socket is there from before it lives, so the bridge need not wait. */
+static void start_agent(struct keeper *keeper) {
+	char heap[48];
+	snprintf(heap, sizeof(heap), "memfd:%llu", (unsigned long long)keeper->guest.heap_size);
+	int channel = paths_listen(keeper->paths.agent);
+	char *program = paths_find_program("portal-agent", "guest-agent");
+	const char *argv[] = {program, "--listen", keeper->guest.transport, "--heap", heap, "--name",
+		keeper->guest.vm, NULL};
+	struct spawn spawn = {
+		.argv = (char *const *)argv,
+		.output = -1,
+		.fds = {channel},
+		.fds_len = 1,
+		.listen = true,
+		.follow = true,
+	};
+	pid_t pid = program == NULL || channel < 0 ? -1 : spawn_program(&spawn);
+	int error = errno;
+	free(program);
+	if (channel >= 0) {
+		close(channel);
+	}
+	if (pid < 0) {
+		record(keeper, "agent missing", error);
+		end(keeper);
+		return;
+	}
+	keeper->agent_pid = pid;
+	if (sd_event_add_child(keeper->loop, &keeper->agent_source, pid, WEXITED,
+		    handle_agent_exit, keeper) < 0) {
+		end(keeper);
+		return;
+	}
+	start_bridge(keeper);
+}
+
+static void handle_domain(void *data, const char *name, enum domain_state state) {
+	struct keeper *keeper = data;
+	if (strcmp(name, keeper->guest.domain) == 0 &&
+		(state == DOMAIN_OFF || state == DOMAIN_ABSENT)) {
+		record(keeper, "domain off", 0);
+		end(keeper);
+	}
+}
+
+/* Without libvirt the bridge works as well; only the domain's end is then not noticed. */
+static bool connect_libvirt(struct keeper *keeper) {
+	struct error error;
+	domain_manager_destroy(keeper->manager);
+	keeper->manager = domain_manager_create(
+		keeper->guest.uri, keeper->loop, handle_domain, keeper, &error);
+	if (keeper->manager == NULL) {
+		log_line(keeper, "%s: %s", keeper->guest.uri, error.text);
+		return false;
+	}
+	enum domain_state state;
+	if (domain_manager_get_state(keeper->manager, keeper->guest.domain, &state, &error) == 0 &&
+		state == DOMAIN_OFF) {
+		handle_domain(keeper, keeper->guest.domain, state);
+	}
+	return true;
+}
+
+static bool set_up(struct keeper *keeper) {
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0 ||
+		fcntl(KEEPER_CONTROL, F_SETFD, FD_CLOEXEC) < 0 ||
+		fcntl(KEEPER_STATE, F_SETFD, FD_CLOEXEC) < 0 ||
+		pipe2(keeper->lock_pipe, O_CLOEXEC) < 0) {
+		return false;
+	}
+	return sd_event_new(&keeper->loop) >= 0 &&
+		sd_event_add_signal(keeper->loop, NULL, SIGTERM, handle_stop_signal, keeper) >= 0 &&
+		sd_event_add_signal(keeper->loop, NULL, SIGINT, handle_stop_signal, keeper) >= 0 &&
+		sd_event_add_io(keeper->loop, &keeper->lock_source, keeper->lock_pipe[0], EPOLLIN,
+			handle_locked, keeper) >= 0;
+}
+
+static void tear_down(struct keeper *keeper) {
+	sd_varlink_close_unref(keeper->link);
+	domain_manager_destroy(keeper->manager);
+	sd_event_source_disable_unref(keeper->idle_source);
+	sd_event_source_disable_unref(keeper->shutdown_source);
+	sd_event_source_disable_unref(keeper->lock_source);
+	unlink(keeper->paths.agent);
+	sd_event_unref(keeper->loop);
+}
+
+static const char *optional(const char *text) {
+	return text[0] == '\0' ? NULL : text;
+}
+
+int keeper_main(int argc, char **argv) {
+	if (argc != KEEPER_ARGUMENTS) {
+		fprintf(stderr, "portal-run: --keep is portal-run's own\n");
+		return RUN_USAGE;
+	}
+	struct keeper keeper = {
+		.guest =
+			{
+				.vm = argv[KEEPER_VM],
+				.transport = argv[KEEPER_TRANSPORT],
+				.heap = argv[KEEPER_HEAP],
+				.key = optional(argv[KEEPER_KEY]),
+				.label = argv[KEEPER_LABEL],
+				.heap_size = strtoull(argv[KEEPER_HEAP_SIZE], NULL, 10),
+				.uri = optional(argv[KEEPER_URI]),
+				.domain = optional(argv[KEEPER_DOMAIN]),
+				.idle_stop = atoi(argv[KEEPER_IDLE_STOP]),
+			},
+		.lock = -1,
+	};
+	keeper.local = strcmp(keeper.guest.vm, CONFIG_VM_LOCAL) == 0;
+	if (guest_paths_init(&keeper.paths, keeper.guest.vm) != RUN_OK || !set_up(&keeper)) {
+		log_line(&keeper, "cannot begin: %s", strerror(errno));
+		return RUN_SYSTEM;
+	}
+	if (keeper.guest.uri != NULL) {
+		connect_libvirt(&keeper);
+	}
+	if (!keeper.ending) {
+		if (keeper.local) {
+			start_agent(&keeper);
+		} else {
+			start_bridge(&keeper);
+		}
+	}
+	if (!keeper.ending || keeper.bridge_pid != 0 || keeper.agent_pid != 0) {
+		sd_event_loop(keeper.loop);
+	}
+	tear_down(&keeper);
+	/* What is locked stays so until the very end. */
+	return RUN_OK;
+}

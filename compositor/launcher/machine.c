@@ -1,0 +1,259 @@
+#include "machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "domain/info.h"
+#include "heap.h"
+#include "say.h"
+#include "status.h"
+#include "transport.h"
+#include "vsock_device.h"
+
+static int libvirt_failure(const struct machine *machine, int failure, const char *what,
+	const struct error *error) {
+	const struct config_vm *vm = machine->vm;
+	switch (failure) {
+	case DOMAIN_FAILURE_CONNECT:
+		return say_failure(RUN_NO_LIBVIRT,
+			"libvirt does not answer at %s: %s; is libvirtd (or virtqemud) running, and "
+			"may you use it?",
+			vm->uri, error->text);
+	case DOMAIN_FAILURE_ABSENT:
+		return say_failure(RUN_NO_DOMAIN,
+			"libvirt has no domain %s at %s; define it with portal-run --define vm:%s",
+			vm->domain, vm->uri, vm->name);
+	default:
+		return say_failure(RUN_DOMAIN, "cannot %s %s: %s", what, vm->name, error->text);
+	}
+}
+
+static void handle_change(void *data, const char *name, enum domain_state state) {
+	struct machine *machine = data;
+	if (strcmp(name, machine->vm->domain) == 0) {
+		machine->state = state;
+		if (machine->changed != NULL) {
+			machine->changed(machine->data);
+		}
+	}
+}
+
+int machine_init(struct machine *machine, const struct config_vm *vm, sd_event *loop) {
+	*machine = (struct machine){.vm = vm, .state = DOMAIN_RUNNING};
+	if (vm->uri == NULL) {
+		return RUN_OK;
+	}
+	struct error error = {0};
+	machine->manager = domain_manager_create(vm->uri, loop, handle_change, machine, &error);
+	if (machine->manager == NULL) {
+		return libvirt_failure(machine, DOMAIN_FAILURE_CONNECT, NULL, &error);
+	}
+	int failure = domain_manager_get_state(machine->manager, vm->domain, &machine->state, &error);
+	return failure < 0 ? libvirt_failure(machine, failure, "ask for", &error) : RUN_OK;
+}
+
+void machine_finish(struct machine *machine) {
+	domain_manager_destroy(machine->manager);
+	free(machine->transport);
+	free(machine->heap);
+	free(machine->key);
+	*machine = (struct machine){0};
+}
+
+static int read_info(struct machine *machine, bool live, struct domain_info *info) {
+	struct error error = {0};
+	char *xml;
+	int failure = domain_manager_get_xml(
+		machine->manager, machine->vm->domain, live, &xml, &error);
+	if (failure < 0) {
+		return libvirt_failure(machine, failure, "read the definition of", &error);
+	}
+	int result = domain_info_read(info, xml, &error);
+	free(xml);
+	return result < 0 ? libvirt_failure(machine, DOMAIN_FAILURE_REFUSED,
+				    "understand the definition of", &error)
+			  : RUN_OK;
+}
+
+/* Every page of it exists before the guest starts: later there might be none left. */
+static int prepare_heap(const struct machine *machine, const struct domain_info *info) {
+	if (info->heap == DOMAIN_HEAP_UNSET) {
+		return RUN_OK;
+	}
+	int error = 0;
+	if (portal_heap_format_file(
+		    info->heap_path, info->heap_size, info->heap == DOMAIN_HEAP_NVDIMM) < 0) {
+		error = errno;
+	} else {
+		int fd = open(info->heap_path, O_RDWR | O_CLOEXEC);
+		error = fd < 0 ? errno : posix_fallocate(fd, 0, (off_t)info->heap_size);
+		if (fd >= 0) {
+			close(fd);
+		}
+	}
+	return error == 0 ? RUN_OK
+			  : say_failure(RUN_HEAP, "the heap of %s, %s (%llu MiB): %s",
+				    machine->vm->name, info->heap_path,
+				    (unsigned long long)(info->heap_size >> 20), strerror(error));
+}
+
+static int start_domain(struct machine *machine) {
+	struct domain_info info;
+	int status = read_info(machine, false, &info);
+	if (status != RUN_OK) {
+		return status;
+	}
+	say_progress("starting %s…", machine->vm->name);
+	status = prepare_heap(machine, &info);
+	if (status == RUN_OK && info.vsock_socket != NULL) {
+		status = vsock_device_start(info.vsock_socket, info.vsock_cid);
+	}
+	domain_info_finish(&info);
+	if (status != RUN_OK) {
+		return status;
+	}
+	struct error error = {0};
+	int failure = domain_manager_start(machine->manager, machine->vm->domain, &error);
+	if (failure < 0) {
+		return libvirt_failure(machine, failure, "start", &error);
+	}
+	machine->state = DOMAIN_RUNNING;
+	return RUN_OK;
+}
+
+/* What portal.scfg says comes first, then the running domain. */
+static int find_ends(
+	struct machine *machine, const struct settings *settings, const struct domain_info *info) {
+	const struct config_vm *vm = machine->vm;
+	const char *transport = vm->transport != NULL ? vm->transport : info->transport;
+	if (transport == NULL) {
+		return say_failure(RUN_CONFIG,
+			"how to reach %s is not known: its domain has no channel for an agent; add "
+			"one with portal-run --define, or a line \"transport\" to its block in %s",
+			vm->name, settings->path);
+	}
+	if (vm->heap == NULL && info->heap == DOMAIN_HEAP_UNSET) {
+		return say_failure(RUN_CONFIG,
+			"where the heap of %s lies is not known: its domain has no nvdimm or shmem "
+			"device; add one with portal-run --define, or a line \"heap\" to its block "
+			"in %s",
+			vm->name, settings->path);
+	}
+	machine->transport = strdup(transport);
+	if (vm->heap != NULL) {
+		machine->heap = strdup(vm->heap);
+	} else if (asprintf(&machine->heap, "file:%s", info->heap_path) < 0) {
+		machine->heap = NULL;
+	}
+	if (vm->key != NULL) {
+		machine->key = strdup(vm->key);
+	} else {
+		machine->key =
+			info->key != NULL ? strdup(info->key) : settings_key_path(vm->name);
+	}
+	if (machine->transport == NULL || machine->heap == NULL || machine->key == NULL) {
+		return say_failure(RUN_SYSTEM, "%s", strerror(ENOMEM));
+	}
+	return RUN_OK;
+}
+
+/* A key that is missing is found out here, where it can be said what to do. */
+static int check_key(struct machine *machine) {
+	struct portal_transport_address address;
+	if (portal_transport_parse(&address, machine->transport, NULL) == 0 &&
+		!portal_transport_needs_key(&address)) {
+		free(machine->key);
+		machine->key = NULL;
+		return RUN_OK;
+	}
+	if (access(machine->key, R_OK) == 0) {
+		return RUN_OK;
+	}
+	return say_failure(RUN_KEY,
+		"%s: %s; portal-run --define vm:%s makes the key of a new guest, the line \"key\" "
+		"in portal.scfg says where another one is",
+		machine->key, strerror(errno), machine->vm->name);
+}
+
+int machine_start(struct machine *machine, const struct settings *settings) {
+	struct domain_info info = {0};
+	int status = RUN_OK;
+	if (machine->manager != NULL) {
+		struct error absent = {0};
+		if (machine->state == DOMAIN_ABSENT) {
+			return libvirt_failure(machine, DOMAIN_FAILURE_ABSENT, NULL, &absent);
+		}
+		if (machine->state == DOMAIN_STOPPING) {
+			return say_failure(RUN_DOMAIN,
+				"%s is shutting down; try again when it has", machine->vm->name);
+		}
+		if (machine->state != DOMAIN_RUNNING) {
+			status = start_domain(machine);
+		}
+		if (status == RUN_OK) {
+			status = read_info(machine, true, &info);
+		}
+	}
+	if (status == RUN_OK) {
+		status = find_ends(machine, settings, &info);
+	}
+	domain_info_finish(&info);
+	return status != RUN_OK ? status : check_key(machine);
+}
+
+struct stop {
+	sd_event *loop;
+	struct machine *machine;
+};
+
+static void handle_stop_change(void *data) {
+	struct stop *stop = data;
+	if (stop->machine->state == DOMAIN_OFF || stop->machine->state == DOMAIN_ABSENT) {
+		sd_event_exit(stop->loop, RUN_OK);
+	}
+}
+
+static int handle_stop_time(sd_event_source *source, uint64_t time, void *data) {
+	struct stop *stop = data;
+	return sd_event_exit(stop->loop, RUN_STOP_TIMEOUT);
+}
+
+int machine_stop(struct machine *machine, sd_event *loop, unsigned timeout, bool force) {
+	const struct config_vm *vm = machine->vm;
+	struct error error = {0};
+	if (machine->manager == NULL) {
+		return say_failure(RUN_CONFIG,
+			"%s has \"uri none\": what started it has to stop it", vm->name);
+	}
+	if (machine->state == DOMAIN_ABSENT) {
+		return libvirt_failure(machine, DOMAIN_FAILURE_ABSENT, NULL, &error);
+	}
+	if (machine->state == DOMAIN_OFF) {
+		return RUN_OK;
+	}
+	struct stop stop = {.loop = loop, .machine = machine};
+	machine->changed = handle_stop_change;
+	machine->data = &stop;
+	int failure = force ? domain_manager_kill(machine->manager, vm->domain, &error)
+			    : domain_manager_shutdown(machine->manager, vm->domain, &error);
+	if (failure < 0) {
+		return libvirt_failure(machine, failure, "stop", &error);
+	}
+	say_progress("waiting for %s to shut down…", vm->name);
+	sd_event_add_time_relative(loop, NULL, CLOCK_MONOTONIC, (uint64_t)timeout * 1000000, 0,
+		handle_stop_time, &stop);
+	int status = sd_event_loop(loop);
+	say_progress_done();
+	machine->changed = NULL;
+	return status == RUN_STOP_TIMEOUT
+		? say_failure(RUN_STOP_TIMEOUT,
+			  "%s has not shut down in %u seconds; --timeout waits longer, --force does "
+			  "not ask",
+			  vm->name, timeout)
+		: RUN_OK;
+}

@@ -1,0 +1,26 @@
+#ifndef PORTAL_LAUNCHER_SETTINGS_H
+#define PORTAL_LAUNCHER_SETTINGS_H
+
+#include "config_vm.h"
+
+/* portal.scfg as portal-run sees it. */
+struct settings {
+	char *path; /* of the file that was read, or would be; NULL when there is no place for one */
+	bool exists;
+	struct config_vms vms;
+};
+
+/*
+ * Reads and checks the file; `path` NULL: the default one, whose absence is an empty configuration.
+ * RUN_OK, or says what is wrong and returns RUN_CONFIG.
+ */
+int settings_load(struct settings *settings, const char *path);
+void settings_finish(struct settings *settings);
+
+/* The guest of that name, or NULL after saying so, with the nearest name there is. */
+const struct config_vm *settings_need_vm(const struct settings *settings, const char *name);
+
+/* The default file of the guest's key; owned by the caller, NULL when memory is out. */
+char *settings_key_path(const char *vm);
+
+#endif
