@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""The benchmark: `meson benchmark`, or bench.py --help. Figures and their meaning: README.md."""
+
+import argparse
+import json
+import subprocess
+import time
+
+import paths
+import report
+from processes import Usage, children
+
+SIZES = [(640, 480), (1920, 1080), (3840, 2160)]
+SMALL = (64, 64)
+WARM_UP = 40  # frames: buffers, pools and pages are there
+
+
+def copy_unit(width, height):
+    """µs of one memcpy of a frame of this size."""
+    program = f"{paths.BUILD}/tests/bench/copy-unit"
+    output = subprocess.run([program, str(width * height * 4)], check=True, capture_output=True)
+    return float(output.stdout)
+
+
+def run(setup, seconds, windows=1, rate=0):
+    """Figures of a while of frames, after the begin is over."""
+    setup.start_generator(windows=windows, rate=rate)
+    setup.await_frames(WARM_UP * windows)
+    pids, carriers = setup.measured(), setup.carrier_pids()
+    bytes_before = setup.channel_bytes()
+    copies_before = setup.copies()
+    before, carriers_before = Usage(pids), Usage(carriers)
+    setup.reset()
+    time.sleep(seconds)  # the length of the measurement
+    figures = setup.report()
+    after, carriers_after = Usage(pids), Usage(carriers)
+    setup.check()
+    frames = max(figures["frames"], 1)
+    figures["fps"] = figures["frames"] / figures["seconds"]
+    figures["cpu_us"] = after.since(before)["cpu_us"] / frames
+    carried = carriers_after.since(carriers_before)
+    figures["carrier_cpu_us"] = carried["cpu_us"] / frames
+    figures["minor_faults"] = carried["minor_faults"]
+    figures["wakeups"] = carried["wakeups"] / frames
+    figures["private_kib"] = carriers_after.private
+    figures["shared_kib"] = carriers_after.shared
+    if setup.count_bytes:
+        figures["channel_bytes"] = (setup.channel_bytes() - bytes_before) / frames
+    if setup.count_copies:
+        for name, count in setup.copies().items():
+            figures[name] = (count - copies_before[name]) / frames
+    return figures
+
+
+def matrix(options):
+    """Latency, rate and CPU of every way, size, damage and kind of compositor."""
+    results = []
+    for width, height in options.sizes:
+        unit = copy_unit(width, height)
+        for damage in [(width, height), SMALL]:
+            for hold in [False, True]:
+                for path in options.paths:
+                    results.append(one(path, (width, height), damage, hold, unit, options))
+                    report.print_row(results[-1])
+    return results
+
+
+def one(path, size, damage, hold, unit, options, **counted):
+    result = {
+        "path": path.name,
+        "size": f"{size[0]}x{size[1]}",
+        "damage": "full" if damage == size else f"{damage[0]}x{damage[1]}",
+        "compositor": "hold" if hold else "release",
+        "damaged_bytes": damage[0] * damage[1] * 4,
+        "unit_us": unit,
+    }
+    try:
+        with path(*size, damage, hold, **counted) as setup:
+            result.update(run(setup, options.seconds))
+    except paths.Failure as failure:
+        result["failure"] = str(failure)
+    return result
+
+
+def counted(options):
+    """Bytes on the channel, copies and allocations: in runs of their own, since counting costs."""
+    results = []
+    size = (1920, 1080)
+    for damage in [size, SMALL]:
+        for hold in [False, True]:
+            for path in options.paths:
+                if path is not paths.Native:
+                    own = {"count_copies": True} if path is paths.Portal else {}
+                    results.append(
+                        one(path, size, damage, hold, 0, options, count_bytes=True, **own)
+                    )
+    return results
+
+
+def count_calls(pids, seconds):
+    """System calls of these processes, by name, as strace counts them."""
+    command = ["strace", "-f", "-c", "-U", "calls,name"]
+    for pid in pids:
+        command += ["-p", str(pid)]
+    strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(seconds)
+    strace.send_signal(2)
+    calls = {}
+    for line in strace.communicate()[1].splitlines():
+        words = line.split()
+        if len(words) == 2 and words[0].isdigit() and words[1] != "total":
+            calls[words[1]] = int(words[0])
+    return calls
+
+
+def system_calls(options, windows):
+    """System calls a frame in agent and bridge, for so many windows."""
+    with paths.Portal(640, 480, SMALL, False) as setup:
+        setup.start_generator(windows=windows)
+        setup.await_frames(WARM_UP * windows)
+        result = {"windows": windows}
+        for process, name in zip(setup.carriers, ["agent", "bridge"]):
+            pids = children([process.pid])
+            setup.reset()
+            calls = count_calls(pids, options.seconds)
+            frames = max(setup.report()["frames"], 1)
+            result[name] = {call: count / frames for call, count in sorted(calls.items())}
+            result[name + "_total"] = sum(calls.values()) / frames
+    return result
+
+
+def scaling(options, windows, guests):
+    """Cost a frame for many windows, or many guests with one window each."""
+
+    class Guests(paths.Portal):
+        pass
+
+    Guests.guests = guests
+    with Guests(640, 480, SMALL, False, count_copies=True, count_bytes=True) as setup:
+        for guest in range(1, guests):
+            setup.start_generator(guest=guest)
+        return {"windows": windows, "guests": guests, **run(setup, options.seconds, windows)}
+
+
+def idle(options):
+    """Wake-ups of agent and bridge while a window stands still."""
+    with paths.Portal(640, 480, (640, 480), False) as setup:
+        setup.start_generator(frames=5)
+        setup.await_frames(5)
+        time.sleep(1)  # what follows a window's first frames
+        before = Usage(setup.carrier_pids())
+        time.sleep(options.idle_seconds)
+        after = Usage(setup.carrier_pids())
+        return {"seconds": options.idle_seconds, **after.since(before)}
+
+
+def window_memory(options):
+    """Private and shared memory of agent and bridge for each further window."""
+    size = (1920, 1080)
+    usage = []
+    for windows in [1, 9]:
+        with paths.Portal(*size, SMALL, False) as setup:
+            setup.start_generator(windows=windows)
+            setup.await_frames(WARM_UP * windows)
+            usage.append(Usage(setup.carrier_pids()))
+    return {
+        "private_kib": (usage[1].private - usage[0].private) / 8,
+        "shared_kib": (usage[1].shared - usage[0].shared) / 8,
+        "buffer_kib": size[0] * size[1] * 4 / 1024,
+    }
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", help="write all figures there")
+    parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
+    parser.add_argument("--idle-seconds", type=float, default=10)
+    parser.add_argument("--sizes", default="640x480,1920x1080,3840x2160")
+    parser.add_argument("--paths", default=",".join(path.name for path in paths.ALL))
+    parser.add_argument("--parts", default="matrix,counted,calls,scaling,idle,memory")
+    options = parser.parse_args()
+    options.sizes = [tuple(map(int, size.split("x"))) for size in options.sizes.split(",")]
+    options.paths = [path for path in paths.ALL if path.name in options.paths.split(",")]
+    options.parts = options.parts.split(",")
+    return options
+
+
+def main():
+    options = parse()
+    figures = {"machine": report.machine()}
+    if "matrix" in options.parts:
+        report.print_head()
+        figures["matrix"] = matrix(options)
+    if "counted" in options.parts:
+        figures["counted"] = counted(options)
+    if "calls" in options.parts:
+        figures["calls"] = [system_calls(options, windows) for windows in [1, 4, 16, 32]]
+    if "scaling" in options.parts:
+        many = [(1, 1), (4, 1), (16, 1), (32, 1), (1, 2), (1, 4), (1, 8)]
+        figures["scaling"] = [scaling(options, *each) for each in many]
+    if "idle" in options.parts:
+        figures["idle"] = idle(options)
+    if "memory" in options.parts:
+        figures["memory"] = window_memory(options)
+    report.print_rest(figures)
+    figures["targets"] = report.print_targets(figures)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(figures, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

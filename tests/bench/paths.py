@@ -1,0 +1,315 @@
+"""The ways from the generator to the sink: straight, through Portal, through waypipe."""
+
+import glob
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+import processes
+
+BUILD = os.environ["PORTAL_BUILD"]
+GENERATOR = f"{BUILD}/tests/bench/generator"
+SINK = f"{BUILD}/tests/bench/sink"
+COUNT_COPIES = f"{BUILD}/tests/bench/libcount-copies.so"
+AGENT = f"{BUILD}/guest-agent/portal-agent"
+BRIDGE = f"{BUILD}/compositor/bridge/portal-bridge"
+PATIENCE = 20
+
+
+class Failure(Exception):
+    pass
+
+
+class ByteCounter(threading.Thread):
+    """Stands between the two ends of a channel, passes on bytes and descriptors, and counts."""
+
+    def __init__(self, listen, connect):
+        super().__init__(daemon=True)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(listen)
+        self.listener.listen(8)
+        self.target = connect
+        self.bytes = 0
+        self.start()
+
+    def run(self):
+        peers = {}
+        while True:
+            ready, _, _ = select.select([self.listener, *peers], [], [])
+            for near in ready:
+                if near is self.listener:
+                    one, _ = near.accept()
+                    other = socket.socket(socket.AF_UNIX)
+                    other.connect(self.target)
+                    peers[one], peers[other] = other, one
+                elif near in peers and not self.pass_on(near, peers[near]):
+                    other = peers.pop(near)
+                    peers.pop(other, None)
+                    near.close()
+                    other.close()
+
+    def pass_on(self, near, far):
+        try:
+            data, fds, _, _ = socket.recv_fds(near, 1 << 20, 4)
+            if not data:
+                return False
+            self.bytes += len(data)
+            sent = socket.send_fds(far, [data], fds)
+            far.sendall(data[sent:])
+            for fd in fds:
+                os.close(fd)
+        except OSError:
+            return False
+        return True
+
+
+class Setup:
+    """A sink, one way to it, and generators; a context manager that ends what it started."""
+
+    def __init__(self, width, height, damage, hold=False, count_bytes=False, count_copies=False):
+        self.width, self.height = width, height
+        self.damage_width, self.damage_height = damage
+        self.hold, self.count_bytes, self.count_copies = hold, count_bytes, count_copies
+        self.started, self.carriers, self.generators, self.counters = [], [], [], []
+
+    def __enter__(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="portal-bench-")
+        os.chmod(self.directory.name, 0o700)
+        try:
+            self.start_sink()
+            self.start_carriers()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.started):
+            process.terminate()
+        for process in reversed(self.started):
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout:
+                process.stdout.close()
+        self.directory.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.directory.name, name)
+
+    def start(self, command, env=None, **options):
+        log = open(self.path(f"log-{len(self.started)}"), "w+")
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, "XDG_RUNTIME_DIR": self.directory.name, **(env or {})},
+            stderr=log,
+            **options,
+        )
+        process.log = log
+        self.started.append(process)
+        return process
+
+    def start_sink(self):
+        x = (self.width - self.damage_width) // 2
+        y = (self.height - self.damage_height) // 2
+        damage = f"{self.damage_width}x{self.damage_height}+{x}+{y}"
+        command = [SINK, "--damage", damage] + (["--hold"] if self.hold else [])
+        self.sink = self.start(command, stdout=subprocess.PIPE)
+        self.display = self.answer()["socket"]
+
+    def answer(self):
+        if not select.select([self.sink.stdout], [], [], PATIENCE)[0]:
+            raise Failure("the sink does not answer")
+        line = self.sink.stdout.readline()
+        if not line:
+            raise Failure("the sink ended")
+        return json.loads(line)
+
+    def reset(self):
+        self.sink.send_signal(signal.SIGUSR1)
+        self.answer()
+
+    def report(self):
+        self.sink.send_signal(signal.SIGUSR2)
+        return self.answer()
+
+    def generator_command(self, windows, frames, rate):
+        command = [GENERATOR, "--size", f"{self.width}x{self.height}", "--windows", str(windows)]
+        command += ["--damage", f"{self.damage_width}x{self.damage_height}"]
+        command += ["--frames", str(frames)] if frames else []
+        return command + (["--rate", str(rate)] if rate else [])
+
+    def until(self, condition, what):
+        """Waypipe, and sockets at large, do not say when they are ready."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            self.check()
+            if time.monotonic() > deadline:
+                raise Failure(f"no {what} after {PATIENCE} s\n{self.logs()}")
+            time.sleep(0.01)
+
+    def await_frames(self, count):
+        """Until so many frames were seen: what happens once at the begin has happened."""
+        self.until(lambda: self.report()["frames"] >= count, f"{count} frames")
+
+    def await_path(self, path):
+        self.until(lambda: os.path.exists(path), path)
+
+    def check(self):
+        for process in self.started:
+            if process.poll() is not None:
+                raise Failure(f"{process.args[0]} ended with {process.returncode}\n{self.logs()}")
+
+    def logs(self):
+        parts = []
+        for process in self.started:
+            process.log.seek(0)
+            parts.append(f"--- {process.args[0]}\n{process.log.read()[-2000:]}")
+        return "\n".join(parts)
+
+    def measured(self):
+        """Everything but the clients."""
+        roots = [self.sink.pid] + [process.pid for process in self.carriers]
+        return processes.children(roots, without=[process.pid for process in self.generators])
+
+    def carrier_pids(self):
+        roots = [process.pid for process in self.carriers]
+        return processes.children(roots, without=[process.pid for process in self.generators])
+
+    def channel_bytes(self):
+        return sum(counter.bytes for counter in self.counters)
+
+    def copies(self):
+        """What the preloaded counter has seen, by kind of process; see count_copies.c."""
+        names = ["copies", "copied_bytes", "small_bytes", "own_allocations", "allocations"]
+        totals = {}
+        for file_name in os.listdir(self.directory.name):
+            if not file_name.startswith("copies-"):
+                continue
+            program = file_name.split("-")[1]
+            with open(self.path(file_name), "rb") as file:
+                for name in names:
+                    key = f"{program}_{name}"
+                    totals[key] = totals.get(key, 0) + int.from_bytes(file.read(8), "little")
+        return totals
+
+
+class Native(Setup):
+    name = "native"
+
+    def start_carriers(self):
+        pass
+
+    def start_generator(self, windows=1, frames=0, rate=0):
+        process = self.start(
+            self.generator_command(windows, frames, rate), {"WAYLAND_DISPLAY": self.display}
+        )
+        self.generators.append(process)
+        return process
+
+
+class Portal(Setup):
+    name = "portal"
+    guests = 1
+
+    def start_carriers(self):
+        self.agents = []
+        for i in range(self.guests):
+            self.start_guest(i)
+
+    def start_guest(self, i):
+        runtime = self.path(f"guest-{i}")
+        os.mkdir(runtime, 0o700)
+        agent_socket = bridge_socket = self.path(f"channel-{i}")
+        self.start_carrier(
+            [AGENT, "--listen", f"unix:{agent_socket}", "--heap", "memfd:512M"],
+            {"XDG_RUNTIME_DIR": runtime},
+            f"agent-{i}",
+        )
+        self.await_path(agent_socket)
+        if self.count_bytes:
+            bridge_socket = self.path(f"counted-{i}")
+            self.counters.append(ByteCounter(bridge_socket, agent_socket))
+        self.start_carrier(
+            [BRIDGE, "--vm", f"bench{i}", "--transport", f"unix:{bridge_socket}", "--heap", "memfd:"],
+            {"WAYLAND_DISPLAY": self.display},
+            f"bridge-{i}",
+        )
+        self.agents.append(self.await_display(runtime))
+
+    def await_display(self, runtime):
+        """The agent's socket, made once the controller has said what it offers."""
+        found = []
+
+        def look():
+            found[:] = glob.glob(f"{runtime}/wayland-*[0-9]")
+            return found
+
+        self.until(look, "a display of the agent")
+        return found[0]
+
+    def start_carrier(self, command, env, name):
+        if self.count_copies:
+            env = {**env, "LD_PRELOAD": COUNT_COPIES, "COUNT_COPIES": self.path(f"copies-{name}")}
+        self.carriers.append(self.start(command, env))
+
+    def start_generator(self, windows=1, frames=0, rate=0, guest=0):
+        process = self.start(
+            self.generator_command(windows, frames, rate), {"WAYLAND_DISPLAY": self.agents[guest]}
+        )
+        self.generators.append(process)
+        return process
+
+
+class Waypipe(Setup):
+    compression = "none"
+
+    def start_carriers(self):
+        client_socket = self.server_socket = self.path("waypipe")
+        self.carriers.append(
+            self.start(
+                ["waypipe", "--compress", self.compression, "--socket", client_socket, "client"],
+                {"WAYLAND_DISPLAY": self.display},
+            )
+        )
+        self.await_path(client_socket)
+        if self.count_bytes:
+            self.server_socket = self.path("counted")
+            self.counters.append(ByteCounter(self.server_socket, client_socket))
+
+    def start_generator(self, windows=1, frames=0, rate=0):
+        # a display of its own, so that the server's process is none of the generator's parents
+        display = self.path("waypipe-display")
+        self.carriers.append(
+            self.start(
+                ["waypipe", "--compress", self.compression, "--socket", self.server_socket]
+                + ["--display", display, "server", "--", "sleep", "infinity"],
+            )
+        )
+        self.await_path(display)
+        process = self.start(
+            self.generator_command(windows, frames, rate), {"WAYLAND_DISPLAY": display}
+        )
+        self.generators.append(process)
+        return process
+
+
+class WaypipeNone(Waypipe):
+    name = "waypipe-none"
+    compression = "none"
+
+
+class WaypipeLz4(Waypipe):
+    name = "waypipe-lz4"
+    compression = "lz4"
+
+
+ALL = [Native, Portal, WaypipeNone, WaypipeLz4]
