@@ -65,17 +65,17 @@ def matrix(options):
     return results
 
 
-def one(path, size, damage, hold, unit, options, **counted):
+def one(path, size, damage, hold, unit, options, move=False, **counted):
     result = {
         "path": path.name,
         "size": f"{size[0]}x{size[1]}",
-        "damage": "full" if damage == size else f"{damage[0]}x{damage[1]}",
+        "damage": "full" if damage == size else "moving" if move else f"{damage[0]}x{damage[1]}",
         "compositor": "hold" if hold else "release",
         "damaged_bytes": damage[0] * damage[1] * 4,
         "unit_us": unit,
     }
     try:
-        with path(*size, damage, hold, **counted) as setup:
+        with path(*size, damage, hold, move, **counted) as setup:
             result.update(run(setup, options.seconds))
     except paths.Failure as failure:
         result["failure"] = str(failure)
@@ -86,14 +86,13 @@ def counted(options):
     """Bytes on the channel, copies and allocations: in runs of their own, since counting costs."""
     results = []
     size = (1920, 1080)
-    for damage in [size, SMALL]:
+    for damage, move in [(size, False), (SMALL, False), (SMALL, True)]:
         for hold in [False, True]:
             for path in options.paths:
-                if path is not paths.Native:
-                    own = {"count_copies": True} if path is paths.Portal else {}
-                    results.append(
-                        one(path, size, damage, hold, 0, options, count_bytes=True, **own)
-                    )
+                if path is paths.Native:
+                    continue
+                counts = {"bytes": True, "copies": path is paths.Portal}
+                results.append(one(path, size, damage, hold, 0, options, move, **counts))
     return results
 
 
@@ -136,7 +135,7 @@ def scaling(options, windows, guests):
         pass
 
     Guests.guests = guests
-    with Guests(640, 480, SMALL, False, count_copies=True, count_bytes=True) as setup:
+    with Guests(640, 480, SMALL, False, copies=True) as setup:
         for guest in range(1, guests):
             setup.start_generator(guest=guest)
         return {"windows": windows, "guests": guests, **run(setup, options.seconds, windows)}

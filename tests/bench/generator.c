@@ -46,7 +46,8 @@ struct generator {
 	struct wl_shm *shm;
 	struct xdg_wm_base *wm_base;
 	struct window *windows;
-	int32_t width, height, x, y, damage_width, damage_height;
+	int32_t width, height, damage_width, damage_height;
+	bool move; /* the damaged rectangle is elsewhere in each frame */
 	unsigned int window_count;
 	uint64_t frames_max; /* for each window, 0: without end */
 	uint64_t interval;   /* ns between frames, 0: as fast as frame callbacks come */
@@ -67,10 +68,24 @@ static uint32_t hash(uint32_t value) {
 	return value * 0x846ca68bu;
 }
 
+/* Where a frame's damage is: in the middle, or moving through a grid without overlap. */
+static void place(const struct generator *generator, uint64_t serial, int32_t *x, int32_t *y) {
+	*x = (generator->width - generator->damage_width) / 2;
+	*y = (generator->height - generator->damage_height) / 2;
+	if (generator->move) {
+		uint64_t columns = (uint64_t)(generator->width / generator->damage_width);
+		uint64_t rows = (uint64_t)(generator->height / generator->damage_height);
+		*x = (int32_t)(serial % columns) * generator->damage_width;
+		*y = (int32_t)(serial / columns % rows) * generator->damage_height;
+	}
+}
+
 static void draw(const struct generator *generator, struct buffer *buffer, uint64_t serial) {
+	int32_t left, top;
+	place(generator, serial, &left, &top);
 	for (int32_t y = 0; y < generator->damage_height; y++) {
 		uint32_t *row = (uint32_t *)(void *)buffer->pixels +
-			(size_t)(generator->y + y) * (size_t)generator->width + generator->x;
+			(size_t)(top + y) * (size_t)generator->width + left;
 		uint32_t seed = hash((uint32_t)serial * 4099u + (uint32_t)y);
 		for (int32_t x = 0; x < generator->damage_width; x++) {
 			row[x] = seed + (uint32_t)(x / 8) * 2654435761u;
@@ -80,7 +95,9 @@ static void draw(const struct generator *generator, struct buffer *buffer, uint6
 
 static void write_stamp(const struct generator *generator, struct buffer *buffer, uint64_t serial) {
 	size_t stride = (size_t)generator->width * 4;
-	uint8_t *first = buffer->pixels + (size_t)generator->y * stride + (size_t)generator->x * 4;
+	int32_t x, y;
+	place(generator, serial, &x, &y);
+	uint8_t *first = buffer->pixels + (size_t)y * stride + (size_t)x * 4;
 	uint8_t *end = first + (size_t)(generator->damage_height - 1) * stride +
 		(size_t)generator->damage_width * 4;
 	memcpy(end - sizeof(serial), &serial, sizeof(serial));
@@ -124,8 +141,10 @@ static void commit_frame(struct window *window) {
 		wl_surface_damage_buffer(
 			window->surface, 0, 0, generator->width, generator->height);
 	} else {
-		wl_surface_damage_buffer(window->surface, generator->x, generator->y,
-			generator->damage_width, generator->damage_height);
+		int32_t x, y;
+		place(generator, window->serial, &x, &y);
+		wl_surface_damage_buffer(window->surface, x, y, generator->damage_width,
+			generator->damage_height);
 	}
 	wl_callback_add_listener(wl_surface_frame(window->surface), &frame_listener, window);
 	write_stamp(generator, buffer, window->serial);
@@ -304,6 +323,7 @@ static int parse(struct generator *generator, int argc, char *argv[]) {
 		{"windows", required_argument, NULL, 'w'},
 		{"frames", required_argument, NULL, 'f'},
 		{"rate", required_argument, NULL, 'r'},
+		{"move", no_argument, NULL, 'm'},
 		{0},
 	};
 	int option;
@@ -325,6 +345,9 @@ static int parse(struct generator *generator, int argc, char *argv[]) {
 		case 'r':
 			generator->interval = UINT64_C(1000000000) / (uint64_t)atoi(optarg);
 			break;
+		case 'm':
+			generator->move = true;
+			break;
 		default:
 			return -1;
 		}
@@ -333,10 +356,10 @@ static int parse(struct generator *generator, int argc, char *argv[]) {
 		generator->damage_width = generator->width;
 		generator->damage_height = generator->height;
 	}
-	generator->x = (generator->width - generator->damage_width) / 2;
-	generator->y = (generator->height - generator->damage_height) / 2;
-	return generator->width >= 64 && generator->height >= 64 && generator->x >= 0 &&
-			generator->y >= 0 && generator->damage_width >= 8 &&
+	return generator->width >= 64 && generator->height >= 64 &&
+			generator->damage_width <= generator->width &&
+			generator->damage_height <= generator->height &&
+			generator->damage_width >= 8 && generator->damage_height >= 1 &&
 			generator->window_count > 0
 		? 0
 		: -1;
@@ -345,7 +368,8 @@ static int parse(struct generator *generator, int argc, char *argv[]) {
 int main(int argc, char *argv[]) {
 	struct generator generator = {.width = 640, .height = 480, .window_count = 1};
 	if (parse(&generator, argc, argv) < 0) {
-		fputs("generator --size WxH [--damage WxH] [--windows N] [--frames N] [--rate HZ]\n",
+		fputs("generator --size WxH [--damage WxH] [--windows N] [--frames N] [--rate HZ]\n"
+		      "          [--move]\n",
 			stderr);
 		return 2;
 	}

@@ -72,10 +72,12 @@ class ByteCounter(threading.Thread):
 class Setup:
     """A sink, one way to it, and generators; a context manager that ends what it started."""
 
-    def __init__(self, width, height, damage, hold=False, count_bytes=False, count_copies=False):
+    def __init__(self, width, height, damage, hold=False, move=False, **count):
         self.width, self.height = width, height
         self.damage_width, self.damage_height = damage
-        self.hold, self.count_bytes, self.count_copies = hold, count_bytes, count_copies
+        self.hold, self.move = hold, move
+        self.count_bytes = count.get("bytes", False)
+        self.count_copies = count.get("copies", False)
         self.started, self.carriers, self.generators, self.counters = [], [], [], []
 
     def __enter__(self):
@@ -118,10 +120,7 @@ class Setup:
         return process
 
     def start_sink(self):
-        x = (self.width - self.damage_width) // 2
-        y = (self.height - self.damage_height) // 2
-        damage = f"{self.damage_width}x{self.damage_height}+{x}+{y}"
-        command = [SINK, "--damage", damage] + (["--hold"] if self.hold else [])
+        command = [SINK] + (["--hold"] if self.hold else [])
         self.sink = self.start(command, stdout=subprocess.PIPE)
         self.display = self.answer()["socket"]
 
@@ -145,6 +144,7 @@ class Setup:
         command = [GENERATOR, "--size", f"{self.width}x{self.height}", "--windows", str(windows)]
         command += ["--damage", f"{self.damage_width}x{self.damage_height}"]
         command += ["--frames", str(frames)] if frames else []
+        command += ["--move"] if self.move else []
         return command + (["--rate", str(rate)] if rate else [])
 
     def until(self, condition, what):

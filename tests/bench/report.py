@@ -73,7 +73,7 @@ def _print_scaling(rows):
         print(
             f"{row['windows']:>3} windows {row['guests']} guests: {row['fps']:7.0f} fps, "
             f"CPU {row['carrier_cpu_us']:.0f} µs, copied {_copied(row):.0f} bytes, "
-            f"channel {row['channel_bytes']:.0f} bytes, "
+            f"{row['wakeups']:.2f} wake-ups, "
             f"{_own_allocations(row):.2f} allocations"
         )
 

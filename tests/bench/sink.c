@@ -23,13 +23,20 @@
 struct sink {
 	struct wl_display *display;
 	bool hold;
-	int x, y, width, height; /* the damaged rectangle, where the stamp is */
 	uint64_t commits, frames, stale, torn, since;
 	uint32_t *samples; /* latencies, 100 ns */
 };
 
+#define DAMAGES_MAX 16
+
+struct rectangle {
+	int32_t x, y, width, height;
+};
+
 struct surface {
 	struct sink *sink;
+	struct rectangle damages[DAMAGES_MAX]; /* since the last commit */
+	size_t damage_count;
 	struct wl_resource *xdg_surface, *toplevel;
 	struct wl_resource *pending, *shown; /* buffers */
 	struct wl_listener pending_destroy, shown_destroy;
@@ -49,33 +56,46 @@ static void take_sample(struct sink *sink, const struct stamp *stamp, uint64_t n
 	sink->frames++;
 }
 
+/* The stamp at the begin of a damaged rectangle. False when there is none. */
+static bool read_stamp(struct wl_shm_buffer *buffer, const struct rectangle *at,
+	struct stamp *stamp, uint64_t *last) {
+	if (at->x < 0 || at->y < 0 || at->width < 8 || at->height < 1 ||
+		at->x > wl_shm_buffer_get_width(buffer) - at->width ||
+		at->y > wl_shm_buffer_get_height(buffer) - at->height) {
+		return false;
+	}
+	size_t stride = (size_t)wl_shm_buffer_get_stride(buffer);
+	const uint8_t *first = (const uint8_t *)wl_shm_buffer_get_data(buffer) +
+		(size_t)at->y * stride + (size_t)at->x * 4;
+	const uint8_t *end = first + (size_t)(at->height - 1) * stride + (size_t)at->width * 4;
+	memcpy(stamp, first, sizeof(*stamp));
+	memcpy(last, end - sizeof(*last), sizeof(*last));
+	return stamp->magic == STAMP_MAGIC;
+}
+
 static void look_at(struct surface *surface, struct wl_resource *buffer) {
 	struct sink *sink = surface->sink;
 	uint64_t now = stamp_now();
 	struct wl_shm_buffer *shm = wl_shm_buffer_get(buffer);
 	sink->commits++;
-	if (shm == NULL || wl_shm_buffer_get_width(shm) < sink->x + sink->width ||
-		wl_shm_buffer_get_height(shm) < sink->y + sink->height) {
+	if (shm == NULL) {
 		return;
 	}
-	size_t stride = (size_t)wl_shm_buffer_get_stride(shm);
-	struct stamp stamp;
-	uint64_t last;
+	bool fresh = false;
 	wl_shm_buffer_begin_access(shm);
-	const uint8_t *first = (const uint8_t *)wl_shm_buffer_get_data(shm) +
-		(size_t)sink->y * stride + (size_t)sink->x * 4;
-	const uint8_t *end =
-		first + (size_t)(sink->height - 1) * stride + (size_t)sink->width * 4;
-	memcpy(&stamp, first, sizeof(stamp));
-	memcpy(&last, end - sizeof(last), sizeof(last));
-	wl_shm_buffer_end_access(shm);
-	if (stamp.magic != STAMP_MAGIC || stamp.serial == surface->serial) {
-		sink->stale++;
-		return;
+	for (size_t i = 0; i < surface->damage_count && !fresh; i++) {
+		struct stamp stamp;
+		uint64_t last;
+		if (read_stamp(shm, &surface->damages[i], &stamp, &last) &&
+			stamp.serial != surface->serial) {
+			fresh = true;
+			sink->torn += last != stamp.serial;
+			surface->serial = stamp.serial;
+			take_sample(sink, &stamp, now);
+		}
 	}
-	sink->torn += last != stamp.serial;
-	surface->serial = stamp.serial;
-	take_sample(sink, &stamp, now);
+	wl_shm_buffer_end_access(shm);
+	sink->stale += !fresh;
 }
 
 static void forget_buffer(struct wl_resource **buffer, struct wl_listener *listener) {
@@ -160,6 +180,7 @@ static void surface_commit(struct wl_client *client, struct wl_resource *resourc
 	if (surface->attached) {
 		show(surface);
 	}
+	surface->damage_count = 0;
 	struct wl_resource *callback, *next;
 	wl_resource_for_each_safe(callback, next, &surface->pending_frames) {
 		wl_callback_send_done(callback, (uint32_t)(stamp_now() / 1000000));
@@ -167,8 +188,13 @@ static void surface_commit(struct wl_client *client, struct wl_resource *resourc
 	}
 }
 
-static void ignore_damage(struct wl_client *client, struct wl_resource *resource, int32_t x,
+static void surface_damage(struct wl_client *client, struct wl_resource *resource, int32_t x,
 	int32_t y, int32_t width, int32_t height) {
+	struct surface *surface = wl_resource_get_user_data(resource);
+	if (surface->damage_count < DAMAGES_MAX) {
+		surface->damages[surface->damage_count++] =
+			(struct rectangle){x, y, width, height};
+	}
 }
 
 static void ignore_region(
@@ -185,14 +211,14 @@ static void ignore_offset(
 static const struct wl_surface_interface surface_impl = {
 	.destroy = destroy_resource,
 	.attach = surface_attach,
-	.damage = ignore_damage,
+	.damage = surface_damage,
 	.frame = surface_frame,
 	.set_opaque_region = ignore_region,
 	.set_input_region = ignore_region,
 	.commit = surface_commit,
 	.set_buffer_transform = ignore_number,
 	.set_buffer_scale = ignore_number,
-	.damage_buffer = ignore_damage,
+	.damage_buffer = surface_damage,
 	.offset = ignore_offset,
 };
 
@@ -426,7 +452,6 @@ static int handle_stop(int number, void *data) {
 static int parse(struct sink *sink, int argc, char *argv[]) {
 	static const struct option options[] = {
 		{"hold", no_argument, NULL, 'h'},
-		{"damage", required_argument, NULL, 'd'},
 		{0},
 	};
 	int option;
@@ -435,21 +460,17 @@ static int parse(struct sink *sink, int argc, char *argv[]) {
 		case 'h':
 			sink->hold = true;
 			break;
-		case 'd':
-			sscanf(optarg, "%dx%d+%d+%d", &sink->width, &sink->height, &sink->x,
-				&sink->y);
-			break;
 		default:
 			return -1;
 		}
 	}
-	return sink->width >= 8 && sink->height >= 1 && sink->x >= 0 && sink->y >= 0 ? 0 : -1;
+	return optind == argc ? 0 : -1;
 }
 
 int main(int argc, char *argv[]) {
 	struct sink sink = {.since = stamp_now()};
 	if (parse(&sink, argc, argv) < 0) {
-		fputs("sink [--hold] --damage WxH+X+Y\n", stderr);
+		fputs("sink [--hold]\n", stderr);
 		return 2;
 	}
 	sink.samples = calloc(SAMPLES_MAX, sizeof(*sink.samples));
