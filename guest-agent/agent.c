@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include <wlr/util/log.h>
 
@@ -130,6 +131,7 @@ int agent_init(struct agent *agent, const struct portal_heap_address *address,
 		goto error_display;
 	}
 	agent->running = true;
+	sd_notify(0, "READY=1");
 	return 0;
 
 error_display:
