@@ -139,6 +139,9 @@ static struct content_slot *slot_create(struct agent *agent, const struct geomet
 		free(slot);
 		return NULL;
 	}
+	// All of it is about to be written. Where this fails the pages come one by one.
+	portal_heap_populate(
+		&agent->heap, slot->offset, (size_t)slot->stride * (size_t)slot->height);
 	pixman_region32_init_rect(
 		&slot->missing, 0, 0, (unsigned)slot->width, (unsigned)slot->height);
 	return slot;

@@ -5,6 +5,7 @@
 #include "link.h"
 #include <channel.h>
 #include <errno.h>
+#include <heap_alloc.h>
 #include <poll.h>
 #include <relay.h>
 #include <stdlib.h>
@@ -99,6 +100,29 @@ static void handle_signal(void *data, uint32_t launch, int32_t number) {
 	launch_signal(session, launch, number);
 }
 
+/* Left out when there is no room: they are asked for again, or change again. */
+static void send_stats(struct session *session) {
+	struct agent *agent = session->controller->base.agent;
+	size_t heap_used = portal_heap_alloc_get_used(agent->heap_alloc);
+	const struct portal_frame_stat stats[] = {
+		{.key = PORTAL_STAT_COMMITS, .value = agent->stats.commits_in},
+		{.key = PORTAL_STAT_FRAMES, .value = agent->stats.commits_out},
+		{.key = PORTAL_STAT_DAMAGED_PIXELS, .value = agent->stats.pixels_damaged},
+		{.key = PORTAL_STAT_COPIED_PIXELS, .value = agent->stats.pixels_copied},
+		{.key = PORTAL_STAT_HEAP_USED, .value = heap_used},
+	};
+	if (portal_channel_send_stats(
+		    session->channel, stats, sizeof(stats) / sizeof(stats[0])) == 0) {
+		session->heap_told = heap_used;
+	}
+}
+
+static void handle_stats(void *data, const struct portal_frame_stat *stats, size_t count) {
+	if (count == 0) {
+		send_stats(data);
+	}
+}
+
 static const struct portal_channel_handlers channel_handlers = {
 	.ready = handle_ready,
 	.closed = handle_closed,
@@ -109,6 +133,7 @@ static const struct portal_channel_handlers channel_handlers = {
 	.blob = handle_blob,
 	.launch = handle_launch,
 	.signal = handle_signal,
+	.stats = handle_stats,
 };
 
 /* The event loop */
@@ -146,6 +171,11 @@ static int handle_stream(int fd, uint32_t mask, void *data) {
 
 void session_flush(struct session *session) {
 	if (!session->closed) {
+		struct agent *agent = session->controller->base.agent;
+		if (session->ready &&
+			session->heap_told != portal_heap_alloc_get_used(agent->heap_alloc)) {
+			send_stats(session);
+		}
 		portal_channel_flush(session->channel);
 	}
 }

@@ -6,6 +6,7 @@
 #define GUEST_AGENT_SESSION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <wayland-server-core.h>
 
@@ -22,6 +23,7 @@ struct session {
 	bool closed; // destroyed when the loop is idle
 	uint32_t congested; // links whose sockets do not keep up
 	uint32_t next_connection;
+	size_t heap_told; // bytes in use, as the controller was told last
 	struct wl_list links; // link.link
 	struct wl_list link; // channel_controller.sessions
 };

@@ -199,6 +199,7 @@ int portal_channel_send_launched(
 int portal_channel_send_exited(
 	struct portal_channel *channel, uint32_t launch, int32_t status, int32_t signal);
 int portal_channel_send_signal(struct portal_channel *channel, uint32_t launch, int32_t signal);
+/* count 0 asks the guest for its counters */
 int portal_channel_send_stats(
 	struct portal_channel *channel, const struct portal_frame_stat *stats, size_t count);
 

@@ -155,7 +155,7 @@ struct portal_frame_pong {
 };
 static_assert(sizeof(struct portal_frame_pong) == 16, "pong");
 
-/* STATS: any number of these; unknown keys are skipped. Counters since the channel's begin. */
+/* STATS: any number of these; none asks the guest for them. Unknown keys are skipped. */
 struct portal_frame_stat {
 	uint32_t key; /* enum portal_stat */
 	uint32_t reserved;
@@ -163,18 +163,13 @@ struct portal_frame_stat {
 };
 static_assert(sizeof(struct portal_frame_stat) == 16, "stat");
 
+/* Counted since the agent's start. */
 enum portal_stat {
-	PORTAL_STAT_COMMITS = 1,	/* surface commits passed on */
-	PORTAL_STAT_COPIES = 2,		/* passes over pixels */
-	PORTAL_STAT_COPIED_BYTES = 3,	/* pixels copied */
-	PORTAL_STAT_DAMAGED_BYTES = 4,	/* pixels the applications damaged */
-	PORTAL_STAT_HEAP_USED = 5,	/* bytes */
-	PORTAL_STAT_HEAP_SIZE = 6,	/* bytes */
-	PORTAL_STAT_HEAP_FULL = 7,	/* times a frame waited for heap memory */
-	PORTAL_STAT_SUPERSEDED = 8,	/* buffers released unread */
-	PORTAL_STAT_SURFACES = 9,
-	PORTAL_STAT_CONNECTIONS = 10,
-	PORTAL_STAT_CATCH_UP_BYTES = 11, /* part of COPIED_BYTES: the other buffer's missed damage */
+	PORTAL_STAT_COMMITS = 1,	/* of the applications */
+	PORTAL_STAT_FRAMES = 2,		/* commits that were passed on */
+	PORTAL_STAT_DAMAGED_PIXELS = 3, /* passed on with them */
+	PORTAL_STAT_COPIED_PIXELS = 4,	/* into the heap: those, and what its other buffers missed */
+	PORTAL_STAT_HEAP_USED = 5,	/* bytes in use now */
 };
 
 enum portal_bye_reason {

@@ -28,7 +28,11 @@ struct bridge {
 	bool heap_mapped; /* heap is to be finished */
 	bool heap_ready; /* it is the one the agent speaks of */
 	uint8_t boot_id[16]; /* of this machine */
-	uint64_t heap_used; /* as the agent said last, bytes */
+	/* as the agent said last; numbers for people, nothing is decided by them */
+	struct bridge_stats {
+		uint64_t heap_used; /* bytes, at most the heap's size */
+		uint64_t frames, damaged_pixels, copied_pixels;
+	} stats;
 	sd_event_source *channel_source, *compositor_source, *retry_source, *throttle_source;
 	unsigned int retries;
 	int notify_fd; /* to say READY=1 to, or -1 */

@@ -153,14 +153,33 @@ static void handle_exited(void *data, uint32_t launch, int32_t status, int32_t s
 	bridge_control_changed(&bridge->control);
 }
 
+static void take_stat(struct bridge *bridge, uint32_t key, uint64_t untrusted_value) {
+	const uint64_t max = INT64_MAX; /* of a number in JSON */
+	uint64_t value = untrusted_value < max ? untrusted_value : max;
+	switch (key) {
+	case PORTAL_STAT_HEAP_USED:
+		if (value <= bridge->heap.header.size) {
+			bridge->stats.heap_used = value;
+		}
+		break;
+	case PORTAL_STAT_FRAMES:
+		bridge->stats.frames = value;
+		break;
+	case PORTAL_STAT_DAMAGED_PIXELS:
+		bridge->stats.damaged_pixels = value;
+		break;
+	case PORTAL_STAT_COPIED_PIXELS:
+		bridge->stats.copied_pixels = value;
+		break;
+	default:
+		break;
+	}
+}
+
 static void handle_stats(
 	void *data, const struct portal_frame_stat *untrusted_stats, size_t count) {
-	struct bridge *bridge = data;
 	for (size_t i = 0; i < count; i++) {
-		if (untrusted_stats[i].key == PORTAL_STAT_HEAP_USED &&
-			untrusted_stats[i].value <= bridge->heap.header.size) {
-			bridge->heap_used = untrusted_stats[i].value;
-		}
+		take_stat(data, untrusted_stats[i].key, untrusted_stats[i].value);
 	}
 }
 

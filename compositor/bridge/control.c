@@ -149,7 +149,13 @@ static int build_state(const struct bridge *bridge, sd_json_variant **reply) {
 		SD_JSON_BUILD_PAIR_CONDITION(
 			ready, "heapSize", SD_JSON_BUILD_UNSIGNED(bridge->heap.header.size)),
 		SD_JSON_BUILD_PAIR_CONDITION(
-			ready, "heapUsed", SD_JSON_BUILD_UNSIGNED(bridge->heap_used)),
+			ready, "heapUsed", SD_JSON_BUILD_UNSIGNED(bridge->stats.heap_used)),
+		SD_JSON_BUILD_PAIR_CONDITION(
+			ready, "frames", SD_JSON_BUILD_UNSIGNED(bridge->stats.frames)),
+		SD_JSON_BUILD_PAIR_CONDITION(ready, "damagedPixels",
+			SD_JSON_BUILD_UNSIGNED(bridge->stats.damaged_pixels)),
+		SD_JSON_BUILD_PAIR_CONDITION(ready, "copiedPixels",
+			SD_JSON_BUILD_UNSIGNED(bridge->stats.copied_pixels)),
 		SD_JSON_BUILD_PAIR_CONDITION(
 			ready, "software", SD_JSON_BUILD_STRING(peer ? peer->software : NULL)),
 		SD_JSON_BUILD_PAIR("bootId", SD_JSON_BUILD_ID128(own)),
@@ -177,6 +183,10 @@ static int handle_get_state(sd_varlink *link, sd_json_variant *parameters,
 	int result = sd_varlink_dispatch(link, parameters, NULL, NULL);
 	if (result != 0) {
 		return result;
+	}
+	if (bridge_is_ready(bridge)) {
+		/* The guest need not answer, so nobody waits for it: the next reply has what it says. */
+		(void)portal_channel_send_stats(bridge->channel, NULL, 0);
 	}
 	result = build_state(bridge, &reply);
 	if (result >= 0 && (flags & SD_VARLINK_METHOD_MORE)) {

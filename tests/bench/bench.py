@@ -27,12 +27,13 @@ def run(setup, seconds, windows=1, rate=0):
     setup.start_generator(windows=windows, rate=rate)
     setup.await_frames(WARM_UP * windows)
     pids, carriers = setup.measured(), setup.carrier_pids()
-    bytes_before = setup.channel_bytes()
-    copies_before = setup.copies()
+    own_before = setup.own_counts() if setup.count_copies else None
+    bytes_before, copies_before = setup.channel_bytes(), setup.copies()
     before, carriers_before = Usage(pids), Usage(carriers)
     setup.reset()
     time.sleep(seconds)  # the length of the measurement
     figures = setup.report()
+    copies, channel_bytes = setup.copies(), setup.channel_bytes()
     after, carriers_after = Usage(pids), Usage(carriers)
     setup.check()
     frames = max(figures["frames"], 1)
@@ -45,10 +46,12 @@ def run(setup, seconds, windows=1, rate=0):
     figures["private_kib"] = carriers_after.private
     figures["shared_kib"] = carriers_after.shared
     if setup.count_bytes:
-        figures["channel_bytes"] = (setup.channel_bytes() - bytes_before) / frames
+        figures["channel_bytes"] = (channel_bytes - bytes_before) / frames
     if setup.count_copies:
-        for name, count in setup.copies().items():
+        for name, count in copies.items():
             figures[name] = (count - copies_before[name]) / frames
+        _, damaged, copied = (now - then for now, then in zip(setup.own_counts(), own_before))
+        figures["own_copied_ratio"] = copied / max(damaged, 1)
     return figures
 
 

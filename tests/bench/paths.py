@@ -245,6 +245,19 @@ class Portal(Setup):
         )
         self.agents.append(self.await_display(runtime))
 
+    def own_counts(self):
+        """Portal's own counters, frames and pixels. A reply has what the agent said to the call
+        before."""
+        socket_path = self.path("portal/bridge-bench0.varlink")
+        for _ in range(3):
+            reply = subprocess.run(
+                ["varlinkctl", "call", "-j", socket_path, "org.portal.Bridge.GetState", "{}"],
+                check=True,
+                capture_output=True,
+            )
+        state = json.loads(reply.stdout)
+        return [state["frames"], state["damagedPixels"], state["copiedPixels"]]
+
     def await_display(self, runtime):
         """The agent's socket, made once the controller has said what it offers."""
         found = []

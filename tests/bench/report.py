@@ -50,6 +50,7 @@ def _print_counted(rows):
         text = f"{head} channel {row['channel_bytes']:10.0f} ({row['channel_bytes'] / damaged:.4f})"
         if "agent_copied_bytes" in row:
             text += f"  copied {_copied(row) / damaged:.3f} of the damage"
+            text += f" (by its own count {row['own_copied_ratio']:.3f})"
             for name in ["agent", "bridge"]:
                 own, others = row[f"{name}_own_allocations"], row[f"{name}_allocations"]
                 text += f", {name} {own:.2f} allocations (its libraries {others:.2f})"

@@ -68,7 +68,7 @@ static void every_frame_arrives_as_it_was_sent(void **state) {
 	assert_int_equal(portal_channel_send_pipe_close(guest, 5), 0);
 	assert_int_equal(portal_channel_send_launched(guest, 1, 1234, 0), 0);
 	assert_int_equal(portal_channel_send_exited(guest, 1, 3, 15), 0);
-	const struct portal_frame_stat stats[] = {{.key = PORTAL_STAT_COPIES, .value = 17},
+	const struct portal_frame_stat stats[] = {{.key = PORTAL_STAT_FRAMES, .value = 17},
 		{.key = 4711, .value = 2}};
 	assert_int_equal(portal_channel_send_stats(guest, stats, 2), 0);
 	assert_int_equal(portal_channel_send_disconnect(guest, 3, "gone"), 0);
