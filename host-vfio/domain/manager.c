@@ -98,9 +98,12 @@ struct domain_manager *domain_manager_create(const char *uri, sd_event *loop,
 		return NULL;
 	}
 	if (handler != NULL) {
+		/* libvirt's own macro casts from one function type to another, which clang refuses;
+		 * void (*)(void) is the type that C compilers take for "any function". */
+		virConnectDomainEventGenericCallback callback =
+			(virConnectDomainEventGenericCallback)(void (*)(void))handle_lifecycle;
 		manager->callback = virConnectDomainEventRegisterAny(manager->connection, NULL,
-			VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(handle_lifecycle),
-			manager, NULL);
+			VIR_DOMAIN_EVENT_ID_LIFECYCLE, callback, manager, NULL);
 		if (manager->callback < 0) {
 			fail(error);
 			domain_manager_destroy(manager);
