@@ -65,8 +65,8 @@ static enum bridge_status run_child(const struct bridge_options *options, int co
 		attempt->untrusted_message, sizeof(attempt->untrusted_message));
 }
 
-/* The child's status; it ends by SIGTERM, which is passed on, with BRIDGE_DONE. */
-static enum bridge_status wait_for(pid_t child) {
+/* The child's status; SIGTERM and SIGINT are passed on to it as SIGTERM. */
+static enum bridge_status wait_for(pid_t child, const char *label) {
 	int status;
 	while (waitpid(child, &status, 0) < 0) {
 		if (errno != EINTR) {
@@ -74,16 +74,18 @@ static enum bridge_status wait_for(pid_t child) {
 		}
 		kill(child, SIGTERM);
 	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : BRIDGE_LOST;
-}
-
-static enum bridge_status run_waiting(const struct bridge_options *options, int control_fd) {
-	struct attempt *attempt = mmap(
-		NULL, sizeof(*attempt), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (attempt == MAP_FAILED) {
-		perror("portal-bridge");
+	if (WIFSIGNALED(status)) {
+		struct bridge_log log;
+		bridge_log_init(&log, label);
+		bridge_log(&log, LOG_ERR, "ended by %s", strsignal(WTERMSIG(status)));
 		return BRIDGE_FAILURE;
 	}
+	return WEXITSTATUS(status);
+}
+
+/* One attempt, or with --wait as many as it takes. */
+static enum bridge_status run_attempts(
+	const struct bridge_options *options, int control_fd, struct attempt *attempt) {
 	char message[PORTAL_BYE_TEXT_MAX + 1] = "";
 	enum bridge_status status = BRIDGE_DONE;
 	watch_signals();
@@ -91,21 +93,19 @@ static enum bridge_status run_waiting(const struct bridge_options *options, int 
 		pid_t child = fork();
 		if (child < 0) {
 			perror("portal-bridge");
-			status = BRIDGE_FAILURE;
-			break;
+			return BRIDGE_FAILURE;
 		}
 		if (child == 0) {
 			exit(run_child(options, control_fd, status, message, attempt));
 		}
-		status = wait_for(child);
-		if (!is_passing(status)) {
-			break;
+		status = wait_for(child, options->label);
+		if (!options->wait || !is_passing(status)) {
+			return status;
 		}
 		copy_message(message, sizeof(message), attempt);
 		nanosleep(&(struct timespec){.tv_nsec = RESTART_NS}, NULL);
 	}
-	munmap(attempt, sizeof(*attempt));
-	return stop_signal != 0 ? BRIDGE_DONE : status;
+	return BRIDGE_DONE;
 }
 
 int main(int argc, char **argv) {
@@ -119,12 +119,14 @@ int main(int argc, char **argv) {
 	if (control_fd < 0) {
 		return BRIDGE_FAILURE;
 	}
-	if (options.wait) {
-		status = run_waiting(&options, control_fd);
+	struct attempt *attempt = mmap(
+		NULL, sizeof(*attempt), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (attempt == MAP_FAILED) {
+		perror("portal-bridge");
+		status = BRIDGE_FAILURE;
 	} else {
-		char message[PORTAL_BYE_TEXT_MAX + 1];
-		status =
-			bridge_run(&options, control_fd, BRIDGE_DONE, "", message, sizeof(message));
+		status = run_attempts(&options, control_fd, attempt);
+		munmap(attempt, sizeof(*attempt));
 	}
 	if (made) {
 		bridge_control_unlink(options.vm);

@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct model {
 	uint8_t *heap; /* HEAP_BASE + HEAP_SIZE bytes: a sanitizer watches its ends */
+	uint32_t pools[IDS]; /* sizes, by the pool's id */
 	bool used[IDS]; /* as libwayland-server's map has them: from create to delete_id */
 	uint32_t next_id;
 };
@@ -29,13 +30,30 @@ static uint32_t word_at(const uint8_t *message, size_t index) {
 }
 
 /* What a compositor would do with a buffer: reach its first and its last byte. */
-static void read_buffer(const struct model *model, const uint8_t *message) {
+static void read_buffer(const struct model *model, uint32_t pool, const uint8_t *message) {
 	int64_t offset = (int32_t)word_at(message, 1), height = (int32_t)word_at(message, 3);
 	int64_t stride = (int32_t)word_at(message, 4);
 	volatile uint8_t sink = model->heap[offset];
 	sink = model->heap[offset + stride * height - 1];
 	(void)sink;
 	assert(offset >= HEAP_BASE);
+	assert(pool >= IDS || offset + stride * height <= model->pools[pool]);
+}
+
+/* wl_shm's requests, as libwayland understands them. */
+static void check_shm(
+	struct model *model, const struct portal_wire_info *info, const uint8_t *message) {
+	uint32_t id = word_at(message, 0);
+	if (info->interface == PORTAL_WIRE_WL_SHM) {
+		if (info->opcode == PORTAL_REQUEST_WL_SHM_CREATE_POOL && id < IDS) {
+			model->pools[id] = word_at(message, 1);
+		}
+	} else if (info->opcode == PORTAL_REQUEST_WL_SHM_POOL_RESIZE && info->object < IDS) {
+		assert(word_at(message, 0) >= model->pools[info->object]);
+		model->pools[info->object] = word_at(message, 0);
+	} else if (info->opcode == PORTAL_REQUEST_WL_SHM_POOL_CREATE_BUFFER) {
+		read_buffer(model, info->object, message);
+	}
 }
 
 /* wl_map_reserve_new() of libwayland's server. */
@@ -81,9 +99,9 @@ static void check_passed(struct model *model, const struct portal_wire_info *inf
 	assert(info->opcode < (event ? interface->n_events : interface->n_requests));
 	check_args(model, &(event ? interface->events : interface->requests)[info->opcode], event,
 		message, size);
-	if (!event && info->interface == PORTAL_WIRE_WL_SHM_POOL &&
-		info->opcode == PORTAL_REQUEST_WL_SHM_POOL_CREATE_BUFFER) {
-		read_buffer(model, message);
+	if (!event && (info->interface == PORTAL_WIRE_WL_SHM ||
+			      info->interface == PORTAL_WIRE_WL_SHM_POOL)) {
+		check_shm(model, info, message);
 	}
 	if (event && info->interface == PORTAL_WIRE_WL_DISPLAY &&
 		info->opcode == PORTAL_EVENT_WL_DISPLAY_DELETE_ID && word_at(message, 0) < IDS) {

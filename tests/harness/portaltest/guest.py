@@ -5,7 +5,7 @@ import socket
 
 from . import programs
 from .deadline import Timeout, until
-from .process import descriptor_list, descriptors
+from .process import children, descriptor_list, descriptors
 
 
 class Native:
@@ -133,6 +133,11 @@ class Bridged(Agent):
     def processes(self):
         # In the order in which they are stopped.
         return [self.bridge, self.agent]
+
+    def descriptors(self):
+        # The bridge's own process only waits for the confined one.
+        (confined,) = children(self.bridge.pid)
+        return {**super().descriptors(), "confined": descriptors(confined)}
 
 
 KINDS = {"agent": Agent, "bridge": Bridged}

@@ -134,6 +134,15 @@ def descriptors(pid):
         return None
 
 
+def children(pid):
+    """A process's children, such as the confined one that a bridge runs in."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(child) for child in file.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def descriptor_list(pid):
     """What those descriptors are, for a failure message."""
     found = []

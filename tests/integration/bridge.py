@@ -1,0 +1,228 @@
+"""The bridge between one guest and the compositor: what it lets through, what ends it, and how.
+
+bridge.py COMPOSITOR GUEST [TEST...]; GUEST is always bridge.
+"""
+
+import json
+import os
+import re
+import sys
+
+from portaltest import case, guest, programs
+from portaltest.deadline import until
+from portaltest.process import children
+
+# Exit statuses, portal-bridge(1).
+DONE, COMPOSITOR, LOST, VIOLATION = 0, 3, 5, 6
+
+
+def control(session, name):
+    return f"unix:{session.runtime}/portal/bridge-{name}.varlink"
+
+
+def call(session, name, method, parameters="{}", more=False):
+    """A call on the bridge's control socket; what it answers, one object a reply."""
+    flags = ["--more"] if more else []
+    lines = session.run(
+        "varlinkctl",
+        ["varlinkctl", "-j", *flags, "call", control(session, name), method, parameters],
+    )
+    # A sequence of texts, each after a record separator (RFC 7464).
+    return [json.loads(line.strip("\x1e")) for line in lines if line.strip("\x1e")]
+
+
+def start_guest(session, compositor, name="guest"):
+    """A guest whose bridge has met its agent."""
+    inside = guest.Bridged(session, compositor, name)
+    until(f"{name} to be ready", lambda: "is ready;" in inside.bridge.log(), interval=0.05)
+    return inside
+
+
+class Hostile:
+    """A guest that does not keep the rules, and the bridge that has to deal with it."""
+
+    def __init__(self, session, compositor, what, arguments=()):
+        path = os.path.join(session.directory, f"hostile-{what}")
+        self.guest = session.start(
+            "test-hostile", [programs.built("tests/wire/test-hostile"), path, what]
+        )
+        self.guest.expect("listening")
+        self.bridge = session.start(
+            "portal-bridge-evil",
+            [programs.BRIDGE, "--vm", "evil", "--transport", f"unix:{path}", "--heap", "memfd:",
+             *arguments],
+            compositor.env,
+        )
+        self.guest.expect("acted")
+
+
+VIOLATIONS = {
+    "half-message": "a frame does not hold whole Wayland messages",
+    "no-object": "request 0 to object 1234: there is none",
+    "id-gap": "wl_display#1.sync: id 12 is not the next or a free one",
+    "bind-hidden": "wl_registry#2.bind: global 7777 was not offered",
+    "big-pool": r"wl_shm#4.create_pool: a pool of 2147483647 bytes in a heap of \d+",
+    "buffer-outside": "wl_shm_pool#5.create_buffer: the buffer ends at 4100, its pool at 4096",
+    "no-descriptor": "a descriptor is missing",
+    "blob": "a descriptor that no message carries",
+    "other-connection": "a frame is for connection 99, which is not there",
+    "connect-twice": "connection 1 is there already",
+    "too-many-connections": "more than 64 connections were refused and not given up",
+}
+
+
+def a_guest_that_breaks_a_rule_loses_its_channel_with_one_line(compositor_kind, kind):
+    with case.desktop("bridge-violations", compositor_kind) as (session, compositor):
+        good = start_guest(session, compositor, "good")
+        client = good.start("test-client", [programs.TEST_CLIENT, "scale"])
+        client.expect("ready.*")
+        for what, reason in VIOLATIONS.items():
+            hostile = Hostile(session, compositor, what)
+            assert hostile.bridge.wait_exit() == VIOLATION, hostile.bridge.details()
+            hostile.guest.expect(f"closed protocol violation: {reason}")
+            assert hostile.guest.wait_exit() == 0
+            lines = [line for line in hostile.bridge.log().splitlines() if "broke" in line]
+            pattern = rf"portal-bridge\[evil\]: the guest broke the protocol: {reason}"
+            assert len(lines) == 1 and re.fullmatch(pattern, lines[0]), hostile.bridge.log()
+            os.truncate(hostile.bridge.log_path, 0)
+        # Nobody else has noticed.
+        client.send("next")
+        while client.expect(r"(ready|end).*").group(1) != "end":
+            client.send("next")
+        assert client.wait_exit() == 0, client.details()
+        assert good.bridge.alive() and good.agent.alive()
+        good.stop()
+
+
+def a_guest_over_its_quota_loses_that_connection_only(compositor_kind, kind):
+    with case.desktop("bridge-quota", compositor_kind) as (session, compositor):
+        hostile = Hostile(session, compositor, "hoard")
+        hostile.guest.expect(
+            r"disconnected 1 wl_compositor#3.create_surface: the guest has its quota of \d+ surfaces"
+        )
+        state = call(session, "evil", "org.portal.Bridge.GetState")[0]
+        assert state["state"] == "ready", state
+        assert hostile.bridge.stop() == DONE, hostile.bridge.details()
+        hostile.guest.expect("closed .*")
+
+
+def the_compositors_error_ends_that_connection_only(compositor_kind, kind):
+    with case.desktop("bridge-error", compositor_kind) as (session, compositor):
+        hostile = Hostile(session, compositor, "protocol-error")
+        hostile.guest.expect("disconnected 1 closed")
+        assert hostile.bridge.alive()
+        assert hostile.bridge.stop() == DONE, hostile.bridge.details()
+        hostile.guest.expect("closed .*")
+
+
+def the_bridge_is_confined_before_it_hears_the_guest(compositor_kind, kind):
+    with case.desktop("bridge-sandbox", compositor_kind) as (session, compositor):
+        inside = start_guest(session, compositor)
+        (confined,) = children(inside.bridge.pid)
+        with open(f"/proc/{confined}/status", encoding="ascii") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        assert status["Seccomp"] == "2", status
+        assert status["NoNewPrivs"] == "1", status
+        assert "sandbox" not in inside.bridge.log(), inside.bridge.log()
+        inside.stop()
+
+
+def programs_are_launched_in_the_guest(compositor_kind, kind):
+    with case.desktop("bridge-launch", compositor_kind) as (session, compositor):
+        inside = start_guest(session, compositor)
+        launch = {"argv": ["sh", "-c", 'echo "$WORD"; exit 7'], "environment": ["WORD=x"]}
+        started, exited = call(
+            session, "guest", "org.portal.Bridge.Launch", json.dumps(launch), more=True
+        )
+        assert started["event"] == "started" and started["pid"] > 0, started
+        assert exited["event"] == "exited" and exited["status"] == 7, exited
+        launch = {"argv": ["sleep", "1000"]}
+        (sleeping,) = call(session, "guest", "org.portal.Bridge.Launch", json.dumps(launch))
+        assert call(session, "guest", "org.portal.Bridge.GetState")[0]["programs"] == 1
+        signal = {"launch": sleeping["launch"], "signal": 15}
+        call(session, "guest", "org.portal.Bridge.Signal", json.dumps(signal))
+        until(
+            "the program to end",
+            lambda: call(session, "guest", "org.portal.Bridge.GetState")[0]["programs"] == 0,
+            interval=0.1,
+        )
+        inside.stop()
+
+
+def the_bridge_ends_with_the_agent(compositor_kind, kind):
+    with case.desktop("bridge-agent-gone", compositor_kind) as (session, compositor):
+        inside = start_guest(session, compositor)
+        inside.agent.kill()
+        assert inside.bridge.wait_exit() == LOST, inside.bridge.details()
+        assert not os.path.exists(f"{session.runtime}/portal/bridge-guest.varlink")
+
+
+def the_bridge_ends_with_the_compositor(compositor_kind, kind):
+    session_failed = True
+    session = case.Session("bridge-compositor-gone", case.results_directory("bridge"))
+    try:
+        compositor = case.COMPOSITORS[compositor_kind](session)
+        inside = start_guest(session, compositor)
+        compositor.stop()
+        assert inside.bridge.wait_exit() == COMPOSITOR, inside.bridge.details()
+        # The guest's side lives on.
+        assert inside.agent.alive()
+        assert inside.agent.stop() == 0, inside.agent.details()
+        session_failed = False
+    finally:
+        session.finish(session_failed)
+
+
+def a_bridge_that_waits_finds_an_agent_that_comes_late(compositor_kind, kind):
+    with case.desktop("bridge-wait", compositor_kind) as (session, compositor):
+        path = os.path.join(session.directory, "late")
+        bridge = session.start(
+            "portal-bridge-late",
+            [programs.BRIDGE, "--vm", "late", "--transport", f"unix:{path}", "--heap", "memfd:",
+             "--wait"],
+            compositor.env,
+        )
+        until(
+            "the bridge to wait",
+            lambda: "waiting: " in bridge.log(),
+            interval=0.05,
+        )
+        state = call(session, "late", "org.portal.Bridge.GetState")[0]
+        assert (state["state"], state["problem"]) == ("waiting", "unreachable"), state
+        for _ in range(2):  # and another one, when the first has gone
+            agent = session.start(
+                "portal-agent-late",
+                [programs.AGENT, "--name", "late", "--listen", f"unix:{path}", "--heap",
+                 "memfd:64M"],
+            )
+            until(
+                "the bridge to be ready",
+                lambda: "waiting"
+                not in call(session, "late", "org.portal.Bridge.GetState")[0]["state"],
+                interval=0.1,
+            )
+            agent.kill()
+        assert bridge.stop() == DONE, bridge.details()
+        for name in os.listdir(session.runtime):  # what the killed agents left
+            if name.startswith("wayland-") and not name.startswith(compositor.display):
+                os.unlink(os.path.join(session.runtime, name))
+
+
+TESTS = [
+    a_guest_that_breaks_a_rule_loses_its_channel_with_one_line,
+    a_guest_over_its_quota_loses_that_connection_only,
+    the_compositors_error_ends_that_connection_only,
+    the_bridge_is_confined_before_it_hears_the_guest,
+    programs_are_launched_in_the_guest,
+    the_bridge_ends_with_the_agent,
+    the_bridge_ends_with_the_compositor,
+    a_bridge_that_waits_finds_an_agent_that_comes_late,
+]
+
+
+def main():
+    compositor_kind, kind, *wanted = sys.argv[1:]
+    case.main(compositor_kind, kind, TESTS, wanted)
+
+
+main()

@@ -1,0 +1,273 @@
+/*
+ * A guest that does not keep the rules, for tests of the bridge: agent's side of the channel,
+ * spoken by hand. test-hostile SOCKET WHAT listens at unix:SOCKET, prints "listening", "ready" once
+ * the bridge is there, does WHAT on connection 1, and prints what becomes of it: "disconnected ID
+ * REASON" for a connection, "closed REASON" for the channel, after which it exits.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "heap.h"
+#include "message.h"
+#include "wire-tables.h"
+
+#define CONNECTION 1
+#define HEAP_BYTES (8 << 20)
+
+enum { ID_REGISTRY = 2, ID_COMPOSITOR, ID_SHM, ID_FREE };
+
+struct guest {
+	struct portal_channel *channel;
+	struct portal_heap heap;
+	struct message message;
+	uint32_t compositor_name, shm_name;
+	void (*act)(struct guest *guest); /* once the globals are known */
+	bool acted, closed;
+};
+
+static void send_messages(struct guest *guest) {
+	if (guest->message.size > 0) {
+		portal_channel_send_wayland(
+			guest->channel, CONNECTION, guest->message.data, guest->message.size);
+		guest->message.size = 0;
+	}
+}
+
+static void make_pool(struct guest *guest, int32_t size) {
+	send_messages(guest);
+	portal_channel_send_heap(guest->channel, CONNECTION);
+	message_add(
+		&guest->message, ID_SHM, PORTAL_REQUEST_WL_SHM_CREATE_POOL, "ni", ID_FREE, size);
+}
+
+static void act_nothing(struct guest *guest) {
+}
+
+static void act_half_message(struct guest *guest) {
+	message_add(&guest->message, 1, PORTAL_REQUEST_WL_DISPLAY_SYNC, "n", ID_FREE);
+	guest->message.size -= 4;
+}
+
+static void act_no_object(struct guest *guest) {
+	message_add(&guest->message, 1234, 0, "");
+}
+
+static void act_id_gap(struct guest *guest) {
+	message_add(&guest->message, 1, PORTAL_REQUEST_WL_DISPLAY_SYNC, "n", ID_FREE + 7);
+}
+
+static void act_bind_hidden(struct guest *guest) {
+	message_add(&guest->message, ID_REGISTRY, PORTAL_REQUEST_WL_REGISTRY_BIND, "usun", 7777,
+		"zwlr_screencopy_manager_v1", 3, ID_FREE);
+}
+
+static void act_big_pool(struct guest *guest) {
+	make_pool(guest, INT32_MAX);
+}
+
+static void act_buffer_outside(struct guest *guest) {
+	make_pool(guest, 4096);
+	message_add(&guest->message, ID_FREE, PORTAL_REQUEST_WL_SHM_POOL_CREATE_BUFFER, "niiiiu",
+		ID_FREE + 1, 4092, 2, 1, 8, 0);
+}
+
+static void act_no_descriptor(struct guest *guest) {
+	message_add(
+		&guest->message, ID_SHM, PORTAL_REQUEST_WL_SHM_CREATE_POOL, "ni", ID_FREE, 4096);
+}
+
+static void act_blob(struct guest *guest) {
+	portal_channel_send_blob(guest->channel, CONNECTION, "evil", 4);
+}
+
+static void act_other_connection(struct guest *guest) {
+	portal_channel_send_wayland(guest->channel, 99, "12345678", 8);
+}
+
+static void act_connect_twice(struct guest *guest) {
+	portal_channel_send_connect(guest->channel, CONNECTION, "again");
+}
+
+static void act_too_many_connections(struct guest *guest) {
+	for (uint32_t id = 2; id < 300; id++) {
+		portal_channel_send_connect(guest->channel, id, "many");
+	}
+}
+
+/* Objects beyond the quota: this connection is cut, the channel stays. */
+static void act_hoard(struct guest *guest) {
+	for (uint32_t i = 0; i < 9000; i++) {
+		message_add(&guest->message, ID_COMPOSITOR, 0, "n", ID_FREE + i);
+		if (guest->message.size > 4000) {
+			send_messages(guest);
+		}
+	}
+}
+
+/* What the compositor itself ends a client for: a surface with two roles is left to it. */
+static void act_protocol_error(struct guest *guest) {
+	make_pool(guest, 4096);
+	message_add(&guest->message, ID_FREE, PORTAL_REQUEST_WL_SHM_POOL_CREATE_BUFFER, "niiiiu",
+		ID_FREE + 1, 0, 2, 2, 8, 0);
+	message_add(&guest->message, ID_COMPOSITOR, 0, "n", ID_FREE + 2);
+	message_add(
+		&guest->message, ID_FREE + 2, PORTAL_REQUEST_WL_SURFACE_SET_BUFFER_SCALE, "i", -3);
+}
+
+static const struct {
+	const char *name;
+	void (*act)(struct guest *guest);
+} acts[] = {
+	{"nothing", act_nothing},
+	{"half-message", act_half_message},
+	{"no-object", act_no_object},
+	{"id-gap", act_id_gap},
+	{"bind-hidden", act_bind_hidden},
+	{"big-pool", act_big_pool},
+	{"buffer-outside", act_buffer_outside},
+	{"no-descriptor", act_no_descriptor},
+	{"blob", act_blob},
+	{"other-connection", act_other_connection},
+	{"connect-twice", act_connect_twice},
+	{"too-many-connections", act_too_many_connections},
+	{"hoard", act_hoard},
+	{"protocol-error", act_protocol_error},
+};
+
+static void handle_ready(void *data, const struct portal_hello *peer, int heap_fd) {
+	struct guest *guest = data;
+	puts("ready");
+	portal_channel_send_connect(guest->channel, CONNECTION, "hostile");
+	message_add(&guest->message, 1, PORTAL_REQUEST_WL_DISPLAY_GET_REGISTRY, "n", ID_REGISTRY);
+	send_messages(guest);
+}
+
+static void handle_closed(void *data, const struct portal_channel_end *end) {
+	struct guest *guest = data;
+	printf("closed %s: %s\n", portal_bye_reason_name(end->reason), end->text);
+	guest->closed = true;
+}
+
+static void handle_disconnect(void *data, uint32_t connection, const char *reason) {
+	struct guest *guest = data;
+	printf("disconnected %u %s\n", connection, reason);
+	portal_channel_send_disconnect(guest->channel, connection, "");
+}
+
+/* wl_registry.global of the two that are needed. */
+static void note_global(struct guest *guest, const uint8_t *event) {
+	uint32_t name;
+	memcpy(&name, event + 8, 4);
+	const char *interface = (const char *)event + 16;
+	if (strcmp(interface, "wl_compositor") == 0) {
+		guest->compositor_name = name;
+	} else if (strcmp(interface, "wl_shm") == 0) {
+		guest->shm_name = name;
+	}
+}
+
+static void act(struct guest *guest) {
+	guest->acted = true;
+	message_add(&guest->message, ID_REGISTRY, PORTAL_REQUEST_WL_REGISTRY_BIND, "usun",
+		guest->compositor_name, "wl_compositor", 4, ID_COMPOSITOR);
+	message_add(&guest->message, ID_REGISTRY, PORTAL_REQUEST_WL_REGISTRY_BIND, "usun",
+		guest->shm_name, "wl_shm", 1, ID_SHM);
+	send_messages(guest);
+	guest->act(guest);
+	send_messages(guest);
+	puts("acted");
+}
+
+static void handle_wayland(void *data, uint32_t connection, const void *messages, size_t size) {
+	struct guest *guest = data;
+	const uint8_t *at = messages, *end = at + size;
+	while (at < end) {
+		uint32_t object, word;
+		memcpy(&object, at, 4);
+		memcpy(&word, at + 4, 4);
+		if (object == ID_REGISTRY && (word & 0xffff) == PORTAL_EVENT_WL_REGISTRY_GLOBAL) {
+			note_global(guest, at);
+		}
+		at += word >> 16;
+	}
+	if (!guest->acted && guest->compositor_name != 0 && guest->shm_name != 0) {
+		act(guest);
+	}
+}
+
+static const struct portal_channel_handlers handlers = {
+	.ready = handle_ready,
+	.closed = handle_closed,
+	.disconnect = handle_disconnect,
+	.wayland = handle_wayland,
+};
+
+static struct portal_transport *await_bridge(const char *path) {
+	struct portal_transport_address address = {.kind = PORTAL_TRANSPORT_UNIX};
+	snprintf(address.path, sizeof(address.path), "%s", path);
+	struct portal_transport_listener *listener = portal_transport_listen(&address);
+	if (!listener) {
+		return NULL;
+	}
+	puts("listening");
+	struct pollfd pollfd = {portal_transport_listener_get_fd(listener), POLLIN, 0};
+	poll(&pollfd, 1, -1);
+	struct portal_transport *transport = portal_transport_accept(listener);
+	portal_transport_listener_destroy(listener);
+	return transport;
+}
+
+static void run(struct guest *guest) {
+	while (!guest->closed) {
+		struct pollfd pollfd = {
+			portal_channel_get_fd(guest->channel),
+			portal_channel_get_events(guest->channel),
+			0,
+		};
+		poll(&pollfd, 1, -1);
+		if (portal_channel_dispatch(guest->channel, pollfd.revents) < 0) {
+			break;
+		}
+		portal_channel_flush(guest->channel);
+	}
+}
+
+int main(int argc, char *argv[]) {
+	static struct guest guest;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; argc == 3 && i < sizeof(acts) / sizeof(acts[0]); i++) {
+		if (strcmp(argv[2], acts[i].name) == 0) {
+			guest.act = acts[i].act;
+		}
+	}
+	struct portal_heap_address address = {.kind = PORTAL_HEAP_MEMFD, .size = HEAP_BYTES};
+	if (!guest.act || portal_heap_create(&guest.heap, &address, NULL) < 0) {
+		fprintf(stderr, "usage: test-hostile SOCKET WHAT\n");
+		return 2;
+	}
+	struct portal_transport *transport = await_bridge(argv[1]);
+	struct portal_channel_options options = {
+		.role = PORTAL_ROLE_GUEST,
+		.name = "hostile",
+		.software = "test-hostile",
+		.features = PORTAL_FEATURE_SHARED_HEAP,
+		.heap = {.size = guest.heap.header.size, .kind = PORTAL_HEAP_MEMFD},
+		.heap_fd = guest.heap.fd,
+		.queue_size = 4 << 20,
+	};
+	memcpy(options.heap.id, guest.heap.header.id, sizeof(options.heap.id));
+	guest.channel =
+		transport ? portal_channel_create(transport, &options, &handlers, &guest) : NULL;
+	if (!guest.channel) {
+		perror("test-hostile");
+		return 1;
+	}
+	run(&guest);
+	portal_channel_destroy(guest.channel);
+	portal_heap_finish(&guest.heap);
+	return 0;
+}
