@@ -93,7 +93,12 @@ class Session:
                 problems.append(f"left running: {pid} {command}")
                 os.kill(pid, 9)
             problems += self._sanitizer_findings()
-            left = [name for _, _, names in os.walk(self.runtime) for name in names]
+            left = [
+                name
+                for directory, _, names in os.walk(self.runtime)
+                for name in names
+                if not directory.endswith("/dconf")  # an application's own affair
+            ]
             # A bridge has given up the right to remove its socket; the next one replaces it.
             left = [name for name in left if not re.fullmatch(r"bridge-.*\.varlink", name)]
             if left and not failed:
