@@ -119,10 +119,10 @@ def foot_follows_every_size(desk):
     desk.windows.steer("restore", window)
     while desk.read_line(fd, "the size from before") != "10 40\n":
         pass
-    os.close(fd)
     desk.windows.steer("close", window)
     desk.windows.expect_closed(window)
     foot.wait_exit()
+    os.close(fd)
 
 
 def shown(program, app_id, colours=8):
