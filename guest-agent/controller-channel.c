@@ -12,8 +12,20 @@
 #include <systemd/sd-daemon.h>
 #include <wlr/util/log.h>
 
-// Connections that have not proven themselves; whoever floods a socket only keeps out others.
+// Connections, most of which have not proven themselves yet.
 #define SESSIONS_MAX 8
+
+/* Whoever connects and says nothing must not keep out the one that has the key. */
+static void drop_oldest(struct channel_controller *controller) {
+	struct session *session;
+	wl_list_for_each_reverse(session, &controller->sessions, link) {
+		if (!session->ready && !session->closed) {
+			portal_channel_fail(session->channel, PORTAL_BYE_QUOTA,
+				"too many connections without a greeting");
+			return;
+		}
+	}
+}
 
 static int handle_connection(int fd, uint32_t mask, void *data) {
 	struct channel_controller *controller = data;
@@ -26,8 +38,7 @@ static int handle_connection(int fd, uint32_t mask, void *data) {
 		return 0;
 	}
 	if (wl_list_length(&controller->sessions) >= SESSIONS_MAX) {
-		portal_transport_destroy(transport);
-		return 0;
+		drop_oldest(controller);
 	}
 	if (session_create(controller, transport) == NULL) {
 		wlr_log_errno(WLR_ERROR, "cannot greet a controller");

@@ -30,6 +30,7 @@ struct channel_preamble {
 static_assert(sizeof(struct channel_preamble) == 16, "preamble");
 
 struct clock_sample {
+	uint64_t taken; /* this end's clock */
 	int64_t offset;
 	uint64_t round_trip;
 };

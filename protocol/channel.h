@@ -203,16 +203,19 @@ int portal_channel_send_signal(struct portal_channel *channel, uint32_t launch, 
 int portal_channel_send_stats(
 	struct portal_channel *channel, const struct portal_frame_stat *stats, size_t count);
 
-/* Ask for the other end's clock; one PING is sent by each end when it becomes ready. */
+/*
+ * Ask for the other end's clock. Each end does so when it becomes ready, and again while somebody
+ * asks portal_channel_get_clock_offset().
+ */
 int portal_channel_send_ping(struct portal_channel *channel);
 
 /*
  * What to add to a CLOCK_MONOTONIC time of the other end to get this end's, in ns, from the PONG with
  * the shortest round trip of the last few. round_trip (ns, may be NULL) bounds the error: ± half of
- * it. False before the first PONG.
+ * it. False before the first PONG. Queues a PING when what is known is over two seconds old.
  */
 bool portal_channel_get_clock_offset(
-	const struct portal_channel *channel, int64_t *offset, uint64_t *round_trip);
+	struct portal_channel *channel, int64_t *offset, uint64_t *round_trip);
 
 /* Since the begin, for STATS and benchmarks. */
 struct portal_channel_counters {

@@ -2,6 +2,13 @@
 
 #include "channel-impl.h"
 
+/*
+ * Clocks of two machines may run 500 ppm apart while NTP slews them: ask again while somebody wants
+ * to know, and compare round trips among samples that are about as old as the newest only.
+ */
+#define CLOCK_ASK_AGAIN UINT64_C(2000000000)
+#define CLOCK_COMPARE UINT64_C(20000000000)
+
 uint64_t portal_channel_clock_now(void) {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -18,6 +25,7 @@ void portal_channel_clock_take(
 	uint64_t middle = channel->ping_sent + round_trip / 2;
 	channel->ping_sent = 0;
 	channel->clock[channel->clock_count++ % CHANNEL_CLOCK_SAMPLES] = (struct clock_sample){
+		.taken = now,
 		.offset = (int64_t)(middle - untrusted_pong->received),
 		.round_trip = round_trip,
 	};
@@ -27,21 +35,27 @@ void portal_channel_clock_take(
 }
 
 bool portal_channel_get_clock_offset(
-	const struct portal_channel *channel, int64_t *offset, uint64_t *round_trip) {
+	struct portal_channel *channel, int64_t *offset, uint64_t *round_trip) {
 	if (channel->clock_count == 0) {
 		return false;
 	}
-	unsigned int count = channel->clock_count < CHANNEL_CLOCK_SAMPLES ? channel->clock_count
-									  : CHANNEL_CLOCK_SAMPLES;
-	const struct clock_sample *best = &channel->clock[0];
-	for (unsigned int i = 1; i < count; i++) {
-		if (channel->clock[i].round_trip < best->round_trip) {
-			best = &channel->clock[i];
+	const struct clock_sample *newest =
+		&channel->clock[(channel->clock_count - 1) % CHANNEL_CLOCK_SAMPLES];
+	const struct clock_sample *best = newest;
+	for (unsigned int i = 0; i < CHANNEL_CLOCK_SAMPLES && i < channel->clock_count; i++) {
+		const struct clock_sample *sample = &channel->clock[i];
+		if (newest->taken - sample->taken <= CLOCK_COMPARE &&
+			sample->round_trip < best->round_trip) {
+			best = sample;
 		}
 	}
 	*offset = best->offset;
 	if (round_trip != NULL) {
 		*round_trip = best->round_trip;
+	}
+	if (portal_channel_clock_now() - newest->taken > CLOCK_ASK_AGAIN &&
+		channel->ping_sent == 0) {
+		portal_channel_send_ping(channel);
 	}
 	return true;
 }
