@@ -1,6 +1,7 @@
 #include "cursor.h"
 
 #include <linux/input-event-codes.h>
+#include <math.h>
 #include <time.h>
 #include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_data_device.h>
@@ -22,8 +23,10 @@
 #include "server.h"
 #include "toplevel.h"
 
-/* Two presses on a title bar within this time maximise, in milliseconds. */
+/* Two presses on a title bar within this time, in milliseconds, and this near to each other, in
+ * logical pixels, maximise. */
 #define DOUBLE_CLICK 400
+#define DOUBLE_CLICK_REACH 6
 
 static uint32_t now_msec(void) {
 	struct timespec now;
@@ -190,11 +193,15 @@ static void press_frame(struct seat *seat, struct toplevel *toplevel, uint32_t b
 		interactive_begin(seat, toplevel, hit.edges);
 		return;
 	}
-	bool again = seat->pressed.toplevel == toplevel && hit.button == TITLEBAR_NONE &&
-		seat->pressed.button == TITLEBAR_NONE && time - seat->pressed.time < DOUBLE_CLICK;
+	bool again = hit.button == TITLEBAR_NONE && seat->pressed.toplevel == toplevel &&
+		seat->pressed.button == TITLEBAR_NONE && time - seat->pressed.time < DOUBLE_CLICK &&
+		fabs(seat->cursor->x - seat->pressed.x) < DOUBLE_CLICK_REACH &&
+		fabs(seat->cursor->y - seat->pressed.y) < DOUBLE_CLICK_REACH;
 	seat->pressed.toplevel = toplevel;
 	seat->pressed.button = hit.button;
 	seat->pressed.time = time;
+	seat->pressed.x = seat->cursor->x;
+	seat->pressed.y = seat->cursor->y;
 	if (hit.button != TITLEBAR_NONE) {
 		return;
 	}

@@ -83,8 +83,6 @@ static void draw_titlebar(struct frame *frame) {
 	}
 	wlr_scene_buffer_set_buffer(frame->bar, buffer);
 	if (buffer != NULL) {
-		wlr_scene_buffer_set_dest_size(frame->bar, frame->titlebar.width,
-			frame->titlebar.height);
 		wlr_buffer_drop(buffer);
 	}
 }
@@ -126,6 +124,8 @@ static void layout(struct frame *frame) {
 	place_sides(frame, x, y, w, h, border);
 	wlr_scene_node_set_enabled(&frame->bar->node, frame->style == FRAME_FULL);
 	wlr_scene_node_set_position(&frame->bar->node, 0, -frame->titlebar.height);
+	// At once, for the pointer: the picture follows before anything is shown.
+	wlr_scene_buffer_set_dest_size(frame->bar, frame->titlebar.width, frame->titlebar.height);
 	// Over the window and its popups, or around them.
 	if (frame->style == FRAME_FULLSCREEN) {
 		wlr_scene_node_raise_to_top(&frame->tree->node);

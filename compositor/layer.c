@@ -111,8 +111,12 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 
 static void handle_map(struct wl_listener *listener, void *data) {
 	struct layer *layer = wl_container_of(listener, layer, map);
+	// Only what is mapped takes room from the windows.
+	struct output *output = output_from_wlr_output(layer->server, layer->surface->output);
+	if (output != NULL) {
+		output_arrange(output);
+	}
 	seat_update_focus(layer->server);
-	seat_update_pointers(layer->server);
 }
 
 static void handle_unmap(struct wl_listener *listener, void *data) {

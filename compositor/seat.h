@@ -47,6 +47,7 @@ struct seat {
 		struct toplevel *toplevel;
 		enum titlebar_button button;
 		uint32_t time; /* of the last press on a title bar, for double clicks */
+		double x, y; /* of that press */
 	} pressed;
 
 	/* The finger that works frames in the pointer's stead. */

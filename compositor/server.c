@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <wlr/backend.h>
@@ -137,7 +139,7 @@ static bool create_scene(struct server *server) {
 	return server->scene_layout != NULL;
 }
 
-static void listen(struct server *server) {
+static void add_listeners(struct server *server) {
 	server->renderer_lost.notify = handle_renderer_lost;
 	wl_signal_add(&server->renderer->events.lost, &server->renderer_lost);
 	output_init(server);
@@ -151,7 +153,7 @@ static void listen(struct server *server) {
 	cursor_image_init_shapes(server);
 }
 
-static void unlisten(struct server *server) {
+static void remove_listeners(struct server *server) {
 	wl_list_remove(&server->renderer_lost.link);
 	output_finish(server);
 	toplevel_finish(server);
@@ -192,10 +194,10 @@ struct server *server_create(struct compositor_config *config, const char *confi
 		goto fail;
 	}
 	server_load_cursor_theme(server);
-	listen(server);
+	add_listeners(server);
 	if (server->xcursor == NULL || seat_create(server, "seat0") == NULL) {
 		wlr_log(WLR_ERROR, "out of memory");
-		unlisten(server);
+		remove_listeners(server);
 		goto fail;
 	}
 	return server;
@@ -222,6 +224,20 @@ fail:
 	return NULL;
 }
 
+/* Whether something listens on that socket. libwayland tells a lock that is held only to its log. */
+static bool is_answered(const char *runtime, const char *name) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", runtime, name);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		return false;
+	}
+	bool answered = length > 0 && (size_t)length < sizeof(address.sun_path) &&
+		connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	close(fd);
+	return answered;
+}
+
 static bool open_socket(struct server *server, const char *name) {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	struct stat status;
@@ -244,12 +260,13 @@ static bool open_socket(struct server *server, const char *name) {
 		return server->socket != NULL;
 	}
 	if (wl_display_add_socket(server->display, name) != 0) {
-		if (errno == EAGAIN || errno == EADDRINUSE || errno == EWOULDBLOCK) {
-			wlr_log(WLR_ERROR, "socket %s/%s is taken: another compositor uses it",
+		int error = errno;
+		if (is_answered(runtime, name)) {
+			wlr_log(WLR_ERROR, "socket %s/%s is taken: another compositor runs there",
 				runtime, name);
 		} else {
 			wlr_log(WLR_ERROR, "cannot open socket %s/%s: %s", runtime, name,
-				strerror(errno));
+				strerror(error));
 		}
 		return false;
 	}
@@ -307,7 +324,7 @@ void server_destroy(struct server *server) {
 	control_destroy(server->control);
 	server->control = NULL;
 	wl_display_destroy_clients(server->display);
-	unlisten(server);
+	remove_listeners(server);
 	struct seat *seat, *next;
 	wl_list_for_each_safe(seat, next, &server->seats, link) {
 		seat_destroy(seat);

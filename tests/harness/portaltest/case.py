@@ -17,9 +17,10 @@ def results_directory(name):
 
 
 @contextlib.contextmanager
-def desktop(name, kind="portal", extra=""):
+def desktop(name, kind="portal", extra="", env=None):
     """A session with one compositor in it; at the end everything is stopped and checked."""
     session = Session(name, results_directory(name))
+    session.env.update(env or {})
     failed = True
     try:
         compositor = COMPOSITORS[kind](session, extra)
@@ -34,18 +35,23 @@ def desktop(name, kind="portal", extra=""):
         session.finish(failed)
 
 
-def main(compositor_kind, guest_kind, tests, wanted):
-    """Runs the functions whose names are wanted, or all of them; exits with 1 when one fails. Each
-    function's name is a sentence about Portal that holds."""
+def run(tests, wanted, *arguments):
+    """Calls the functions whose names are wanted, or all of them, with the arguments; exits with 1
+    when one fails. Each function's name is a sentence about Portal that holds."""
     failures = 0
     for test in tests:
         if wanted and test.__name__ not in wanted:
             continue
         try:
-            test(compositor_kind, guest_kind)
+            test(*arguments)
             print(f"ok {test.__name__}", flush=True)
         except Exception:  # every failure is shown, and the next test still runs
             failures += 1
             print(f"FAILED {test.__name__}", flush=True)
             traceback.print_exc()
     sys.exit(1 if failures else 0)
+
+
+def main(compositor_kind, guest_kind, tests, wanted):
+    """The same for tests of a kind of guest in a kind of compositor."""
+    run(tests, wanted, compositor_kind, guest_kind)

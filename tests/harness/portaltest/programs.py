@@ -12,6 +12,7 @@ def built(path):
 PORTAL = built("compositor/portal")
 BRIDGE = built("compositor/bridge/portal-bridge")
 RUN = built("compositor/launcher/portal-run")
+CTL = built("compositor/launcher/portalctl")
 AGENT = built("guest-agent/portal-agent")
 TEST_CLIENT = built("tests/clients/test-client")
 TEST_INPUT = built("tests/clients/test-input")

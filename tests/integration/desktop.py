@@ -1,0 +1,521 @@
+"""What portal is as a desktop: labels, focus, moving and resizing, bars, outputs, configuration.
+
+desktop.py [TEST...]
+"""
+
+import os
+import select
+import signal
+import sys
+
+from portaltest import case, guest, programs
+from portaltest.compositor import HEIGHT, WIDTH
+from portaltest.control import Control, box
+from portaltest.deadline import until
+
+GUEST, OTHER, LOCAL, UNKNOWN = 0x2060C0, 0xC06020, 0x565C66, 0xFF00C8
+BACKGROUND = 0x23262B
+BORDER, FULLSCREEN_BORDER = 4, 3
+SUPER, ALT, TAB, KEY_F, KEY_Q = 125, 56, 15, 33, 16
+
+
+class Desktop:
+    """A running portal with its control socket watched."""
+
+    def __init__(self, session, portal):
+        self.session = session
+        self.portal = portal
+        self.control = Control(session, portal)
+        self.input = portal.input
+        self.counts = {}
+
+    def start(self, command, label=None, env=None):
+        name = os.path.basename(command[0])
+        return guest.Native(self.session, self.portal, label).start(name, command, env)
+
+    def show(self, feature, label=None):
+        """A test client's first picture; returns the client and its window."""
+        client = self.start([programs.TEST_CLIENT, feature], label)
+        client.expect(r"ready .*")
+        return client, self.control.window(lambda window: window["pid"] == client.pid)
+
+    def window(self, client):
+        return self.control.window(lambda window: window["pid"] == client.pid)
+
+    def drag(self, start, *points):
+        self.input.move(*start)
+        self.input.button(True)
+        for point in points:
+            self.input.move(*point)
+        self.input.button(False)
+
+    def hold(self, code):
+        self.input.send(f"key {code} 1")
+
+    def release(self, code):
+        self.input.send(f"key {code} 0")
+
+
+def sides(area, thickness):
+    """The four sides of a frame as boxes."""
+    x, y, width, height = area
+    return [
+        (x, y, width, thickness),
+        (x, y + height - thickness, width, thickness),
+        (x, y, thickness, height),
+        (x + width - thickness, y, thickness, height),
+    ]
+
+
+def assert_filled(picture, area, colour):
+    x, y, width, height = area
+    wanted = bytes((colour >> 16 & 255, colour >> 8 & 255, colour & 255)) * width
+    for row in range(y, y + height):
+        assert picture.row(row, x, width) == wanted, (
+            f"the row {row} of {area} is not #{colour:06x} but begins with"
+            f" #{picture.pixel(x, row):06x}"
+        )
+
+
+def assert_nothing_outside(picture, areas, colour=BACKGROUND):
+    wanted = bytes((colour >> 16 & 255, colour >> 8 & 255, colour & 255))
+    for y in range(picture.height):
+        spans = sorted((x, x + w) for x, top, w, h in areas if top <= y < top + h)
+        at = 0
+        for left, right in spans + [(picture.width, picture.width)]:
+            if left > at:
+                assert picture.row(y, at, left - at) == wanted * (left - at), (
+                    f"something is drawn in row {y} between {at} and {left}"
+                )
+            at = max(at, right)
+
+
+def a_window_carries_the_label_of_its_vm():
+    with case.desktop("labels") as parts:
+        desktop = Desktop(*parts)
+        expected = {"guest": ("vm", "guest", GUEST), "other": ("vm", "other", OTHER)}
+        expected["nobody"] = ("unknown-vm", "no label: nobody", UNKNOWN)
+        expected[None] = ("local", None, LOCAL)
+        for label, (kind, text, colour) in expected.items():
+            client, window = desktop.show("damage", label)
+            assert (window["kind"], window["label"]) == (kind, text), window
+            assert window["vm"] == label, window
+            assert window["color"] == f"#{colour:06x}", window
+            picture = desktop.portal.screenshot()
+            for side in sides(box(window["frame"]), BORDER):
+                assert_filled(picture, side, colour)
+            client.stop()
+            desktop.control.no_windows()
+
+
+def a_fullscreen_window_keeps_a_line_of_its_label():
+    with case.desktop("fullscreen-label") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("states", "guest")
+        desktop.control.run("fullscreen", window["id"], "on")
+        desktop.control.window(lambda w: w["fullscreen"])
+        picture = desktop.portal.screenshot()
+        for side in sides((0, 0, WIDTH, HEIGHT), FULLSCREEN_BORDER):
+            assert_filled(picture, side, GUEST)
+        client.stop()
+
+
+def nothing_of_a_guest_is_drawn_outside_of_its_frame():
+    with case.desktop("inside-frame") as parts:
+        desktop = Desktop(*parts)
+        desktop.input.move(WIDTH - 1, HEIGHT - 1)
+        for feature in ("geometry", "subsurfaces", "nested"):
+            client, window = desktop.show(feature, "guest")
+            for _ in range(3):
+                frames = [box(window["frame"]) for window in desktop.control.now()["windows"]]
+                assert_nothing_outside(desktop.portal.screenshot(), frames)
+                client.send("next")
+                if client.expect(r"(ready|end).*").group(1) == "end":
+                    break
+            client.stop()
+            desktop.control.no_windows()
+
+
+def a_popup_of_a_guest_is_bordered_wherever_it_is():
+    with case.desktop("popup-label") as parts:
+        desktop = Desktop(*parts)
+        desktop.input.move(WIDTH - 1, HEIGHT - 1)
+        client, window = desktop.show("popups", "guest")
+        before = desktop.portal.screenshot()
+        while True:
+            client.send("next")
+            stage = client.expect(r"ready (.*)").group(1)
+            if stage == "nested":
+                break
+            after = desktop.portal.screenshot()
+            area = before.bounds(after)
+            # On the border of its own window the popup's border has the same colour.
+            x, y, width, height = area
+            left = after.crop(x, y, 1, height).count(GUEST)
+            right = after.crop(x + width - 1, y, 1, height).count(GUEST)
+            top = after.crop(x, y, width, 1).count(GUEST)
+            bottom = after.crop(x, y + height - 1, width, 1).count(GUEST)
+            assert (left, right, top, bottom) == (height, height, width, width), (
+                f"{stage}: of {area} only {left}, {right}, {top}, {bottom} are bordered"
+            )
+        client.stop()
+
+
+def typed_text_arrives_in_a_terminal():
+    with case.desktop("typing") as parts:
+        desktop = Desktop(*parts)
+        proof = os.path.join(desktop.session.directory, "proof")
+        foot = desktop.start(["foot", "sh"])
+        desktop.control.window("foot")
+        desktop.session.run("wtype", ["wtype", f"touch {proof}; exit\n"], desktop.portal.env)
+        assert foot.wait_exit() == 0, foot.details()
+        assert os.path.exists(proof), "the command was not typed"
+        desktop.control.no_windows()
+
+
+def a_dragged_border_ends_at_the_exact_size():
+    with case.desktop("border-drag") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("resize", "guest")
+        desktop.control.run("place", window["id"], 400, 300, 200, 150)
+        desktop.control.window(lambda w: box(w["box"]) == (400, 300, 200, 150))
+        drags = [  # where the border is taken, how far it goes, which box comes out
+            ((601, 375), (57, 0), (400, 300, 257, 150)),
+            ((500, 451), (0, 33), (400, 300, 257, 183)),
+            ((398, 375), (-41, 0), (359, 300, 298, 183)),
+            ((500, 271), (0, -29), (359, 271, 298, 212)),
+            ((659, 485), (-20, -30), (359, 271, 278, 182)),
+            ((357, 241), (-10, -15), (349, 256, 288, 197)),
+        ]
+        for (x, y), (dx, dy), wanted in drags:
+            desktop.drag((x, y), (x + dx // 2, y + dy // 2), (x + dx, y + dy))
+            desktop.control.window(lambda w: box(w["box"]) == wanted)
+        client.stop()
+
+
+def a_title_bar_moves_maximises_and_closes():
+    with case.desktop("title-bar") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("resize", "guest")
+        x, y, width, height = box(window["box"])
+        desktop.drag((x + width // 2, y - 10), (x + width // 2 + 100, y - 60))
+        desktop.control.window(lambda w: box(w["box"]) == (x + 100, y - 50, width, height))
+        # A double click maximises and another one brings the window back.
+        for wanted in (True, False):
+            window = desktop.window(client)
+            x, y, width, _ = box(window["box"])
+            for _ in range(2):
+                desktop.input.click(x + width // 2, y - 10)
+            window = desktop.control.window(lambda w: w["maximized"] == wanted)
+            desktop.control.window(lambda w: (w["frame"]["width"] == WIDTH) == wanted)
+        x, y, width, _ = box(desktop.window(client)["box"])
+        desktop.input.click(x + width - 10, y - 10)
+        client.expect("end")
+        assert client.wait_exit() == 0
+        desktop.control.no_windows()
+
+
+def a_modifier_drag_moves_and_resizes_anywhere_in_the_window():
+    with case.desktop("modifier-drag") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("resize", "guest")
+        x, y, width, height = box(window["box"])
+        desktop.hold(SUPER)
+        desktop.drag((x + 50, y + 50), (x + 80, y + 90))
+        desktop.control.window(lambda w: box(w["box"]) == (x + 30, y + 40, width, height))
+        x, y = x + 30, y + 40
+        desktop.input.move(x + width - 20, y + height - 20)
+        desktop.input.button(True, desktop.input.RIGHT)
+        desktop.input.move(x + width + 5, y + height + 15)
+        desktop.input.button(False, desktop.input.RIGHT)
+        desktop.release(SUPER)
+        wanted = (x, y, width + 25, height + 35)
+        desktop.control.window(lambda w: box(w["box"]) == wanted)
+        client.stop()
+
+
+def keys_cycle_through_windows_and_close_them():
+    with case.desktop("keys") as parts:
+        desktop = Desktop(*parts)
+        clients = [desktop.show("resize", "guest")[0] for _ in range(3)]
+        focused = lambda n: desktop.control.window(
+            lambda w: w["focused"] and w["pid"] == clients[n].pid
+        )
+        focused(2)
+        desktop.hold(ALT)
+        for wanted in (1, 0, 2, 1):
+            desktop.input.key(TAB)
+            focused(wanted)
+        desktop.release(ALT)
+        # Released at 1: that is now the most recent, and 2 the one before.
+        desktop.hold(ALT)
+        desktop.input.key(TAB)
+        desktop.release(ALT)
+        focused(2)
+        desktop.hold(SUPER)
+        desktop.input.key(KEY_F)
+        desktop.control.window(lambda w: w["fullscreen"] and w["pid"] == clients[2].pid)
+        desktop.input.key(KEY_Q)
+        desktop.release(SUPER)
+        assert clients[2].wait_exit() == 0
+        focused(1)
+        for client in clients[:2]:
+            client.stop()
+
+
+def a_wallpaper_and_a_bar_have_their_places():
+    with case.desktop("layers") as parts:
+        desktop = Desktop(*parts)
+        desktop.input.move(5, HEIGHT // 2)
+        desktop.start(["swaybg", "-c", "#102030"])
+        # Nobody tells when a layer surface is there: the next frames are looked at.
+        shown = lambda: desktop.portal.screenshot().count(0x102030) == WIDTH * HEIGHT
+        until("the wallpaper to be shown", shown)
+        desktop.start(["swaynag", "-m", "hello"])
+        usable = desktop.control.until(
+            lambda state: next((o for o in state["outputs"] if o["usable"]["y"] > 0), None)
+        )["usable"]
+        assert usable["y"] + usable["height"] == HEIGHT, usable
+        client, window = desktop.show("resize", "guest")
+        desktop.control.run("maximize", window["id"], "on")
+        desktop.control.window(lambda w: box(w["frame"]) == box(usable))
+        desktop.control.run("fullscreen", window["id"], "on")
+        desktop.control.window(lambda w: box(w["box"]) == (0, 0, WIDTH, HEIGHT))
+        client.stop()
+
+
+PRIVILEGED = {
+    "ext_data_control_manager_v1",
+    "ext_idle_notifier_v1",
+    "ext_image_copy_capture_manager_v1",
+    "ext_output_image_capture_source_manager_v1",
+    "wl_data_device_manager",
+    "wp_security_context_manager_v1",
+    "zwlr_data_control_manager_v1",
+    "zwlr_export_dmabuf_manager_v1",
+    "zwlr_foreign_toplevel_manager_v1",
+    "zwlr_gamma_control_manager_v1",
+    "zwlr_layer_shell_v1",
+    "zwlr_output_manager_v1",
+    "zwlr_output_power_manager_v1",
+    "zwlr_screencopy_manager_v1",
+    "zwlr_virtual_pointer_manager_v1",
+    "zwp_primary_selection_device_manager_v1",
+    "zwp_virtual_keyboard_manager_v1",
+}
+NEEDED = {"wl_compositor", "wl_shm", "xdg_wm_base", "wl_seat", "wl_subcompositor", "wp_viewporter"}
+
+
+def a_guest_sees_no_privileged_global():
+    with case.desktop("globals") as parts:
+        desktop = Desktop(*parts)
+        lister = [sys.executable, os.path.join(os.path.dirname(__file__), "globals.py")]
+
+        def seen(*context):
+            command = [programs.TEST_CONTEXT, *context, *lister] if context else lister
+            return set(desktop.session.run("globals", command, desktop.portal.env))
+
+        everything = seen()
+        assert PRIVILEGED | NEEDED <= everything, (PRIVILEGED | NEEDED) - everything
+        of_guest = seen("org.portal.vm", "guest")
+        assert NEEDED <= of_guest and not of_guest & PRIVILEGED, of_guest & PRIVILEGED
+        clipboard = {"wl_data_device_manager", "zwp_primary_selection_device_manager_v1"}
+        of_sandbox = seen("org.flatpak", "1234")
+        assert of_sandbox - of_guest == clipboard, of_sandbox ^ of_guest
+        assert not of_sandbox & (PRIVILEGED - clipboard)
+
+
+def a_minimised_window_is_asked_for_no_frames():
+    with case.desktop("minimised") as parts:
+        desktop = Desktop(*parts)
+        client = desktop.start(["weston-simple-shm"], "guest", {"WAYLAND_DEBUG": "client"})
+        window = desktop.control.window("simple-shm")
+        done = lambda: sum("wl_callback" in l and ".done(" in l for l in client.log().split("\n"))
+        at_start = done()
+        until("frames of the visible window", lambda: done() > at_start + 5)
+        desktop.control.run("minimize", window["id"], "on")
+        desktop.control.window(lambda w: w["minimized"])
+        desktop.portal.screenshot()  # the frame that was on its way is over
+        at_minimised = done()
+        for _ in range(5):
+            desktop.portal.screenshot()
+        assert done() == at_minimised, "a minimised window went on drawing"
+        desktop.control.run("minimize", window["id"], "off")
+        until("frames again", lambda: done() > at_minimised + 5)
+        client.stop()
+
+
+def an_idle_desktop_does_not_wake_the_compositor():
+    with case.desktop("idle") as parts:
+        desktop = Desktop(*parts)
+        client, _ = desktop.show("damage", "guest")
+        pid = desktop.portal.process.pid
+
+        def switches():
+            total = 0
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/status", encoding="utf-8") as file:
+                    total += sum(int(l.split()[1]) for l in file if l.startswith("voluntary_ctxt"))
+            return total
+
+        before = None
+        while before != switches():  # what the screenshots and clients began has to end first
+            before = switches()
+            select.select([], [], [], 0.3)
+        select.select([], [], [], 3)  # the measured time itself
+        assert switches() == before, f"{switches() - before} wake-ups in 3 seconds"
+        client.stop()
+
+
+def windows_of_an_output_that_goes_move_to_another():
+    extra = f"output HEADLESS-2 {{\n\tmode custom 800x600\n\tposition {WIDTH} 0\n\tscale 1\n}}\n"
+    with case.desktop("outputs", extra=extra, env={"WLR_HEADLESS_OUTPUTS": "2"}) as parts:
+        desktop = Desktop(*parts)
+        second = desktop.control.until(
+            lambda state: next((o for o in state["outputs"] if o["name"] == "HEADLESS-2"), None)
+        )
+        assert box(second["box"]) == (WIDTH, 0, 800, 600), second
+        client, window = desktop.show("resize", "guest")
+        desktop.control.run("place", window["id"], WIDTH + 300, 200)
+        desktop.control.window(lambda w: w["output"] == "HEADLESS-2")
+        maximized, other = desktop.show("resize", "guest")
+        desktop.control.run("place", other["id"], WIDTH + 10, 50)
+        desktop.control.run("maximize", other["id"], "on")
+        desktop.control.window(lambda w: w["frame"]["width"] == 800)
+        desktop.portal.outputs("--output", "HEADLESS-2", "--off")
+        desktop.control.until(
+            lambda state: all(w["output"] == "HEADLESS-1" for w in state["windows"])
+        )
+        window = desktop.window(client)["frame"]
+        assert 0 <= window["x"] and window["x"] + window["width"] <= WIDTH, window
+        desktop.control.window(lambda w: w["frame"]["width"] == WIDTH)
+        for one in (client, maximized):
+            one.stop()
+
+
+def the_scale_of_an_output_comes_from_the_configuration():
+    extra = "output HEADLESS-1 {\n\tscale 2\n}\n"
+    with case.desktop("scale", extra=extra) as parts:
+        desktop = Desktop(*parts)
+        output = desktop.control.state["outputs"][0]
+        assert output["scale"] == 2, output
+        assert box(output["box"]) == (0, 0, WIDTH // 2, HEIGHT // 2), output
+        client, window = desktop.show("damage", "guest")
+        x, y, width, height = box(window["frame"])
+        picture = desktop.portal.screenshot()
+        for side in sides((x * 2, y * 2, width * 2, height * 2), BORDER * 2):
+            assert_filled(picture, side, GUEST)
+        client.stop()
+
+
+def the_configuration_is_read_again_when_asked():
+    with case.desktop("reload") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("damage", "guest")
+        path = os.path.join(desktop.session.directory, "portal.scfg")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+
+        def write(new):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(new)
+
+        write(text.replace("#2060c0", "#00a050"))
+        desktop.control.run("reload")
+        window = desktop.control.window(lambda w: w["color"] == "#00a050")
+        picture = desktop.portal.screenshot()
+        for side in sides(box(window["frame"]), BORDER):
+            assert_filled(picture, side, 0x00A050)
+        # A mistake is told with its place, and nothing changes.
+        write(text + "theme {\n\tborder-width wide\n}\n")
+        line = len(text.split("\n")) + 1
+        status, message = desktop.control.refused("reload")
+        assert status == 1 and f"{path}:{line}: border-width" in message, message
+        assert desktop.window(client)["color"] == "#00a050"
+        write(text)
+        desktop.portal.process.popen.send_signal(signal.SIGHUP)
+        desktop.control.window(lambda w: w["color"] == "#2060c0")
+        client.stop()
+
+
+def the_control_socket_refuses_what_is_not_there():
+    with case.desktop("control") as parts:
+        desktop = Desktop(*parts)
+        status, message = desktop.control.refused("close", 77)
+        assert status == 1 and message == "portalctl: there is no window 77", message
+        status, message = desktop.control.refused("--display", "wayland-99", "windows")
+        assert status == 3 and "no portal answers" in message, message
+        desktop.control.run("quit")
+        assert desktop.portal.process.wait_exit() == 0
+
+
+def failed_start(session, arguments, env=None):
+    """The log of a portal that has to end by itself, with a failure."""
+    command = [programs.PORTAL, *arguments]
+    process = session.start("portal-failing", command, env)
+    status = process.wait_exit()
+    assert status == 1, f"portal exited with {status}\n{process.details()}"
+    return process.log()
+
+
+def portal_says_what_it_lacks():
+    with case.desktop("lacks") as (session, portal):
+        log = failed_start(session, ["--socket", portal.display])
+        assert f"{portal.display} is taken" in log, log
+        log = failed_start(session, [], {"XDG_RUNTIME_DIR": ""})
+        assert "XDG_RUNTIME_DIR is not set" in log, log
+        log = failed_start(session, [], {"XDG_RUNTIME_DIR": "/nonexistent"})
+        assert "/nonexistent, which is no directory" in log, log
+        log = failed_start(session, ["--config", "/nonexistent.scfg"])
+        assert "/nonexistent.scfg: No such file" in log, log
+        log = failed_start(session, [], {"WLR_BACKENDS": "drm"})
+        assert "a seat is needed" in log, log
+        log = failed_start(session, [], {"WLR_RENDERER": "gles2"})
+        assert "WLR_RENDERER=pixman" in log, log
+
+
+def a_wrong_configuration_is_told_with_file_and_line():
+    mistakes = [
+        ("output {\n}\n", 1, "output wants 1 parameter"),
+        ("\nfocus sometimes\n", 2, '"sometimes" is none of click, pointer'),
+        ("bind Super+nokey close\n", 1, "no key of that name"),
+        ("bind Super+x dance\n", 1, "no action of that name"),
+        ("bind Hyper+x close\n", 1, "no key combination"),
+        ("theme {\n\tborder-width 0\n}\n", 2, "not a whole number from 1 to 32"),
+        ("theme {\n\tlocal red\n}\n", 2, "is not a colour"),
+        ("output X {\n\tmode big\n}\n", 2, "is not WIDTHxHEIGHT"),
+        ("keyboard {\n\trepeat 1\n}\n", 2, "repeat wants 2 parameters"),
+        ("input x {\n\taccel 7\n}\n", 2, "is not a number from -1 to 1"),
+    ]
+    with case.desktop("mistakes") as (session, portal):
+        path = os.path.join(session.directory, "wrong.scfg")
+        for text, line, words in mistakes:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            log = failed_start(session, ["--check", "--config", path])
+            assert f"{path}:{line}: " in log and words in log, f"{text!r}: {log}"
+
+
+TESTS = [
+    a_window_carries_the_label_of_its_vm,
+    a_fullscreen_window_keeps_a_line_of_its_label,
+    nothing_of_a_guest_is_drawn_outside_of_its_frame,
+    a_popup_of_a_guest_is_bordered_wherever_it_is,
+    typed_text_arrives_in_a_terminal,
+    a_dragged_border_ends_at_the_exact_size,
+    a_title_bar_moves_maximises_and_closes,
+    a_modifier_drag_moves_and_resizes_anywhere_in_the_window,
+    keys_cycle_through_windows_and_close_them,
+    a_wallpaper_and_a_bar_have_their_places,
+    a_guest_sees_no_privileged_global,
+    a_minimised_window_is_asked_for_no_frames,
+    an_idle_desktop_does_not_wake_the_compositor,
+    windows_of_an_output_that_goes_move_to_another,
+    the_scale_of_an_output_comes_from_the_configuration,
+    the_configuration_is_read_again_when_asked,
+    the_control_socket_refuses_what_is_not_there,
+    portal_says_what_it_lacks,
+    a_wrong_configuration_is_told_with_file_and_line,
+]
+
+case.run(TESTS, sys.argv[1:])
