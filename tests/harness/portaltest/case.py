@@ -38,6 +38,8 @@ def desktop(name, kind="portal", extra="", env=None):
 def run(tests, wanted, *arguments):
     """Calls the functions whose names are wanted, or all of them, with the arguments; exits with 1
     when one fails. Each function's name is a sentence about Portal that holds."""
+    unknown = set(wanted) - {test.__name__ for test in tests}
+    assert not unknown, f"no such test: {', '.join(unknown)}"
     failures = 0
     for test in tests:
         if wanted and test.__name__ not in wanted:
