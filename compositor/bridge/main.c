@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bridge.h"
@@ -23,19 +21,6 @@
 struct attempt {
 	char untrusted_message[PORTAL_BYE_TEXT_MAX + 1];
 };
-
-static volatile sig_atomic_t stop_signal;
-
-static void handle_signal(int signal) {
-	stop_signal = signal;
-}
-
-static void watch_signals(void) {
-	/* Without SA_RESTART: waiting ends. */
-	struct sigaction action = {.sa_handler = handle_signal};
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
-}
 
 /* Whether another attempt may go better. */
 static bool is_passing(enum bridge_status status) {
@@ -54,29 +39,46 @@ static void copy_message(char *message, size_t size, const struct attempt *attem
 	message[i] = '\0';
 }
 
+/* SIGTERM and SIGINT stay blocked: the loop reads them from a descriptor, also those that came
+ * before. */
 static enum bridge_status run_child(const struct bridge_options *options, int control_fd,
-	enum bridge_status last_status, const char *last_message, struct attempt *attempt) {
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGINT, SIG_DFL);
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) {
+	enum bridge_status last_status, const char *last_message, struct attempt *attempt,
+	pid_t parent) {
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent) {
 		return BRIDGE_FAILURE;
 	}
 	return bridge_run(options, control_fd, last_status, last_message,
 		attempt->untrusted_message, sizeof(attempt->untrusted_message));
 }
 
-/* The child's status; SIGTERM and SIGINT are passed on to it as SIGTERM. */
-static enum bridge_status wait_for(pid_t child, const char *label) {
+struct supervisor {
+	const struct bridge_options *options;
+	int control_fd;
+	struct attempt *attempt;
+	sigset_t signals; /* SIGCHLD, SIGTERM, SIGINT: blocked, and waited for */
+	bool stopping;
+};
+
+/* Waits for a signal that tells to stop, at most so long. */
+static void pause_attempts(struct supervisor *supervisor) {
+	struct timespec timeout = {.tv_nsec = RESTART_NS};
+	int number = sigtimedwait(&supervisor->signals, NULL, &timeout);
+	supervisor->stopping |= number == SIGTERM || number == SIGINT;
+}
+
+/* The child's status; signals to stop are passed on to it. */
+static enum bridge_status wait_for(struct supervisor *supervisor, pid_t child) {
 	int status;
-	while (waitpid(child, &status, 0) < 0) {
-		if (errno != EINTR) {
-			return BRIDGE_FAILURE;
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		int number = sigwaitinfo(&supervisor->signals, NULL);
+		if (number == SIGTERM || number == SIGINT) {
+			supervisor->stopping = true;
+			kill(child, SIGTERM);
 		}
-		kill(child, SIGTERM);
 	}
 	if (WIFSIGNALED(status)) {
 		struct bridge_log log;
-		bridge_log_init(&log, label);
+		bridge_log_init(&log, supervisor->options->label);
 		bridge_log(&log, LOG_ERR, "ended by %s", strsignal(WTERMSIG(status)));
 		return BRIDGE_FAILURE;
 	}
@@ -84,28 +86,46 @@ static enum bridge_status wait_for(pid_t child, const char *label) {
 }
 
 /* One attempt, or with --wait as many as it takes. */
-static enum bridge_status run_attempts(
-	const struct bridge_options *options, int control_fd, struct attempt *attempt) {
+static enum bridge_status run_attempts(struct supervisor *supervisor) {
 	char message[PORTAL_BYE_TEXT_MAX + 1] = "";
 	enum bridge_status status = BRIDGE_DONE;
-	watch_signals();
-	while (stop_signal == 0) {
+	pid_t parent = getpid();
+	while (!supervisor->stopping) {
 		pid_t child = fork();
 		if (child < 0) {
 			perror("portal-bridge");
 			return BRIDGE_FAILURE;
 		}
 		if (child == 0) {
-			exit(run_child(options, control_fd, status, message, attempt));
+			exit(run_child(supervisor->options, supervisor->control_fd, status, message,
+				supervisor->attempt, parent));
 		}
-		status = wait_for(child, options->label);
-		if (!options->wait || !is_passing(status)) {
+		status = wait_for(supervisor, child);
+		if (!supervisor->options->wait || !is_passing(status)) {
 			return status;
 		}
-		copy_message(message, sizeof(message), attempt);
-		nanosleep(&(struct timespec){.tv_nsec = RESTART_NS}, NULL);
+		copy_message(message, sizeof(message), supervisor->attempt);
+		pause_attempts(supervisor);
 	}
 	return BRIDGE_DONE;
+}
+
+static enum bridge_status supervise(const struct bridge_options *options, int control_fd) {
+	struct supervisor supervisor = {.options = options, .control_fd = control_fd};
+	supervisor.attempt = mmap(NULL, sizeof(*supervisor.attempt), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (supervisor.attempt == MAP_FAILED) {
+		perror("portal-bridge");
+		return BRIDGE_FAILURE;
+	}
+	sigemptyset(&supervisor.signals);
+	sigaddset(&supervisor.signals, SIGCHLD);
+	sigaddset(&supervisor.signals, SIGTERM);
+	sigaddset(&supervisor.signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &supervisor.signals, NULL);
+	enum bridge_status status = run_attempts(&supervisor);
+	munmap(supervisor.attempt, sizeof(*supervisor.attempt));
+	return status;
 }
 
 int main(int argc, char **argv) {
@@ -119,15 +139,7 @@ int main(int argc, char **argv) {
 	if (control_fd < 0) {
 		return BRIDGE_FAILURE;
 	}
-	struct attempt *attempt = mmap(
-		NULL, sizeof(*attempt), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (attempt == MAP_FAILED) {
-		perror("portal-bridge");
-		status = BRIDGE_FAILURE;
-	} else {
-		status = run_attempts(&options, control_fd, attempt);
-		munmap(attempt, sizeof(*attempt));
-	}
+	status = supervise(&options, control_fd);
 	if (made) {
 		bridge_control_unlink(options.vm);
 	}
