@@ -134,8 +134,12 @@ static void channel_lost(struct controller *base, int error) {
 
 static bool channel_clock_offset(struct controller *base, int64_t *offset) {
 	struct channel_controller *controller = wl_container_of(base, controller, base);
-	return controller->active != NULL &&
-		portal_channel_get_clock_offset(controller->active->channel, offset, NULL);
+	struct session *session = controller->active;
+
+	*offset = 0;
+	return session != NULL &&
+		(session->same_kernel ||
+			portal_channel_get_clock_offset(session->channel, offset, NULL));
 }
 
 static void channel_flush(struct controller *base) {

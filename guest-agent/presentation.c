@@ -65,30 +65,48 @@ static struct output *find_output(struct feedback *feedback) {
 	return NULL;
 }
 
+/*
+ * A time of the controller's clock in the guest's. The offset is known to half a round trip; what that
+ * would put into the future is now.
+ */
+static struct timespec translate(int64_t seconds, int64_t nanoseconds, int64_t offset) {
+	struct timespec now, time;
+
+	seconds += offset / NSEC_PER_SEC;
+	nanoseconds += offset % NSEC_PER_SEC;
+	if (nanoseconds < 0) {
+		nanoseconds += NSEC_PER_SEC;
+		seconds--;
+	} else if (nanoseconds >= NSEC_PER_SEC) {
+		nanoseconds -= NSEC_PER_SEC;
+		seconds++;
+	}
+	time = (struct timespec){.tv_sec = seconds > 0 ? seconds : 0, .tv_nsec = nanoseconds};
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (time.tv_sec > now.tv_sec ||
+		(time.tv_sec == now.tv_sec && time.tv_nsec > now.tv_nsec)) {
+		time = now;
+	}
+	return time;
+}
+
 static void handle_presented(void *data, struct wp_presentation_feedback *mirror,
 	uint32_t tv_sec_hi, uint32_t tv_sec_lo, uint32_t tv_nsec, uint32_t refresh,
 	uint32_t seq_hi, uint32_t seq_lo, uint32_t flags) {
 	struct feedback *feedback = data;
 	struct output *output = find_output(feedback);
+	// No machine runs 2^48 seconds, and sums stay in range.
+	int64_t seconds = (int64_t)(tv_sec_hi & UINT16_MAX) << 32 | tv_sec_lo;
 	int64_t offset;
 
 	// Without a common clock there is no time to tell.
 	if (output != NULL && tv_nsec < NSEC_PER_SEC && feedback->connection->clock_known &&
 		controller_clock_offset(feedback->agent->controller, &offset)) {
-		int64_t seconds = (int64_t)((uint64_t)tv_sec_hi << 32 | tv_sec_lo);
-		int64_t nanoseconds = (int64_t)tv_nsec + offset % NSEC_PER_SEC;
-		seconds += offset / NSEC_PER_SEC;
-		if (nanoseconds < 0) {
-			nanoseconds += NSEC_PER_SEC;
-			seconds--;
-		} else if (nanoseconds >= NSEC_PER_SEC) {
-			nanoseconds -= NSEC_PER_SEC;
-			seconds++;
-		}
+		struct timespec time = translate(seconds, tv_nsec, offset);
 		struct wlr_presentation_event event = {
 			.output = &output->wlr,
-			.tv_sec = seconds > 0 ? (uint64_t)seconds : 0,
-			.tv_nsec = (uint32_t)nanoseconds,
+			.tv_sec = (uint64_t)time.tv_sec,
+			.tv_nsec = (uint32_t)time.tv_nsec,
 			.refresh = refresh,
 			.seq = (uint64_t)seq_hi << 32 | seq_lo,
 			// It was copied once on its way, whatever the controller did with it then.

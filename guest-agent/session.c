@@ -34,6 +34,9 @@ static void handle_ready(void *data, const struct portal_hello *peer, int heap_f
 	if (heap_fd >= 0) {
 		close(heap_fd); // the heap is the guest's
 	}
+	uint8_t boot_id[16];
+	session->same_kernel = portal_hello_get_boot_id(boot_id) == 0 &&
+		memcmp(boot_id, peer->boot_id, sizeof(boot_id)) == 0;
 	session->ready = true;
 	wlr_log(WLR_INFO, "controller \"%s\" (%s), channel version %u", peer->name, peer->software,
 		portal_channel_get_version(session->channel));

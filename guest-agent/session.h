@@ -20,6 +20,7 @@ struct session {
 	struct portal_channel *channel;
 	struct wl_event_source *source;
 	bool ready; // it is the controller
+	bool same_kernel; // both ends read one clock
 	bool closed; // destroyed when the loop is idle
 	uint32_t congested; // links whose sockets do not keep up
 	uint32_t next_connection;
