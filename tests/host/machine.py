@@ -1,0 +1,367 @@
+"""portal-host on a real kernel: a QEMU machine with an IOMMU as the host.
+
+machine.py PORTAL-HOST VFIO-USE
+
+One boot; every function below is one test on it, in order, and leaves the machine as it found it.
+Stock Debian kernel under TCG; nothing of this machine itself is touched.
+"""
+
+import json
+import lzma
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(TOP, "tools", "lib"))
+
+from portalvm import archive  # noqa: E402
+from portalvm.qmp import Qmp  # noqa: E402
+from portalvm.wait import PATIENCE, Failure  # noqa: E402
+
+MODULES = ["e1000e", "nvme", "xhci-pci", "usbhid", "hid-generic", "evdev", "ext4", "vfio-pci",
+           "vfio_iommu_type1", "virtio_pci", "virtio_console"]
+
+# Bus numbers are the firmware's choice; slots of the root bus are ours.
+DEVICES = [
+    "pcie-root-port,id=port1,bus=pcie.0,addr=0x4,chassis=1,slot=1",
+    "pcie-root-port,id=port2,bus=pcie.0,addr=0x5,chassis=2,slot=2",
+    "pcie-root-port,id=port3,bus=pcie.0,addr=0x6,chassis=3,slot=3",
+    "pcie-root-port,id=port4,bus=pcie.0,addr=0x7,chassis=4,slot=4",
+    "e1000e,bus=port1",
+    "nvme,bus=port2,drive=disk,serial=portal",
+    "qemu-xhci,id=usb,bus=port3",
+    "usb-kbd,bus=usb.0",
+    "edu,bus=pcie.0,addr=0x8",
+    # Two cards behind a bridge without ACS: one IOMMU group.
+    "pcie-pci-bridge,id=bridge,bus=pcie.0,addr=0x9",
+    "e1000,bus=bridge,addr=0x1",
+    "e1000,bus=bridge,addr=0x2",
+]
+
+
+def libraries(program):
+    """The shared libraries of a program and its loader, as paths."""
+    output = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    return re.findall(r"(/\S+) \(0x", output)
+
+
+def module_files(tree, version):
+    files = set()
+    for module in MODULES:
+        shown = subprocess.run(
+            ["modprobe", "-d", os.path.join(tree, "usr"), "-S", version, "--show-depends", module],
+            check=True, capture_output=True, text=True).stdout
+        files |= set(re.findall(r"^insmod (\S+)", shown, re.M))
+    return sorted(files)
+
+
+def modules(tree):
+    """The modules with an index of their own, as {path: bytes}."""
+    source = os.path.join(tree, "usr", "lib", "modules")
+    version, = os.listdir(source)
+    with tempfile.TemporaryDirectory() as work:
+        target = os.path.join(work, "lib", "modules", version)
+        os.makedirs(target)
+        for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
+            with open(os.path.join(source, version, name), "rb") as file:
+                data = file.read()
+            with open(os.path.join(target, name), "wb") as file:
+                file.write(data)
+        for path in module_files(tree, version):
+            opener = lzma.open if path.endswith(".xz") else open
+            with opener(path, "rb") as file:
+                data = file.read()
+            name = os.path.basename(path).removesuffix(".xz")
+            with open(os.path.join(target, name), "wb") as file:
+                file.write(data)
+        subprocess.run(["depmod", "-b", work, version], check=True)
+        found = {}
+        for name in os.listdir(target):
+            with open(os.path.join(target, name), "rb") as file:
+                found[f"/lib/modules/{version}/{name}"] = file.read()
+        return found
+
+
+def initramfs(tree, programs):
+    files = modules(tree)
+    for target, source in [("/init", os.path.join(TOP, "tests/host/init")),
+                           ("/bin/busybox", "/bin/busybox"), *programs.items()]:
+        with open(source, "rb") as file:
+            files[target] = (file.read(), 0o755)
+    for program in programs.values():
+        for library in libraries(program):
+            with open(library, "rb") as file:
+                files[library] = (file.read(), 0o755)
+    return archive.pack(files)
+
+
+class Machine:
+    """The machine, its shell on a virtio port, and its monitor."""
+
+    def __init__(self, work, kernel, archive_bytes):
+        initrd = os.path.join(work, "initrd")
+        disk = os.path.join(work, "disk.img")
+        with open(initrd, "wb") as file:
+            file.write(archive_bytes)
+        with open(disk, "wb") as file:
+            file.truncate(16 << 20)
+        shell, its_shell = socket.socketpair()
+        monitor, its_monitor = socket.socketpair()
+        command = [
+            "qemu-system-x86_64", "-accel", "tcg", "-M", "q35,kernel-irqchip=split,i8042=off",
+            "-cpu", "max", "-m", "768", "-nodefaults", "-no-user-config", "-display", "none",
+            "-no-reboot", "-device", "intel-iommu,intremap=on,caching-mode=on",
+            "-drive", f"file={disk},format=raw,if=none,id=disk",
+            "-kernel", kernel, "-initrd", initrd,
+            "-append", "console=ttyS0 quiet panic=-1 intel_iommu=on mitigations=off",
+            "-chardev", f"file,id=console,path={work}/console.log", "-serial", "chardev:console",
+            "-chardev", f"socket,id=shell,fd={its_shell.fileno()}",
+            "-device", "virtio-serial-pci,bus=pcie.0,addr=0xa",
+            "-device", "virtserialport,chardev=shell,name=shell",
+            "-chardev", f"socket,id=qmp,fd={its_monitor.fileno()}",
+            "-mon", "chardev=qmp,mode=control",
+        ]
+        for device in DEVICES:
+            command += ["-device", device]
+        self.process = subprocess.Popen(
+            command, pass_fds=[its_shell.fileno(), its_monitor.fileno()])
+        its_shell.close()
+        its_monitor.close()
+        self._work = work
+        self._socket = shell
+        self._shell = shell.makefile("rb")
+        self.monitor = Qmp(monitor)
+        if self._answer()[1] != "ready":
+            raise Failure("the machine did not come up")
+
+    def _answer(self):
+        """The output up to the status, and the status."""
+        lines = []
+        self._socket.settimeout(PATIENCE)
+        while True:
+            try:
+                line = self._shell.readline()
+            except TimeoutError:
+                raise Failure("no answer, after:\n" + "\n".join(lines)) from None
+            if not line:
+                with open(os.path.join(self._work, "console.log"), errors="replace") as file:
+                    raise Failure("the machine went away:\n" + file.read()[-2000:])
+            text = line.decode(errors="replace").strip("\r\n")
+            if text.startswith("@@ "):
+                return lines, text[3:]
+            lines.append(text)
+
+    def run(self, command, status=0):
+        """Runs a line in the machine's shell; its output. Any other status is a failure."""
+        self._socket.sendall(command.encode() + b"\n")
+        lines, got = self._answer()
+        if status is not None and got != str(status):
+            raise Failure(f"{command}: status {got} instead of {status}:\n" + "\n".join(lines))
+        return "\n".join(lines)
+
+    def host(self, *args, status=0):
+        return self.run(shlex.join(["portal-host", *args]), status)
+
+    def devices(self):
+        return json.loads(self.host("--json", "list"))
+
+    def find(self, ids):
+        """The devices with these ids, in order of address."""
+        return [device for device in self.devices()["devices"] if device["ids"] == ids]
+
+    def one(self, ids):
+        device, = self.find(ids)
+        return device
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def expect(condition, sentence):
+    if not condition:
+        raise Failure(sentence)
+
+
+E1000E, E1000, NVME, XHCI, EDU = "8086:10d3", "8086:100e", "1b36:0010", "1b36:000d", "1234:11e8"
+
+
+def the_inventory_is_what_qemu_was_told(machine):
+    found = machine.devices()
+    expect(found["iommu"], "no IOMMU")
+    expect(not found["ps2Keyboard"], "a PS/2 keyboard where there is none")
+    nic, disk, usb = machine.one(E1000E), machine.one(NVME), machine.one(XHCI)
+    expect(nic["driver"] == "e1000e" and nic["category"] == "net", f"network card: {nic}")
+    expect(nic["netKind"] == "ethernet", "not Ethernet")
+    expect(disk["driver"] == "nvme" and disk["category"] == "storage", f"disk: {disk}")
+    expect(usb["category"] == "usb", f"USB: {usb}")
+    expect([holder["kind"] for holder in usb["holders"]] == ["input"], f"keyboard: {usb['holders']}")
+    groups = {device["iommuGroup"] for device in machine.find(E1000)}
+    expect(len(machine.find(E1000)) == 2 and len(groups) == 1, "two cards behind one bridge")
+    expect(nic["iommuGroup"] not in groups, "the network card has a group of its own")
+
+
+def a_recording_of_the_machine_replays_as_the_machine(machine):
+    machine.host("record", "/tmp/recorded")
+    live, replayed = machine.devices(), json.loads(
+        machine.host("--machine", "/tmp/recorded", "--json", "list"))
+    expect(live == replayed, "the recorded machine differs")
+
+
+def a_device_goes_to_vfio_and_comes_back_to_its_driver(machine):
+    nic = machine.one(E1000E)["address"]
+    plan = json.loads(machine.host("--json", "take", nic, "--dry-run"))["plan"]
+    expect(machine.one(E1000E)["driver"] == "e1000e", "a dry run changed something")
+    said = machine.host("take", nic)
+    for step in plan["steps"]:
+        expect(step["driver"] in said, f"a planned step was not done: {step}")
+    taken = machine.one(E1000E)
+    expect(taken["driver"] == taken["driverOverride"] == "vfio-pci", f"not taken: {taken}")
+    machine.host("return", nic)
+    back = machine.one(E1000E)
+    expect(back["driver"] == "e1000e" and back["driverOverride"] is None, f"not back: {back}")
+    # The driver really works with it again.
+    expect("eth" in machine.run(f"ls /sys/bus/pci/devices/{nic}/net"), "no interface came back")
+
+
+def a_group_behind_a_bridge_moves_together(machine):
+    first, second = machine.find(E1000)
+    machine.host("take", first["address"])
+    expect(all(card["driver"] == "vfio-pci" for card in machine.find(E1000)), "one stayed")
+    groups = json.loads(machine.host("--json", "groups"))
+    group, = [entry for entry in groups if entry["group"] == first["iommuGroup"]]
+    expect(group["viable"], f"the group is not viable: {group}")
+    machine.host("return", second["address"])
+    expect([card["driver"] for card in machine.find(E1000)] == [first["driver"], second["driver"]],
+           "not both came back")
+
+
+def a_taken_device_does_dma_through_the_iommu(machine):
+    edu = machine.one(EDU)
+    expect(edu["driver"] is None, "edu has a driver")
+    machine.host("take", edu["address"])
+    expect(machine.run(f"vfio-use dma {edu['address']}") == "dma", "no DMA")
+    machine.host("return", edu["address"])
+    expect(machine.one(EDU)["driver"] is None, "edu has a driver")
+
+
+def the_last_keyboard_and_a_mounted_disk_are_refused(machine):
+    usb, disk = machine.one(XHCI)["address"], machine.one(NVME)["address"]
+    said = machine.host("take", usb, status=3)
+    expect("survival guard (input)" in said, said)
+    machine.run("mke2fs -q /dev/nvme0n1 && mkdir -p /mnt && mount -t ext2 /dev/nvme0n1 /mnt")
+    said = machine.host("take", disk, status=3)
+    expect("/mnt is mounted from /dev/nvme0n1" in said, said)
+    machine.run("umount /mnt")
+    machine.host("take", disk)
+    machine.host("return", disk)
+    # The driver scans its namespaces in the background.
+    machine.run("until [ -b /dev/nvme0n1 ]; do usleep 10000; done")
+    expect(machine.one(NVME)["driver"] == "nvme", "the disk did not come back")
+
+
+def a_device_held_through_vfio_is_named_and_blocks_its_return(machine):
+    nic = machine.one(E1000E)["address"]
+    machine.host("take", nic)
+    machine.run("mkfifo /tmp/until /tmp/told")
+    machine.run(f"vfio-use hold {nic} </tmp/until >/tmp/told & exec 7>/tmp/until; head -n1 /tmp/told")
+    said = machine.host("return", nic, status=3)
+    expect("vfio-use (pid" in said, said)
+    # Past the check, as when a VM opens the device just after it: the kernel hangs in the unbind.
+    machine.run(f"(echo {nic} >/sys/bus/pci/drivers/vfio-pci/unbind; echo let go >/tmp/done) 7>&- &")
+    # Descriptor 7 is what keeps the holder: nobody else may have it.
+    machine.run("exec 7>&-; wait; rm /tmp/until /tmp/told; cat /tmp/done")
+    expect(machine.one(E1000E)["driver"] is None, "still bound")
+    machine.host("return", nic)
+    expect(machine.one(E1000E)["driver"] == "e1000e", "not back")
+
+
+def a_run_killed_in_a_hanging_unbind_is_undone_when_the_device_is_let_go(machine):
+    nic = machine.one(E1000E)["address"]
+    machine.host("take", nic)
+    # The holder appears between the check and the unbinding: it opens the device while a tree that
+    # does not show it is looked at.
+    machine.run("mkfifo /tmp/until /tmp/told")
+    machine.run(f"vfio-use hold {nic} </tmp/until >/tmp/told & exec 7>/tmp/until; head -n1 /tmp/told")
+    machine.run("mkdir -p /tmp/blind/sys /tmp/blind/proc/sys && mount --bind /sys /tmp/blind/sys && "
+                "mount --bind /proc/sys /tmp/blind/proc/sys")
+    machine.run(f"portal-host --root /tmp/blind return {nic} >/tmp/return 2>&1 7>&- & echo $! >/tmp/pid; "
+                "until grep -q unbind /tmp/return; do usleep 10000; done")
+    machine.run("kill -9 $(cat /tmp/pid)")
+    said = machine.host("recover", status=4)
+    expect("another change of devices is under way" in said, said)
+    machine.run("exec 7>&-; wait")
+    machine.host("recover")
+    taken = machine.one(E1000E)
+    expect(taken["driver"] == taken["driverOverride"] == "vfio-pci", f"not as it was: {taken}")
+    machine.run("umount /tmp/blind/sys /tmp/blind/proc/sys; rm /tmp/until /tmp/told")
+    machine.host("return", nic)
+    expect(machine.one(E1000E)["driver"] == "e1000e", "not back")
+
+
+def a_named_card_is_found_after_it_moved_and_missed_when_it_is_gone(machine):
+    machine.host("remember", machine.one(NVME)["address"], "disk")
+    machine.monitor.execute("device_add", driver="e1000e", id="hot", bus="port4")
+    machine.run("until [ $(ls /sys/bus/pci/drivers/e1000e | grep -c :) = 2 ]; do usleep 10000; done")
+    first, second = machine.find(E1000E)
+    machine.host("remember", second["address"], "hot")
+    machine.host("take", "hot")
+    expect(machine.find(E1000E)[1]["driver"] == "vfio-pci", "not taken by name")
+    machine.host("return", "hot")
+    machine.monitor.execute("device_del", id="hot")
+    expect(machine.monitor.wait_event({"DEVICE_DELETED"}), "the card was not let go")
+    machine.run(f"until [ ! -e /sys/bus/pci/devices/{second['address']} ]; do usleep 10000; done")
+    known = {entry["name"]: entry["state"] for entry in json.loads(machine.host("--json", "known"))}
+    # Another card of its kind is in the machine, in the first slot: the same, for all one can know.
+    expect(known == {"disk": "present", "hot": "moved"}, f"known: {known}")
+    machine.host("remember", first["address"], "first", status=3)
+    machine.host("forget", "hot")
+    machine.host("forget", "disk")
+
+
+TESTS = [
+    the_inventory_is_what_qemu_was_told,
+    a_recording_of_the_machine_replays_as_the_machine,
+    a_device_goes_to_vfio_and_comes_back_to_its_driver,
+    a_group_behind_a_bridge_moves_together,
+    a_taken_device_does_dma_through_the_iommu,
+    the_last_keyboard_and_a_mounted_disk_are_refused,
+    a_device_held_through_vfio_is_named_and_blocks_its_return,
+    a_run_killed_in_a_hanging_unbind_is_undone_when_the_device_is_let_go,
+    a_named_card_is_found_after_it_moved_and_missed_when_it_is_gone,
+]
+
+
+def main():
+    tree = os.environ.get("PORTAL_KERNEL_TREE", "")
+    if not os.path.isdir(tree):
+        raise SystemExit("PORTAL_KERNEL_TREE names no tree: run this through tools/test")
+    version, = os.listdir(os.path.join(tree, "usr/lib/modules"))
+    kernel = os.path.join(tree, "usr/lib/modules", version, "vmlinuz")
+    programs = {"/bin/portal-host": sys.argv[1], "/bin/vfio-use": sys.argv[2]}
+    failed = 0
+    with tempfile.TemporaryDirectory() as work:
+        machine = Machine(work, kernel, initramfs(tree, programs))
+        try:
+            for test in TESTS:
+                began = time.monotonic()
+                try:
+                    test(machine)
+                    result = "ok"
+                except Failure as failure:
+                    failed += 1
+                    result = f"FAILED: {failure}"
+                name = test.__name__.replace("_", " ")
+                print(f"{name}: {result} ({time.monotonic() - began:.1f} s)", flush=True)
+        finally:
+            machine.close()
+    return 1 if failed else 0
+
+
+sys.exit(main())
