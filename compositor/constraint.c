@@ -85,3 +85,18 @@ bool constraint_apply(struct seat *seat, double *dx, double *dy) {
 	}
 	return true;
 }
+
+static void handle_new_constraint(struct wl_listener *listener, void *data) {
+	const struct wlr_pointer_constraint_v1 *constraint = data;
+	constraint_update(constraint->seat->data);
+}
+
+void constraint_init(struct server *server) {
+	server->new_constraint.notify = handle_new_constraint;
+	wl_signal_add(&server->globals.pointer_constraints->events.new_constraint,
+		&server->new_constraint);
+}
+
+void constraint_finish(struct server *server) {
+	wl_list_remove(&server->new_constraint.link);
+}

@@ -142,7 +142,7 @@ static bool create_rendering(struct server *server) {
 static bool create_windows(struct server *server) {
 	struct wl_display *display = server->display;
 	struct globals *globals = &server->globals;
-	globals->xdg_shell = wlr_xdg_shell_create(display, 6);
+	globals->xdg_shell = wlr_xdg_shell_create(display, 7);
 	globals->layer_shell = wlr_layer_shell_v1_create(display, 5);
 	globals->xdg_decoration = wlr_xdg_decoration_manager_v1_create(display);
 	globals->kde_decoration = wlr_server_decoration_manager_create(display);

@@ -8,6 +8,7 @@
 #include "compositor_config.h"
 #include "layer.h"
 #include "output.h"
+#include "seat.h"
 #include "server.h"
 #include "toplevel.h"
 
@@ -268,6 +269,35 @@ void popup_create(struct server *server, struct wlr_xdg_popup *xdg, struct wlr_s
 	wl_signal_add(&popup->tree->node.events.destroy, &popup->tree_destroy);
 	popup->destroy.notify = handle_destroy;
 	wl_signal_add(&xdg->events.destroy, &popup->destroy);
+}
+
+/* The menu of a bar: bars do not take the focus for it. */
+static bool is_of_layer(const struct wlr_xdg_popup_grab *grab) {
+	struct wlr_xdg_popup *popup = wl_container_of(grab->popups.next, popup, grab_link);
+	const struct popup *own = popup->base->data;
+	return own != NULL && own->tree != NULL && own->toplevel == NULL;
+}
+
+static struct wl_client *focused_client(const struct seat *seat) {
+	if (seat->focused_layer != NULL) {
+		return wl_resource_get_client(seat->focused_layer->surface->resource);
+	}
+	return seat->focused != NULL ? wl_resource_get_client(seat->focused->xdg->resource) : NULL;
+}
+
+void popup_check_grabs(struct seat *seat) {
+	struct wlr_xdg_popup_grab *grab;
+	wl_list_for_each(grab, &seat->server->globals.xdg_shell->popup_grabs, link) {
+		if (grab->seat != seat->wlr_seat || wl_list_empty(&grab->popups) ||
+			grab->client == focused_client(seat) || is_of_layer(grab)) {
+			continue;
+		}
+		// The newest first, as xdg-shell wants it; wlroots ends the grab with the last one.
+		struct wlr_xdg_popup *popup, *next;
+		wl_list_for_each_safe(popup, next, &grab->popups, grab_link) {
+			wlr_xdg_popup_destroy(popup);
+		}
+	}
 }
 
 static void refresh(struct wlr_scene_tree *popups) {

@@ -1,6 +1,7 @@
 #ifndef POPUP_H
 #define POPUP_H
 
+struct seat;
 struct server;
 struct toplevel;
 struct wlr_scene_tree;
@@ -22,6 +23,12 @@ void popup_finish(struct server *server);
  */
 void popup_create(struct server *server, struct wlr_xdg_popup *xdg, struct wlr_scene_tree *parent,
 	struct toplevel *toplevel);
+
+/**
+ * Dismisses menus that have taken pointer and keyboard (xdg_popup.grab) but do not belong to the
+ * client that has the seat's focus: else a window in the background could take what is typed.
+ */
+void popup_check_grabs(struct seat *seat);
 
 /** The label of a window has changed, or its place. */
 void popup_refresh(struct toplevel *toplevel);

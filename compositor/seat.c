@@ -20,6 +20,7 @@
 #include "keyboard.h"
 #include "layer.h"
 #include "output.h"
+#include "popup.h"
 #include "selection.h"
 #include "server.h"
 #include "toplevel.h"
@@ -273,6 +274,21 @@ void seat_notify_activity(struct seat *seat) {
 	wlr_idle_notifier_v1_notify_activity(seat->server->globals.idle_notifier, seat->wlr_seat);
 }
 
+static void handle_grab_check(void *data) {
+	struct seat *seat = data;
+	seat->grab_check = NULL;
+	popup_check_grabs(seat);
+}
+
+/* wlroots is still in the middle of it. */
+static void handle_keyboard_grab_begin(struct wl_listener *listener, void *data) {
+	struct seat *seat = wl_container_of(listener, seat, keyboard_grab_begin);
+	if (seat->grab_check == NULL) {
+		seat->grab_check =
+			wl_event_loop_add_idle(seat->server->loop, handle_grab_check, seat);
+	}
+}
+
 struct seat *seat_create(struct server *server, const char *name) {
 	struct seat *seat = calloc(1, sizeof(*seat));
 	if (seat == NULL) {
@@ -301,6 +317,8 @@ struct seat *seat_create(struct server *server, const char *name) {
 	gesture_init(seat);
 	touch_init(seat);
 	selection_init(seat);
+	seat->keyboard_grab_begin.notify = handle_keyboard_grab_begin;
+	wl_signal_add(&seat->wlr_seat->events.keyboard_grab_begin, &seat->keyboard_grab_begin);
 	seat_update_capabilities(seat);
 	if (!keyboard_create_group(seat)) {
 		seat_destroy(seat);
@@ -310,6 +328,10 @@ struct seat *seat_create(struct server *server, const char *name) {
 }
 
 void seat_destroy(struct seat *seat) {
+	if (seat->grab_check != NULL) {
+		wl_event_source_remove(seat->grab_check);
+	}
+	wl_list_remove(&seat->keyboard_grab_begin.link);
 	selection_finish(seat);
 	input_destroy_all(seat);
 	touch_finish(seat);

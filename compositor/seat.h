@@ -71,6 +71,8 @@ struct seat {
 		struct wl_listener destroy;
 	} image;
 
+	struct wl_event_source *grab_check; /* idle; NULL: no grab has begun */
+
 	/* The pointer constraint that holds, or NULL. */
 	struct wlr_pointer_constraint_v1 *constraint;
 	struct wl_listener constraint_destroy;
@@ -94,6 +96,7 @@ struct seat {
 	struct wl_listener touch_cancel;
 	struct wl_listener touch_frame;
 	struct wl_listener request_set_cursor;
+	struct wl_listener keyboard_grab_begin;
 	struct wl_listener request_set_selection;
 	struct wl_listener request_set_primary_selection;
 	struct wl_listener request_start_drag;

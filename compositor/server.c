@@ -24,6 +24,7 @@
 
 #include "activation.h"
 #include "compositor_config.h"
+#include "constraint.h"
 #include "control.h"
 #include "cursor_image.h"
 #include "decoration.h"
@@ -65,6 +66,16 @@ void server_load_cursor_theme(struct server *server) {
 	setenv("XCURSOR_SIZE", text, true);
 	if (name != NULL) {
 		setenv("XCURSOR_THEME", name, true);
+	}
+}
+
+/* Every buffer of every client comes as a descriptor: more of them than a program usually may have.
+ * What is started from here gets the usual number, for select() cannot take more. */
+static void raise_descriptor_limit(struct server *server) {
+	if (getrlimit(RLIMIT_NOFILE, &server->descriptors) == 0) {
+		struct rlimit raised = server->descriptors;
+		raised.rlim_cur = raised.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &raised);
 	}
 }
 
@@ -149,6 +160,7 @@ static void add_listeners(struct server *server) {
 	decoration_init(server);
 	activation_init(server);
 	idle_init(server);
+	constraint_init(server);
 	input_init(server);
 	cursor_image_init_shapes(server);
 }
@@ -162,6 +174,7 @@ static void remove_listeners(struct server *server) {
 	decoration_finish(server);
 	activation_finish(server);
 	idle_finish(server);
+	constraint_finish(server);
 	input_finish(server);
 	cursor_image_finish_shapes(server);
 }
@@ -173,6 +186,7 @@ struct server *server_create(struct compositor_config *config, const char *confi
 		return NULL;
 	}
 	server->config = config;
+	raise_descriptor_limit(server);
 	wl_list_init(&server->outputs);
 	wl_list_init(&server->toplevels);
 	wl_list_init(&server->layers);
@@ -285,6 +299,7 @@ bool server_start(struct server *server, const char *name) {
 	server->control = control_create(server);
 	setenv("WAYLAND_DISPLAY", server->socket, true);
 	setenv("XDG_CURRENT_DESKTOP", "portal:wlroots", true);
+	setenv("XDG_SESSION_TYPE", "wayland", true);
 	wlr_log(WLR_INFO, "running on WAYLAND_DISPLAY=%s", server->socket);
 	for (size_t i = 0; server->config->startup != NULL && server->config->startup[i] != NULL;
 		i++) {
@@ -304,6 +319,8 @@ void server_spawn(struct server *server, const char *command) {
 		sigset_t none;
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
+		signal(SIGPIPE, SIG_DFL);
+		setrlimit(RLIMIT_NOFILE, &server->descriptors);
 		setsid();
 		if (fork() == 0) {
 			execl("/bin/sh", "sh", "-c", command, (char *)NULL);

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <wayland-server-core.h>
 
 #include "globals.h"
@@ -62,6 +63,7 @@ struct server {
 	struct wl_list seats; // seat.link, never empty while running
 	struct wl_list dirty_frames; // frame.link
 	uint64_t last_toplevel_id;
+	struct rlimit descriptors; /* as the compositor was started with */
 	bool stopping;
 
 	struct wl_listener new_output;
@@ -74,6 +76,7 @@ struct server {
 	struct wl_listener new_token;
 	struct wl_listener request_activate;
 	struct wl_listener new_inhibitor;
+	struct wl_listener new_constraint;
 	struct wl_listener layout_change;
 	struct wl_listener output_apply;
 	struct wl_listener output_test;

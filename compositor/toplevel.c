@@ -313,7 +313,8 @@ void toplevel_set_fullscreen(struct toplevel *toplevel, bool fullscreen, struct 
 	toplevel_arrange(toplevel);
 	if (!fullscreen) {
 		move_to_stack(toplevel, STACK_WINDOWS);
-	} else if (toplevel->mapped) {
+	} else if (toplevel->mapped && toplevel_is_focused(toplevel)) {
+		// One in the background stays there: it must not cover the one that is used.
 		toplevel_raise(toplevel);
 	}
 }

@@ -325,24 +325,38 @@ def a_guest_sees_no_privileged_global():
         assert not of_sandbox & (PRIVILEGED - clipboard)
 
 
-def a_minimised_window_is_asked_for_no_frames():
-    with case.desktop("minimised") as parts:
+def a_window_that_cannot_be_seen_is_asked_for_no_frames():
+    with case.desktop("unseen") as parts:
         desktop = Desktop(*parts)
         client = desktop.start(["weston-simple-shm"], "guest", {"WAYLAND_DEBUG": "client"})
         window = desktop.control.window("simple-shm")
-        done = lambda: sum("wl_callback" in l and ".done(" in l for l in client.log().split("\n"))
-        at_start = done()
-        until("frames of the visible window", lambda: done() > at_start + 5)
+        cover, covering = desktop.show("damage", "other")
+
+        def done():
+            return sum("wl_callback" in l and ".done(" in l for l in client.log().split("\n"))
+
+        def assert_drawing(drawing):
+            desktop.portal.screenshot()  # the frame that was on its way is over
+            before = done()
+            if drawing:
+                until("frames of the visible window", lambda: done() > before + 5)
+                return
+            for _ in range(5):
+                desktop.portal.screenshot()
+            assert done() == before, "a window that nobody can see went on drawing"
+
+        assert_drawing(True)
         desktop.control.run("minimize", window["id"], "on")
-        desktop.control.window(lambda w: w["minimized"])
-        desktop.portal.screenshot()  # the frame that was on its way is over
-        at_minimised = done()
-        for _ in range(5):
-            desktop.portal.screenshot()
-        assert done() == at_minimised, "a minimised window went on drawing"
+        assert_drawing(False)
         desktop.control.run("minimize", window["id"], "off")
-        until("frames again", lambda: done() > at_minimised + 5)
-        client.stop()
+        assert_drawing(True)
+        desktop.control.run("focus", covering["id"])
+        desktop.control.run("fullscreen", covering["id"], "on")
+        assert_drawing(False)
+        desktop.control.run("fullscreen", covering["id"], "off")
+        assert_drawing(True)
+        for one in (client, cover):
+            one.stop()
 
 
 def an_idle_desktop_does_not_wake_the_compositor():
@@ -508,7 +522,7 @@ TESTS = [
     keys_cycle_through_windows_and_close_them,
     a_wallpaper_and_a_bar_have_their_places,
     a_guest_sees_no_privileged_global,
-    a_minimised_window_is_asked_for_no_frames,
+    a_window_that_cannot_be_seen_is_asked_for_no_frames,
     an_idle_desktop_does_not_wake_the_compositor,
     windows_of_an_output_that_goes_move_to_another,
     the_scale_of_an_output_comes_from_the_configuration,
