@@ -78,14 +78,28 @@ static int handle_compositor(sd_event_source *source, int fd, uint32_t revents, 
 	return 0;
 }
 
-/* After all else in a turn: one write for what the turn queued. */
-static int handle_turn_end(sd_event_source *source, void *data) {
-	struct bridge *bridge = data;
+/* After each turn: one write for what it queued. */
+static void end_turn(struct bridge *bridge) {
 	if (bridge->channel && portal_channel_get_queued(bridge->channel) > 0) {
 		(void)portal_channel_flush(bridge->channel);
 	}
 	bridge_control_flush(&bridge->control);
-	return 0;
+}
+
+/*
+ * As sd_event_loop(), without a post source for the turn's end: that one would cost two more system
+ * calls a turn.
+ */
+static int loop(struct bridge *bridge) {
+	int result = 0;
+	while (result >= 0 && sd_event_get_state(bridge->event) != SD_EVENT_FINISHED) {
+		end_turn(bridge);
+		result = sd_event_run(bridge->event, UINT64_MAX);
+	}
+	if (result >= 0) {
+		sd_event_get_exit_code(bridge->event, &result);
+	}
+	return result;
 }
 
 static int try_connect(struct bridge *bridge);
@@ -161,9 +175,6 @@ static int init_loop(struct bridge *bridge, int control_fd) {
 			handle_signal, bridge);
 	}
 	if (result >= 0) {
-		result = sd_event_add_post(bridge->event, NULL, handle_turn_end, bridge);
-	}
-	if (result >= 0) {
 		result = bridge_control_init(&bridge->control, bridge, control_fd);
 	}
 	if (result < 0) {
@@ -185,7 +196,7 @@ static int run_loop(struct bridge *bridge, int control_fd) {
 		result = try_connect(bridge);
 	}
 	if (result >= 0) {
-		result = sd_event_loop(bridge->event);
+		result = loop(bridge);
 	}
 	if (result < 0) {
 		bridge_log(&bridge->log, LOG_ERR, "loop: %s", strerror(-result));
