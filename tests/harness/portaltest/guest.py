@@ -70,8 +70,11 @@ class Agent:
         return [self.agent]
 
     def descriptors(self):
-        """Open descriptors of each of the guest's processes."""
-        return {process.name: descriptors(process.pid) for process in self.processes()}
+        """Open descriptors of each of the guest's processes, their children included."""
+        return {
+            process.name: [descriptors(pid) for pid in (process.pid, *children(process.pid))]
+            for process in self.processes()
+        }
 
     def settled_descriptors(self):
         """The number of descriptors once an application has come and gone: what is set up at first
@@ -103,7 +106,9 @@ class Agent:
 
     def descriptor_lists(self):
         return "\n".join(
-            f"{process.name}:\n{descriptor_list(process.pid)}" for process in self.processes()
+            f"{process.name} {pid}:\n{descriptor_list(pid)}"
+            for process in self.processes()
+            for pid in (process.pid, *children(process.pid))
         )
 
     def stop(self):

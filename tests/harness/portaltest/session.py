@@ -2,7 +2,6 @@
 end."""
 
 import os
-import re
 import shutil
 import tempfile
 
@@ -99,8 +98,6 @@ class Session:
                 for name in names
                 if not directory.endswith("/dconf")  # an application's own affair
             ]
-            # A bridge has given up the right to remove its socket; the next one replaces it.
-            left = [name for name in left if not re.fullmatch(r"bridge-.*\.varlink", name)]
             if left and not failed:
                 problems.append(f"left in the runtime directory: {left}")
         finally:
