@@ -135,6 +135,9 @@ class Bridged(Agent):
             f"portal-bridge-{self.name}", [programs.BRIDGE, *arguments], self.compositor.env
         )
 
+    def control_socket(self):
+        return os.path.join(self.session.runtime, "portal", f"bridge-{self.name}.varlink")
+
     def processes(self):
         # In the order in which they are stopped.
         return [self.bridge, self.agent]
