@@ -1,6 +1,8 @@
 #include "control.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +21,11 @@
 #include "server.h"
 #include "toplevel.h"
 
-/* A client that asks for the stream of states. */
-struct watcher {
-	struct wl_list link; // control.watchers
-	sd_varlink *varlink;
+/* One client of the socket. */
+struct connection {
+	struct wl_list link; // control.connections
+	sd_varlink *varlink; /* gone before this is */
+	bool watching; /* gets the stream of states */
 };
 
 struct control {
@@ -33,7 +36,7 @@ struct control {
 	sd_varlink_server *varlink;
 	struct wl_event_source *source;
 	struct wl_event_source *idle; /* NULL: nothing has changed */
-	struct wl_list watchers; // watcher.link
+	struct wl_list connections; // connection.link
 };
 
 /* sd-event's loop runs inside of libwayland's. */
@@ -66,15 +69,43 @@ static int handle_get_state(sd_varlink *varlink, sd_json_variant *parameters,
 	return result != 0 ? result : reply_state(control->server, varlink, false);
 }
 
-static void watcher_destroy(struct watcher *watcher) {
-	wl_list_remove(&watcher->link);
-	sd_varlink_unref(watcher->varlink);
-	free(watcher);
+static struct connection *find_connection(struct control *control, const sd_varlink *varlink) {
+	struct connection *connection;
+	wl_list_for_each(connection, &control->connections, link) {
+		if (connection->varlink == varlink) {
+			return connection;
+		}
+	}
+	return NULL;
+}
+
+static int handle_connect(sd_varlink_server *varlink_server, sd_varlink *varlink, void *data) {
+	struct control *control = data;
+	struct connection *connection = calloc(1, sizeof(*connection));
+	if (connection == NULL) {
+		return -ENOMEM;
+	}
+	connection->varlink = varlink;
+	wl_list_insert(&control->connections, &connection->link);
+	return 0;
+}
+
+static void handle_disconnect(sd_varlink_server *varlink_server, sd_varlink *varlink, void *data) {
+	struct connection *connection = find_connection(data, varlink);
+	if (connection == NULL) {
+		return;
+	}
+	wl_list_remove(&connection->link);
+	if (connection->watching) {
+		sd_varlink_unref(varlink);
+	}
+	free(connection);
 }
 
 static int handle_watch(sd_varlink *varlink, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
 	struct control *control = data;
+	struct connection *connection = find_connection(control, varlink);
 	int result = sd_varlink_dispatch(varlink, parameters, NULL, NULL);
 	if (result != 0) {
 		return result;
@@ -82,23 +113,12 @@ static int handle_watch(sd_varlink *varlink, sd_json_variant *parameters,
 	if (!(flags & SD_VARLINK_METHOD_MORE)) {
 		return sd_varlink_error(varlink, SD_VARLINK_ERROR_EXPECTED_MORE, NULL);
 	}
-	struct watcher *watcher = calloc(1, sizeof(*watcher));
-	if (watcher == NULL) {
-		return -ENOMEM;
+	// sd-varlink hangs up on a pending call that nobody holds on to.
+	if (!connection->watching) {
+		sd_varlink_ref(varlink);
 	}
-	watcher->varlink = sd_varlink_ref(varlink);
-	wl_list_insert(&control->watchers, &watcher->link);
+	connection->watching = true;
 	return reply_state(control->server, varlink, true);
-}
-
-static void handle_disconnect(sd_varlink_server *varlink_server, sd_varlink *varlink, void *data) {
-	struct control *control = data;
-	struct watcher *watcher, *next;
-	wl_list_for_each_safe(watcher, next, &control->watchers, link) {
-		if (watcher->varlink == varlink) {
-			watcher_destroy(watcher);
-		}
-	}
 }
 
 /* What the calls about one window have in common. */
@@ -250,10 +270,11 @@ static int handle_quit(sd_varlink *varlink, sd_json_variant *parameters,
 static void notify_watchers(void *data) {
 	struct control *control = data;
 	control->idle = NULL;
-	struct watcher *watcher, *next;
-	wl_list_for_each_safe(watcher, next, &control->watchers, link) {
-		if (reply_state(control->server, watcher->varlink, true) < 0) {
-			watcher_destroy(watcher);
+	struct connection *connection;
+	wl_list_for_each(connection, &control->connections, link) {
+		// One that cannot be told any more is about to be disconnected.
+		if (connection->watching) {
+			reply_state(control->server, connection->varlink, true);
 		}
 	}
 	run_events(control);
@@ -261,8 +282,16 @@ static void notify_watchers(void *data) {
 
 void control_changed(struct server *server) {
 	struct control *control = server->control;
-	if (control != NULL && control->idle == NULL && !wl_list_empty(&control->watchers)) {
-		control->idle = wl_event_loop_add_idle(server->loop, notify_watchers, control);
+	if (control == NULL || control->idle != NULL) {
+		return;
+	}
+	struct connection *connection;
+	wl_list_for_each(connection, &control->connections, link) {
+		if (connection->watching) {
+			control->idle =
+				wl_event_loop_add_idle(server->loop, notify_watchers, control);
+			return;
+		}
 	}
 }
 
@@ -292,6 +321,9 @@ static int open_server(struct control *control) {
 			CONTROL_INTERFACE ".Place", handle_place,
 			CONTROL_INTERFACE ".Reload", handle_reload,
 			CONTROL_INTERFACE ".Quit", handle_quit);
+	}
+	if (result >= 0) {
+		result = sd_varlink_server_bind_connect(control->varlink, handle_connect);
 	}
 	if (result >= 0) {
 		result = sd_varlink_server_bind_disconnect(control->varlink, handle_disconnect);
@@ -326,7 +358,7 @@ struct control *control_create(struct server *server) {
 		return NULL;
 	}
 	control->server = server;
-	wl_list_init(&control->watchers);
+	wl_list_init(&control->connections);
 	int result = open_server(control);
 	if (result >= 0) {
 		result = listen_on_path(control);
@@ -350,10 +382,11 @@ void control_destroy(struct control *control) {
 	if (control == NULL) {
 		return;
 	}
-	struct watcher *watcher, *next;
-	wl_list_for_each_safe(watcher, next, &control->watchers, link) {
-		watcher_destroy(watcher);
+	struct connection *connection, *next;
+	wl_list_for_each_safe(connection, next, &control->connections, link) {
+		sd_varlink_close(connection->varlink); // comes back as handle_disconnect()
 	}
+	assert(wl_list_empty(&control->connections));
 	if (control->idle != NULL) {
 		wl_event_source_remove(control->idle);
 	}
