@@ -12,6 +12,8 @@ static const struct cli_command commands[] = {
 	{"show", "DEVICE...", "everything known about a function", true, cli_show},
 	{"groups", "", "the IOMMU groups and who shares them", true, cli_groups},
 	{"record", "FILE", "write the machine down, to be looked at elsewhere", false, cli_record},
+	{"doctor", "[--rom FILE]", "can this machine give devices away, and what is missing", true,
+		cli_doctor},
 	{"known", "", "the devices that have names, and where they are", true, cli_known},
 	{"remember", "DEVICE NAME", "name a device, wherever it goes", true, cli_remember},
 	{"forget", "NAME", "take a name away", true, cli_forget},

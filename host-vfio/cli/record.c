@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "inventory/record.h"
+#include "record/record.h"
 #include "tree/machine_file.h"
 
 int cli_record(struct cli *cli) {

@@ -35,7 +35,7 @@ static void check_groups(struct findings *findings, const struct plan *plan,
 		if (named->iommu_group < 0) {
 			findings_add(findings, true, "%s is in no IOMMU group: %s", named->name,
 				machine->iommu ? "the kernel keeps it for itself"
-					       : "the IOMMU is off");
+					       : "the IOMMU is off (see portal-host doctor)");
 			continue;
 		}
 		for (size_t i = 0; i < machine->devices_count; i++) {

@@ -11,7 +11,7 @@
 #include "base/must.h"
 #include "fixture.h"
 #include "inventory/group.h"
-#include "inventory/record.h"
+#include "record/record.h"
 #include "tree/machine_file.h"
 
 static const struct pci_device *get(const struct machine *machine, const char *name) {

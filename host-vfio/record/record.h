@@ -1,5 +1,5 @@
-#ifndef HOST_INVENTORY_RECORD_H
-#define HOST_INVENTORY_RECORD_H
+#ifndef HOST_RECORD_RECORD_H
+#define HOST_RECORD_RECORD_H
 
 #include "tree/memory.h"
 

@@ -1,8 +1,9 @@
-#include "inventory/record.h"
+#include "record/record.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "doctor/doctor.h"
 #include "inventory/machine.h"
 #include "tree/recorder.h"
 
@@ -78,10 +79,54 @@ static void filter_ipv6_routes(char *data, size_t *size) {
 	*size = (size_t)(out - data);
 }
 
+/* Leaves the words of the command line that are about devices and memory, not those about disks. */
+static void filter_command_line(char *data, size_t *size) {
+	static const char *const kept[] = {"intel_iommu", "amd_iommu", "iommu", "pci", "vfio",
+		"hugepages", "default_hugepagesz", "video=", "modprobe.blacklist"};
+	char *out = data, *rest, *word;
+	char *text = strndup(data, *size);
+	for (rest = text; text && (word = strsep(&rest, " \n"));) {
+		for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+			if (strncmp(word, kept[i], strlen(kept[i])) == 0) {
+				out = stpcpy(out, out == data ? "" : " ");
+				out = stpcpy(out, word);
+				break;
+			}
+		}
+	}
+	/* There was a newline, which made room for this one. */
+	*out++ = '\n';
+	free(text);
+	*size = (size_t)(out - data);
+}
+
+/* Leaves maker and flags of the first processor. */
+static void filter_processors(char *data, size_t *size) {
+	char *out = data, *rest, *line;
+	char *text = strndup(data, *size);
+	for (rest = text; text && (line = strsep(&rest, "\n")) && line[0] != '\0';) {
+		if (strncmp(line, "vendor_id", 9) == 0 || strncmp(line, "flags", 5) == 0) {
+			out = stpcpy(out, line);
+			*out++ = '\n';
+		}
+	}
+	free(text);
+	*size = (size_t)(out - data);
+}
+
 static bool filter(const char *path, char *data, size_t *size) {
 	const char *name = path_name(path);
+	if (strncmp(path, "/sys/firmware/acpi/", 19) == 0 || strstr(path, "/lib/modules/")) {
+		*size = 0; /* that it is there is all that counts */
+		return true;
+	}
 	if (strncmp(path, "/proc/", 6) != 0) {
 		return true;
+	}
+	if (strcmp(name, "cmdline") == 0) {
+		filter_command_line(data, size);
+	} else if (strcmp(name, "cpuinfo") == 0) {
+		filter_processors(data, size);
 	}
 	if (strstr(path, "/fd/")) {
 		return keep_open_file(data);
@@ -100,8 +145,13 @@ struct memory_tree *record_machine(struct tree *tree) {
 	struct memory_tree *recording = memory_tree_create();
 	struct tree *recorder = recorder_tree_create(tree, recording, filter);
 	struct machine machine;
+	struct diagnoses diagnoses = {0};
 	machine_read(&machine, recorder, NULL);
+	doctor_examine(&diagnoses, &machine, recorder);
+	diagnoses_finish(&diagnoses);
 	machine_finish(&machine);
+	/* What the memory plan starts from. */
+	tree_exists(recorder, "/proc/meminfo");
 	tree_destroy(recorder);
 	return recording;
 }

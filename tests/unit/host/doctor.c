@@ -1,0 +1,206 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "doctor/doctor.h"
+#include "doctor/rom.h"
+#include "fixture.h"
+
+struct visit {
+	struct memory_tree *tree;
+	struct machine machine;
+	struct diagnoses diagnoses;
+};
+
+static void examine(struct visit *visit) {
+	machine_finish(&visit->machine);
+	diagnoses_finish(&visit->diagnoses);
+	assert_int_equal(machine_read(&visit->machine, memory_tree_base(visit->tree), NULL), 0);
+	doctor_examine(&visit->diagnoses, &visit->machine, memory_tree_base(visit->tree));
+}
+
+static void begin(struct visit *visit, const char *fixture) {
+	*visit = (struct visit){.tree = fixture_tree(fixture)};
+	examine(visit);
+}
+
+static void end(struct visit *visit) {
+	diagnoses_finish(&visit->diagnoses);
+	machine_finish(&visit->machine);
+	tree_destroy(memory_tree_base(visit->tree));
+}
+
+static void expect(
+	const struct visit *visit, const char *id, enum diagnosis_grade grade, const char *words) {
+	for (size_t i = 0; i < visit->diagnoses.count; i++) {
+		const struct diagnosis *diagnosis = &visit->diagnoses.items[i];
+		if (strcmp(diagnosis->id, id) == 0 && diagnosis->grade == grade &&
+			(strstr(diagnosis->finding, words) ||
+				(diagnosis->remedy && strstr(diagnosis->remedy, words)))) {
+			return;
+		}
+	}
+	fail_msg("no %s of grade %s with \"%s\"", id, diagnosis_grade_name(grade), words);
+}
+
+static bool has(const struct visit *visit, const char *id) {
+	for (size_t i = 0; i < visit->diagnoses.count; i++) {
+		if (strcmp(visit->diagnoses.items[i].id, id) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void put(struct visit *visit, const char *path, const char *text) {
+	assert_int_equal(memory_tree_put_file(visit->tree, path, text, strlen(text)), 0);
+}
+
+static void a_machine_that_is_ready_is_told_so(void **state) {
+	struct visit visit;
+	begin(&visit, "notes-laptop");
+	for (size_t i = 0; i < visit.diagnoses.count; i++) {
+		assert_int_not_equal(visit.diagnoses.items[i].grade, DIAGNOSIS_PROBLEM);
+	}
+	expect(&visit, "iommu", DIAGNOSIS_GOOD, "The IOMMU is on");
+	expect(&visit, "processor", DIAGNOSIS_GOOD, "KVM is there");
+	expect(&visit, "vfio", DIAGNOSIS_GOOD, "vfio-pci");
+	expect(&visit, "firmware", DIAGNOSIS_GOOD, "UEFI");
+	assert_false(has(&visit, "single-gpu"));
+	end(&visit);
+}
+
+/* From the outside in: firmware, command line, kernel. */
+static void a_missing_iommu_is_explained_by_where_it_is_missing(void **state) {
+	struct visit visit;
+	begin(&visit, "no-iommu");
+	expect(&visit, "iommu", DIAGNOSIS_PROBLEM, "switch on \"VT-d\"");
+	expect(&visit, "firmware", DIAGNOSIS_HINT, "CSM");
+	put(&visit, "/sys/firmware/acpi/tables/DMAR", "");
+	examine(&visit);
+	expect(&visit, "iommu", DIAGNOSIS_PROBLEM, "Add \"intel_iommu=on\"");
+	put(&visit, "/proc/cmdline", "quiet intel_iommu=off ro\n");
+	examine(&visit);
+	expect(&visit, "iommu", DIAGNOSIS_PROBLEM, "Take \"intel_iommu=off\" out");
+	put(&visit, "/proc/cmdline", "quiet\n");
+	put(&visit, "/proc/cpuinfo", "vendor_id\t: AuthenticAMD\nflags\t\t: fpu svm\n");
+	examine(&visit);
+	expect(&visit, "iommu", DIAGNOSIS_PROBLEM, "switch on \"IOMMU\"");
+	end(&visit);
+}
+
+static void a_processor_without_virtual_machines_is_told_from_a_missing_kvm(void **state) {
+	struct visit visit;
+	begin(&visit, "notes-laptop");
+	memory_tree_remove(visit.tree, "/sys/class/misc/kvm");
+	examine(&visit);
+	expect(&visit, "kvm", DIAGNOSIS_PROBLEM, "modprobe kvm_intel");
+	put(&visit, "/proc/cpuinfo", "vendor_id\t: GenuineIntel\nflags\t\t: fpu vmxless novmx\n");
+	examine(&visit);
+	expect(&visit, "processor", DIAGNOSIS_PROBLEM, "no VT-x");
+	end(&visit);
+}
+
+static void a_kernel_without_vfio_is_told(void **state) {
+	struct visit visit;
+	begin(&visit, "notes-laptop");
+	memory_tree_remove(visit.tree, "/lib/modules");
+	examine(&visit);
+	expect(&visit, "vfio", DIAGNOSIS_PROBLEM, "full kernel");
+	end(&visit);
+}
+
+static void groups_and_cards_are_judged_by_what_a_person_would_give_away(void **state) {
+	struct visit visit;
+	begin(&visit, "single-gpu-laptop");
+	expect(&visit, "single-gpu", DIAGNOSIS_HINT, "no screen");
+	expect(&visit, "group", DIAGNOSIS_GOOD, "by itself");
+	end(&visit);
+	begin(&visit, "two-gpu-desktop");
+	expect(&visit, "group", DIAGNOSIS_GOOD, "by itself");
+	expect(&visit, "resizable-bar", DIAGNOSIS_HINT, "shows 256 MiB");
+	expect(&visit, "resizable-bar", DIAGNOSIS_HINT, "could show 8 GiB");
+	put(&visit, "/proc/cmdline", "intel_iommu=on pcie_acs_override=downstream\n");
+	memory_tree_put_link(visit.tree,
+		"/sys/devices/pci0000:00/0000:00:1c.4/0000:06:00.0/iommu_group",
+		"../../../../kernel/iommu_groups/10");
+	examine(&visit);
+	expect(&visit, "group", DIAGNOSIS_HINT,
+		"0000:05:00.0 (usb) shares IOMMU group 10 with 0000:06:00.0 (net)");
+	expect(&visit, "acs-override", DIAGNOSIS_HINT, "keeps apart");
+	end(&visit);
+	begin(&visit, "many-nic-server");
+	expect(&visit, "reset", DIAGNOSIS_HINT, "0000:03:00.0");
+	end(&visit);
+}
+
+/* One image of 512 bytes at `at`. */
+static void make_image(uint8_t *rom, size_t at, uint8_t type, bool last) {
+	static const uint8_t structure[] = {'P', 'C', 'I', 'R', 0xde, 0x10, 0xa0, 0x25};
+	rom[at] = 0x55;
+	rom[at + 1] = 0xaa;
+	rom[at + 0x18] = 0x40;
+	memcpy(rom + at + 0x40, structure, sizeof(structure));
+	rom[at + 0x40 + 0x10] = 1;
+	rom[at + 0x40 + 0x14] = type;
+	rom[at + 0x40 + 0x15] = last ? 0x80 : 0;
+}
+
+static void the_images_of_a_rom_are_told_apart(void **state) {
+	uint8_t rom[1024] = {0};
+	struct rom_images images;
+	make_image(rom, 0, 0, false);
+	make_image(rom, 512, 3, true);
+	assert_true(rom_parse(rom, sizeof(rom), &images));
+	assert_int_equal(images.count, 2);
+	assert_true(images.legacy && images.efi);
+	assert_int_equal(images.vendor, 0x10de);
+	assert_int_equal(images.device, 0x25a0);
+	make_image(rom, 0, 0, true);
+	assert_true(rom_parse(rom, sizeof(rom), &images));
+	assert_false(images.efi);
+	struct visit visit = {0};
+	doctor_examine_rom(&visit.diagnoses, "card.rom", rom, sizeof(rom));
+	expect(&visit, "rom", DIAGNOSIS_PROBLEM, "10de:25a0 has no UEFI image");
+	diagnoses_finish(&visit.diagnoses);
+}
+
+static void a_broken_rom_is_refused_and_never_read_beyond_its_end(void **state) {
+	uint8_t rom[1024] = {0};
+	struct rom_images images;
+	make_image(rom, 0, 0, false);
+	make_image(rom, 512, 3, true);
+	for (size_t size = 0; size < 512 + 0x40 + 0x18; size++) {
+		uint8_t *exact = malloc(size ? size : 1);
+		memcpy(exact, rom, size);
+		assert_false(rom_parse(exact, size, &images));
+		free(exact);
+	}
+	rom[0x18] = rom[0x19] = 0xff;
+	assert_false(rom_parse(rom, sizeof(rom), &images));
+	make_image(rom, 0, 0, false);
+	rom[0x19] = 0;
+	rom[0x50] = 0; /* of no length */
+	assert_false(rom_parse(rom, sizeof(rom), &images));
+	rom[0x50] = 0xff;
+	assert_false(rom_parse(rom, sizeof(rom), &images));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_machine_that_is_ready_is_told_so),
+		cmocka_unit_test(a_missing_iommu_is_explained_by_where_it_is_missing),
+		cmocka_unit_test(a_processor_without_virtual_machines_is_told_from_a_missing_kvm),
+		cmocka_unit_test(a_kernel_without_vfio_is_told),
+		cmocka_unit_test(groups_and_cards_are_judged_by_what_a_person_would_give_away),
+		cmocka_unit_test(the_images_of_a_rom_are_told_apart),
+		cmocka_unit_test(a_broken_rom_is_refused_and_never_read_beyond_its_end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
