@@ -41,32 +41,46 @@ uint64_t devices_nvdimm_bytes(xmlNode *devices) {
 	return sum;
 }
 
-/* A device of Portal's; an earlier one of the same alias goes. */
-static xmlNode *replace(xmlNode *devices, const char *name, const char *alias) {
-	xmlNode *device = xmlNewNode(NULL, BAD_CAST name);
+/* A device of Portal's, to be filled and then put() into its place. */
+static xmlNode *begin(const char *name) {
+	return xmlNewNode(NULL, BAD_CAST name);
+}
+
+/* Where the guest finds a device and by which address it is known stay the same. */
+static void keep(xmlNode *device, xmlNode *old, const char *name) {
+	xmlNode *child = tree_child(old, name);
+	if (child != NULL && tree_child(device, name) == NULL) {
+		xmlUnlinkNode(child);
+		xmlAddChild(device, child);
+	}
+}
+
+/*
+ * Puts a device among the others, in place of the earlier one of the same alias. One that says all
+ * of it already stays, with what libvirt filled in.
+ */
+static void put(xmlNode *devices, xmlNode *device, const char *alias) {
 	xmlNode *old = devices_find(devices, alias);
+	bool same = old != NULL && strcmp((const char *)old->name, (const char *)device->name) == 0;
+	tree_set(tree_add(device, "alias", NULL), "name", alias);
+	if (same && tree_covers(old, device)) {
+		xmlFreeNode(device);
+		return;
+	}
 	if (old == NULL) {
 		xmlAddChild(devices, device);
-	} else {
-		/* Where the guest finds it and by which address it is known stay the same. */
-		static const char *const kept[] = {"mac", "address"};
-		bool same = strcmp((const char *)old->name, name) == 0;
-		for (size_t i = 0; same && i < sizeof(kept) / sizeof(kept[0]); i++) {
-			xmlNode *child = tree_child(old, kept[i]);
-			if (child != NULL) {
-				xmlUnlinkNode(child);
-				xmlAddChild(device, child);
-			}
-		}
-		xmlReplaceNode(old, device);
-		xmlFreeNode(old);
+		return;
 	}
-	tree_set(tree_add(device, "alias", NULL), "name", alias);
-	return device;
+	if (same) {
+		keep(device, old, "mac");
+		keep(device, old, "address");
+	}
+	xmlReplaceNode(old, device);
+	xmlFreeNode(old);
 }
 
 static void add_disk(xmlNode *devices, const struct domain_spec *spec) {
-	xmlNode *disk = replace(devices, "disk", DEVICE_DISK);
+	xmlNode *disk = begin("disk");
 	tree_set(disk, "type", "file");
 	tree_set(disk, "device", "disk");
 	xmlNode *driver = tree_add(disk, "driver", NULL);
@@ -82,19 +96,21 @@ static void add_disk(xmlNode *devices, const struct domain_spec *spec) {
 		tree_add(disk, "shareable", NULL);
 	}
 	tree_add(disk, "serial", DOMAIN_DISK_SERIAL);
+	put(devices, disk, DEVICE_DISK);
 }
 
 static int add_nvdimm(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
 	if (spec->heap_size % (2 * MIB) != 0) {
 		return error_set(error, "an nvdimm heap's size must be a multiple of 2M");
 	}
-	xmlNode *memory = replace(devices, "memory", DEVICE_HEAP);
+	xmlNode *memory = begin("memory");
 	tree_set(memory, "model", "nvdimm");
 	tree_set(memory, "access", "shared");
 	tree_add(tree_add(memory, "source", NULL), "path", spec->heap_path);
 	xmlNode *target = tree_add(memory, "target", NULL);
 	tree_set_bytes(tree_add(target, "size", NULL), spec->heap_size);
 	tree_add(target, "node", "0");
+	put(devices, memory, DEVICE_HEAP);
 	return 0;
 }
 
@@ -108,12 +124,13 @@ static int add_ivshmem(xmlNode *devices, const struct domain_spec *spec, struct 
 		return error_set(error, "an ivshmem heap must be a file in " SHM_DIRECTORY ", not %s",
 			spec->heap_path);
 	}
-	xmlNode *shmem = replace(devices, "shmem", DEVICE_HEAP);
+	xmlNode *shmem = begin("shmem");
 	tree_set(shmem, "name", name);
 	tree_set(tree_add(shmem, "model", NULL), "type", "ivshmem-plain");
 	char text[32];
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)(spec->heap_size / MIB));
 	tree_set(tree_add(shmem, "size", text), "unit", "M");
+	put(devices, shmem, DEVICE_HEAP);
 	return 0;
 }
 
@@ -129,7 +146,7 @@ static int add_heap(xmlNode *devices, const struct domain_spec *spec, struct err
 }
 
 static void add_serial_port(xmlNode *devices, const char *path) {
-	xmlNode *channel = replace(devices, "channel", DEVICE_CONTROL);
+	xmlNode *channel = begin("channel");
 	tree_set(channel, "type", "unix");
 	if (path != NULL) {
 		xmlNode *source = tree_add(channel, "source", NULL);
@@ -139,6 +156,7 @@ static void add_serial_port(xmlNode *devices, const char *path) {
 	xmlNode *target = tree_add(channel, "target", NULL);
 	tree_set(target, "type", "virtio");
 	tree_set(target, "name", DOMAIN_PORT_NAME);
+	put(devices, channel, DEVICE_CONTROL);
 }
 
 /* A domain has one vsock device at most, whoever made it. */
@@ -146,7 +164,7 @@ static void add_vsock(xmlNode *devices, unsigned cid) {
 	if (devices_find(devices, DEVICE_CONTROL) == NULL) {
 		tree_remove_children(devices, "vsock");
 	}
-	xmlNode *vsock = replace(devices, "vsock", DEVICE_CONTROL);
+	xmlNode *vsock = begin("vsock");
 	tree_set(vsock, "model", "virtio");
 	xmlNode *element = tree_add(vsock, "cid", NULL);
 	tree_set(element, "auto", cid == 0 ? "yes" : "no");
@@ -155,6 +173,7 @@ static void add_vsock(xmlNode *devices, unsigned cid) {
 		snprintf(text, sizeof(text), "%u", cid);
 		tree_set(element, "address", text);
 	}
+	put(devices, vsock, DEVICE_CONTROL);
 }
 
 static int add_control(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
@@ -183,10 +202,11 @@ static void add_network(xmlNode *devices, enum domain_network network) {
 	if (network == DOMAIN_NETWORK_NONE) {
 		tree_remove(devices_find(devices, DEVICE_NETWORK));
 	} else if (network == DOMAIN_NETWORK_PASST) {
-		xmlNode *interface = replace(devices, "interface", DEVICE_NETWORK);
+		xmlNode *interface = begin("interface");
 		tree_set(interface, "type", "user");
 		tree_set(tree_add(interface, "backend", NULL), "type", "passt");
 		tree_set(tree_add(interface, "model", NULL), "type", "virtio");
+		put(devices, interface, DEVICE_NETWORK);
 	}
 }
 
@@ -194,9 +214,10 @@ static void add_sound(xmlNode *devices, const struct domain_spec *spec) {
 	if (spec->sound == DOMAIN_SOUND_NONE) {
 		tree_remove(devices_find(devices, DEVICE_SOUND));
 	} else if (spec->sound == DOMAIN_SOUND_PIPEWIRE) {
-		xmlNode *sound = replace(devices, "sound", DEVICE_SOUND);
+		xmlNode *sound = begin("sound");
 		tree_set(sound, "model", "virtio");
 		tree_set(tree_add(sound, "audio", NULL), "id", "1");
+		put(devices, sound, DEVICE_SOUND);
 		xmlNode *audio = tree_need(devices, "audio");
 		tree_set(audio, "id", "1");
 		tree_set(audio, "type", "pipewire");
@@ -211,11 +232,7 @@ static void add_console(xmlNode *devices, const struct domain_spec *spec) {
 	if (spec->console_log == NULL && tree_child(devices, "serial") != NULL) {
 		return;
 	}
-	if (devices_find(devices, DEVICE_CONSOLE) == NULL) {
-		tree_remove_children(devices, "serial");
-	}
-	tree_remove_children(devices, "console");
-	xmlNode *serial = replace(devices, "serial", DEVICE_CONSOLE);
+	xmlNode *serial = begin("serial");
 	if (spec->console_log == NULL) {
 		tree_set(serial, "type", "pty");
 	} else {
@@ -225,6 +242,15 @@ static void add_console(xmlNode *devices, const struct domain_spec *spec) {
 		tree_set(source, "append", "on");
 	}
 	tree_set(tree_add(serial, "target", NULL), "port", "0");
+	xmlNode *old = devices_find(devices, DEVICE_CONSOLE);
+	if (old == NULL || !tree_covers(old, serial)) {
+		/* <console> repeats the serial port; libvirt makes it again. */
+		tree_remove_children(devices, "console");
+	}
+	if (old == NULL) {
+		tree_remove_children(devices, "serial");
+	}
+	put(devices, serial, DEVICE_CONSOLE);
 }
 
 int devices_apply(xmlNode *devices, const struct domain_spec *spec, struct error *error) {

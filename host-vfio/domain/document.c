@@ -76,10 +76,14 @@ static void apply_virt(xmlNode *root, enum domain_virt virt) {
 	if (virt == DOMAIN_VIRT_UNSET) {
 		return;
 	}
+	const char *mode = virt == DOMAIN_VIRT_KVM ? "host-passthrough" : "maximum";
 	tree_set(root, "type", virt == DOMAIN_VIRT_KVM ? "kvm" : "qemu");
 	xmlNode *cpu = tree_need(root, "cpu");
+	if (tree_is(cpu, "mode", mode)) {
+		return;
+	}
 	tree_remove_children(cpu, "model");
-	tree_set(cpu, "mode", virt == DOMAIN_VIRT_KVM ? "host-passthrough" : "maximum");
+	tree_set(cpu, "mode", mode);
 	xmlUnsetProp(cpu, BAD_CAST "check");
 	xmlUnsetProp(cpu, BAD_CAST "match");
 	xmlUnsetProp(cpu, BAD_CAST "migratable");
@@ -127,7 +131,10 @@ static int apply_memory(xmlNode *root, const struct domain_spec *spec, uint64_t 
 	uint64_t nvdimm = devices_nvdimm_bytes(tree_need(root, "devices"));
 
 	tree_set_bytes(memory, ordinary + nvdimm);
-	tree_remove_children(root, "currentMemory");
+	xmlNode *current = tree_child(root, "currentMemory");
+	if (current != NULL) {
+		tree_set_bytes(current, ordinary + nvdimm);
+	}
 
 	xmlNode *numa = tree_child(tree_child(root, "cpu"), "numa");
 	xmlNode *cell = tree_child(numa, "cell");

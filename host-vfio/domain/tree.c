@@ -91,6 +91,51 @@ bool tree_is(const xmlNode *node, const char *attribute, const char *value) {
 	return same;
 }
 
+static bool covers_attributes(xmlNode *node, xmlNode *wanted) {
+	for (xmlAttr *attribute = wanted->properties; attribute != NULL;
+		attribute = attribute->next) {
+		char *value = tree_get(wanted, (const char *)attribute->name);
+		bool same = value != NULL && tree_is(node, (const char *)attribute->name, value);
+		free(value);
+		if (!same) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool covers_text(xmlNode *node, xmlNode *wanted) {
+	char *have = tree_get_text(node), *want = tree_get_text(wanted);
+	bool same = have != NULL && want != NULL && strcmp(have, want) == 0;
+	free(have);
+	free(want);
+	return same;
+}
+
+static bool covers_child(xmlNode *node, xmlNode *wanted) {
+	xmlNode *child = tree_child(node, (const char *)wanted->name);
+	while (child != NULL && !tree_covers(child, wanted)) {
+		child = tree_next(child);
+	}
+	return child != NULL;
+}
+
+bool tree_covers(xmlNode *node, xmlNode *wanted) {
+	if (!is_element(node, (const char *)wanted->name) || !covers_attributes(node, wanted)) {
+		return false;
+	}
+	bool has_elements = false;
+	for (xmlNode *child = wanted->children; child != NULL; child = child->next) {
+		if (child->type == XML_ELEMENT_NODE) {
+			has_elements = true;
+			if (!covers_child(node, child)) {
+				return false;
+			}
+		}
+	}
+	return has_elements || covers_text(node, wanted);
+}
+
 /* virScaleInteger's units; KiB where libvirt leaves the unit out. */
 static uint64_t unit_bytes(const char *unit) {
 	static const struct {

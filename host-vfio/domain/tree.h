@@ -23,6 +23,12 @@ void tree_remove(xmlNode *node);
 /* Removes every child element of that name. */
 void tree_remove_children(xmlNode *node, const char *name);
 
+/*
+ * Whether `node` says everything that `wanted` does: the same name and text, each of its attributes
+ * and child elements. It may say more, as libvirt does where it fills in what was left open.
+ */
+bool tree_covers(xmlNode *node, xmlNode *wanted);
+
 /* Copies, or NULL when there is no such attribute; owned by the caller. A NULL node has none. */
 char *tree_get(const xmlNode *node, const char *attribute);
 char *tree_get_text(const xmlNode *node);

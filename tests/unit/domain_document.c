@@ -166,6 +166,53 @@ static void test_applying_the_same_twice_changes_nothing(void **state) {
 	xmlFreeDoc(document);
 }
 
+/* Each line that libvirt 12.8 adds to a definition when it takes it over. */
+static void fill_in(xmlNode *root) {
+	tree_set_bytes(tree_add(root, "currentMemory", NULL), 768 * MIB);
+	tree_add(root, "uuid", "15c3be5a-6e47-450d-bef2-f7a3f2e4a65f");
+	tree_set(tree_child(root, "cpu"), "check", "none");
+	xmlNode *devices = tree_child(root, "devices");
+	static const char *const addressed[] = {DEVICE_DISK, DEVICE_HEAP, DEVICE_NETWORK};
+	for (size_t i = 0; i < sizeof(addressed) / sizeof(addressed[0]); i++) {
+		xmlNode *device = devices_find(devices, addressed[i]);
+		tree_set(tree_add(device, "address", NULL), "type", "pci");
+	}
+	tree_set(tree_add(devices_find(devices, DEVICE_NETWORK), "mac", NULL), "address",
+		"52:54:00:d2:50:8f");
+	xmlNode *target = tree_child(devices_find(devices, DEVICE_CONSOLE), "target");
+	tree_set(target, "type", "isa-serial");
+	tree_set(tree_add(target, "model", NULL), "name", "isa-serial");
+	xmlNode *console = tree_add(devices, "console", NULL);
+	tree_set(console, "type", "file");
+	tree_set(tree_add(console, "alias", NULL), "name", DEVICE_CONSOLE);
+}
+
+static void test_what_libvirt_filled_in_is_no_change(void **state) {
+	struct domain_spec spec = full_spec();
+	xmlDoc *document = domain_document_create(spec.domain);
+	free(apply(document, &spec));
+	fill_in(xmlDocGetRootElement(document));
+	char *before = domain_document_format(document);
+	char *after = apply(document, &spec);
+	char *diff = diff_lines(before, after);
+	assert_string_equal(diff, "");
+	free(diff);
+	free(before);
+	free(after);
+
+	struct domain_spec change = {
+		.heap = DOMAIN_HEAP_NVDIMM,
+		.heap_path = "/dev/shm/portal-demo",
+		.heap_size = 256 * MIB,
+		.console_log = "/tmp/other.log",
+	};
+	after = apply(document, &change);
+	assert_contains(after, "<source path=\"/tmp/other.log\" append=\"on\"/>");
+	assert_lacks(after, "<console");
+	free(after);
+	xmlFreeDoc(document);
+}
+
 static void test_a_heap_can_change_its_kind(void **state) {
 	struct domain_spec spec = full_spec();
 	xmlDoc *document = domain_document_create(spec.domain);
@@ -406,6 +453,7 @@ int main(void) {
 		cmocka_unit_test(test_what_is_not_asked_for_is_not_there),
 		cmocka_unit_test(test_texts_are_escaped_and_come_back),
 		cmocka_unit_test(test_applying_the_same_twice_changes_nothing),
+		cmocka_unit_test(test_what_libvirt_filled_in_is_no_change),
 		cmocka_unit_test(test_a_heap_can_change_its_kind),
 		cmocka_unit_test(test_every_control_channel_replaces_the_others),
 		cmocka_unit_test(test_what_others_put_into_a_domain_stays),
