@@ -18,6 +18,7 @@
 #include "config_vm.h"
 #include "domain/manager.h"
 #include "keeper.h"
+#include "process.h"
 #include "spawn.h"
 #include "status.h"
 
@@ -36,6 +37,7 @@ struct keeper {
 	sd_event *loop;
 	pid_t bridge_pid, agent_pid; /* 0: does not run */
 	sd_event_source *bridge_source, *agent_source;
+	sd_event_source *program_source; /* one of the agent's programs, while it is waited for */
 	uint64_t crash_time; /* of the first of `crashes`, CLOCK_MONOTONIC */
 	int crashes;
 
@@ -106,16 +108,44 @@ static int handle_stop_signal(
 	return 0;
 }
 
+static void consider_idleness(struct keeper *keeper);
+
+static int handle_program_end(sd_event_source *source, int fd, uint32_t events, void *data) {
+	struct keeper *keeper = data;
+	keeper->program_source = sd_event_source_disable_unref(keeper->program_source);
+	consider_idleness(keeper);
+	return 0;
+}
+
+/*
+ * Whether a program runs that the agent has started. A bridge knows only of its own launches: what
+ * was started through one that crashed runs on, and its windows are yet to come back. When there is
+ * one its end is waited for.
+ */
+static bool agent_has_programs(struct keeper *keeper) {
+	int fd = process_open_child(keeper->agent_pid);
+	if (fd < 0) {
+		return false;
+	}
+	if (keeper->program_source == NULL &&
+		sd_event_add_io(keeper->loop, &keeper->program_source, fd, EPOLLIN,
+			handle_program_end, keeper) >= 0) {
+		sd_event_source_set_io_fd_own(keeper->program_source, true);
+	} else {
+		close(fd);
+	}
+	return true;
+}
+
 /* Nobody uses the guest: the lock is held, and the bridge says so when asked anew. */
 static bool is_unused(struct keeper *keeper) {
 	struct bridge_state state;
 	if (bridge_get_state(keeper->paths.bridge, &state) < 0) {
 		return false; /* it is ending; that is told elsewhere */
 	}
-	return state.windows == 0 && (!keeper->local || state.programs == 0);
+	return state.windows == 0 &&
+		(!keeper->local || (state.programs == 0 && !agent_has_programs(keeper)));
 }
-
-static void consider_idleness(struct keeper *keeper);
 
 static void release_lock(struct keeper *keeper) {
 	if (keeper->lock >= 0) {
@@ -206,7 +236,8 @@ static void consider_idleness(struct keeper *keeper) {
 		return;
 	}
 	if (keeper->local) {
-		if (keeper->state.windows == 0 && keeper->state.programs == 0) {
+		if (keeper->state.windows == 0 && keeper->state.programs == 0 &&
+			!agent_has_programs(keeper)) {
 			try_to_end(keeper);
 		}
 		return;
@@ -423,6 +454,7 @@ static void tear_down(struct keeper *keeper) {
 	sd_varlink_close_unref(keeper->link);
 	domain_manager_destroy(keeper->manager);
 	sd_event_source_disable_unref(keeper->idle_source);
+	sd_event_source_disable_unref(keeper->program_source);
 	sd_event_source_disable_unref(keeper->shutdown_source);
 	sd_event_source_disable_unref(keeper->lock_source);
 	unlink(keeper->paths.agent);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static bool progress_shown;
@@ -15,11 +16,18 @@ void say_progress_done(void) {
 	}
 }
 
+/* In one write: agent and bridge may speak on the same standard error. */
 static void print(const char *format, va_list args) {
 	say_progress_done();
-	fputs("portal-run: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	char *text, *line;
+	if (vasprintf(&text, format, args) < 0) {
+		return;
+	}
+	if (asprintf(&line, "portal-run: %s\n", text) >= 0) {
+		fputs(line, stderr);
+		free(line);
+	}
+	free(text);
 }
 
 int say_failure(int status, const char *format, ...) {

@@ -22,6 +22,7 @@ struct session {
 	unsigned waited; /* seconds */
 	struct bridge_state state;
 	int64_t number; /* of the launch, for Signal; -1 before it started */
+	int signal; /* came while the program was being started, 0: none */
 };
 
 static int finish(struct session *session, int status) {
@@ -33,26 +34,34 @@ static int finish(struct session *session, int status) {
 static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
 #define FORWARDED_LEN (sizeof(forwarded) / sizeof(forwarded[0]))
 
-static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
-	struct session *session = data;
-	if (session->number < 0) {
-		/* There is no program yet to hand it to. */
-		return finish(session, RUN_SIGNAL + (int)info->ssi_signo);
-	}
+static void send_signal(struct session *session, int number) {
 	sd_varlink *link = bridge_connect(session->request->paths->bridge);
 	if (link == NULL) {
-		return 0; /* the bridge's end is told by the launch */
+		return; /* the bridge's end is told by the launch */
 	}
 	sd_json_variant *parameters = NULL;
 	if (sd_json_build(&parameters,
 		    SD_JSON_BUILD_OBJECT(
 			    SD_JSON_BUILD_PAIR_INTEGER("launch", session->number),
-			    SD_JSON_BUILD_PAIR_INTEGER("signal", (int64_t)info->ssi_signo))) >= 0) {
+			    SD_JSON_BUILD_PAIR_INTEGER("signal", number))) >= 0) {
 		/* One way: the program's end is the answer. */
 		sd_varlink_send(link, BRIDGE_METHOD_SIGNAL, parameters);
 		sd_json_variant_unref(parameters);
 	}
 	sd_varlink_flush_close_unref(link);
+}
+
+static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
+	struct session *session = data;
+	int number = (int)info->ssi_signo;
+	if (session->number >= 0) {
+		send_signal(session, number);
+	} else if (session->launch != NULL) {
+		session->signal = number;
+	} else {
+		/* There is no program yet to hand it to. */
+		return finish(session, RUN_SIGNAL + number);
+	}
 	return 0;
 }
 
@@ -121,6 +130,9 @@ static int handle_launch(sd_varlink *link, sd_json_variant *parameters, const ch
 	}
 	if (strcmp(text_of(parameters, "event"), "started") == 0) {
 		session->number = integer_of(parameters, "launch");
+		if (session->signal != 0) {
+			send_signal(session, session->signal);
+		}
 		return session->request->detach ? finish(session, RUN_OK) : 0;
 	}
 	int64_t signal = integer_of(parameters, "signal");

@@ -1,0 +1,418 @@
+"""portal-run: programs in the local guest, what it says and returns when things go wrong, and who
+is left when they have ended.
+
+launch.py [TEST...]
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+
+from portaltest import case, programs
+from portaltest.deadline import Deadline, until
+from portaltest.process import strays
+
+
+class Launcher:
+    """portal-run in a session, with its configuration."""
+
+    def __init__(self, session, compositor, config=""):
+        self.session = session
+        self.env = dict(compositor.env)
+        directory = os.path.join(session.home, ".config", "portal")
+        os.makedirs(directory, exist_ok=True)
+        self.config = os.path.join(directory, "portal.scfg")
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(config)
+
+    def start(self, *arguments, program=programs.RUN, env=None):
+        return self.session.start("portal-run", [program, *arguments], {**self.env, **(env or {})})
+
+    def run(self, *arguments, **options):
+        """Runs it to its end: status and process."""
+        process = self.start(*arguments, **options)
+        process.close_input()
+        return process.wait_exit(), process
+
+    def expect(self, status, message, *arguments, **options):
+        """It ends with this status, after saying something that the expression matches."""
+        got, process = self.run(*arguments, **options)
+        said = "\n".join(
+            line for line in process.log().splitlines() if line.startswith("portal-run: ")
+        )
+        assert got == status, f"status {got}, not {status}\n{process.details()}"
+        assert re.search(message, said), f"no /{message}/ in what was said:\n{said}"
+
+    def path(self, name):
+        return os.path.join(self.session.runtime, "portal", name)
+
+    def await_end(self, name="local"):
+        """Waits until the keeper of a guest has ended: it holds this lock for as long as it lives."""
+        with open(self.path(f"{name}.state"), "rb") as file:
+            until(f"the keeper of {name} to end", lambda: self._try_lock(file))
+
+    @staticmethod
+    def _try_lock(file):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def processes(self, program):
+        """Process ids of this session's processes whose command begins like this."""
+        mark = f"PORTAL_TEST_SESSION={self.session.directory}"
+        return [pid for pid, command in strays(mark) if re.match(program, command)]
+
+    def kill(self, program, number=signal.SIGKILL):
+        """Sends a signal to each of those processes; some end with others of them."""
+        pids = self.processes(program)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return pids
+
+    def rows(self):
+        """--list as {name: [domain, agent, windows, label]}."""
+        status, process = self.run("--list")
+        assert status == 0, process.details()
+        rows = [re.split(r" {2,}", line.strip()) for line in process.lines]
+        assert rows[0] == ["NAME", "DOMAIN", "AGENT", "WINDOWS", "LABEL"], rows
+        return {row[0]: row[1:] for row in rows[1:]}
+
+
+def launcher_test(function):
+    """A test that gets a Launcher on a desktop of its own."""
+
+    def run(compositor_kind, guest_kind):
+        with case.desktop(f"launch-{function.__name__}", compositor_kind) as (session, compositor):
+            launcher = Launcher(session, compositor)
+            try:
+                function(launcher)
+            except Exception:
+                print(session.details(), file=sys.stderr)
+                raise
+
+    run.__name__ = function.__name__
+    return run
+
+
+AGENT = r"\S*portal-agent"
+BRIDGE = r"\S*portal-bridge"
+KEEPER = r"\S+ --keep"
+
+
+class Held:
+    """A program in the guest that has begun, and ends when told."""
+
+    def __init__(self, launcher, *options, end="exit 0"):
+        self.directory = os.path.join(launcher.session.directory, "held")
+        os.makedirs(self.directory, exist_ok=True)
+        number = len(os.listdir(self.directory))
+        self.begun = self._fifo(f"begun-{number}")
+        self.told = self._fifo(f"told-{number}")
+        script = f"trap '{end}' TERM INT; echo $$ > {self.begun[0]}; read x < {self.told[0]}; exit 5"
+        self.run = launcher.start(*options, "local:", "--", "sh", "-c", script)
+
+    def _fifo(self, name):
+        path = os.path.join(self.directory, name)
+        os.mkfifo(path)
+        return path, os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+    def await_begin(self):
+        deadline = Deadline("the program to begin")
+        deadline.wait_readable(self.begun[1], self.run.details)
+        return int(os.read(self.begun[1], 64))
+
+    def tell(self):
+        os.write(self.told[1], b"end\n")
+
+    def close(self):
+        os.close(self.begun[1])
+        os.close(self.told[1])
+
+
+@launcher_test
+def the_exit_status_is_the_programs(launcher):
+    for script, status in (("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137)):
+        got, process = launcher.run("local:", "--", "sh", "-c", script)
+        assert got == status, f"{script}: {got}\n{process.details()}"
+    launcher.await_end()
+
+
+@launcher_test
+def a_program_that_is_not_there_is_told_as_a_shell_does(launcher):
+    launcher.expect(127, r"nothing-of-the-kind: no such program in local",
+                    "local:", "--", "nothing-of-the-kind")
+    launcher.expect(126, r"/etc/passwd cannot be run in local: Permission denied",
+                    "local:", "--", "/etc/passwd")
+    launcher.await_end()
+
+
+@launcher_test
+def arguments_and_environment_reach_the_program_unchanged(launcher):
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write('vm local {\n\tenv GREETING "good day, \'world\'"\n}\n')
+    out = os.path.join(launcher.session.directory, "out")
+    words = ["", "two words", "*", "$HOME", 'quo"te', "new\nline", "--list", "\u00e9"]
+    script = "import json, os, sys; json.dump([sys.argv[2:], os.environ['GREETING']], open(sys.argv[1], 'w'))"
+    status, process = launcher.run("local:", "--", "python3", "-c", script, out, *words)
+    assert status == 0, process.details()
+    with open(out, encoding="utf-8") as file:
+        assert json.load(file) == [words, "good day, 'world'"]
+    launcher.await_end()
+
+
+@launcher_test
+def the_configured_command_runs_when_none_is_given(launcher):
+    launcher.expect(200, r"what to run\? vm local has no \"command\"", "local:")
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write('vm local {\n\tcommand sh -c "exit 9"\n}\n')
+    status, process = launcher.run("local:")
+    assert status == 9, process.details()
+    launcher.await_end()
+
+
+@launcher_test
+def signals_go_to_the_program(launcher):
+    for number, end, status in (
+        (signal.SIGTERM, "exit 42", 42),
+        (signal.SIGINT, "exit 43", 43),
+        (signal.SIGHUP, "exit 1", 128 + signal.SIGHUP),
+    ):
+        held = Held(launcher, end=end)
+        held.await_begin()
+        held.run.popen.send_signal(number)
+        assert held.run.wait_exit() == status, held.run.details()
+        held.close()
+    launcher.await_end()
+
+
+@launcher_test
+def many_at_once_share_one_agent_and_one_bridge(launcher):
+    held = [Held(launcher) for _ in range(8)]
+    for one in held:
+        one.await_begin()
+    # A bridge that waits for its agent is two processes: the one that waits, the one that tries.
+    agents, keepers = launcher.processes(AGENT), launcher.processes(KEEPER)
+    assert len(agents) == 1 and len(keepers) == 1, (agents, keepers)
+    assert launcher.rows()["local"][1] == "ready"
+    for one in held:
+        one.tell()
+        assert one.run.wait_exit() == 5, one.run.details()
+        one.close()
+    launcher.await_end()
+    assert not launcher.processes(AGENT) and not launcher.processes(BRIDGE)
+
+
+@launcher_test
+def a_detached_program_lives_on_and_its_end_is_the_guests(launcher):
+    held = Held(launcher, "--detach")
+    assert held.run.wait_exit() == 0, held.run.details()
+    held.await_begin()
+    assert launcher.processes(AGENT)
+    held.tell()
+    launcher.await_end()
+    held.close()
+    assert not launcher.processes(AGENT) and not launcher.processes(KEEPER)
+
+
+@launcher_test
+def the_list_tells_states_and_windows(launcher):
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write(
+            'vm test {\n\turi test:///default\n\tlabel "A test" "#123456"\n}\n'
+            "vm ghost {\n\turi test:///default\n}\n"
+            "vm other {\n\turi none\n}\n"
+            "vm gone {\n\turi qemu+unix:///system?socket=/nowhere/libvirt\n}\n"
+        )
+    rows = launcher.rows()
+    assert rows == {
+        "test": ["running", "-", "-", "A test"],
+        "ghost": ["not defined", "-", "-", "-"],
+        "other": ["-", "-", "-", "-"],
+        "gone": ["no libvirt", "-", "-", "-"],
+        "local": ["-", "-", "-", "-"],
+    }, rows
+    client = launcher.start("local:", "--", programs.TEST_CLIENT, "resize")
+    until("the window to be listed", lambda: launcher.rows()["local"][:3] == ["-", "ready", "1"])
+    client.popen.send_signal(signal.SIGTERM)
+    assert client.wait_exit() == 128 + signal.SIGTERM, client.details()
+    launcher.await_end()
+
+
+@launcher_test
+def without_a_compositor_nothing_is_started(launcher):
+    launcher.env = {}
+    launcher.expect(211, r"WAYLAND_DISPLAY is not set", "local:", "--", "true")
+    launcher.expect(211, r"no compositor to show windows on",
+                    "local:", "--", "true", env={"WAYLAND_DISPLAY": "wayland-none"})
+    launcher.await_end()
+
+
+@launcher_test
+def programs_of_portal_that_are_missing_are_named(launcher):
+    alone = os.path.join(launcher.session.directory, "alone")
+    os.mkdir(alone)
+    program = shutil.copy(programs.RUN, alone)
+    env = {"PATH": alone}
+    launcher.expect(212, r"cannot run portal-agent: No such file",
+                    "local:", "--", "true", program=program, env=env)
+    launcher.await_end()
+    shutil.copy(programs.AGENT, alone)
+    launcher.expect(210, r"cannot run portal-bridge: No such file",
+                    "local:", "--", "true", program=program, env=env)
+    launcher.await_end()
+
+
+@launcher_test
+def a_wrong_configuration_is_told_with_its_line(launcher):
+    cases = (
+        ("vm demo {\n\tlable x\n}\n", r':2: vm demo has no "lable"; did you mean "label"\?'),
+        ("vm demo {\n\ttransport tcp:7\n}\n", r':2: transport: "tcp:7": '),
+        ("vm demo {\n\n\theap shm:x\n}\n", r':3: heap: "shm:x": '),
+        ("vm demo {\n", r": not valid scfg"),
+    )
+    for text, message in cases:
+        with open(launcher.config, "w", encoding="utf-8") as file:
+            file.write(text)
+        launcher.expect(201, message, "vm:demo", "--", "true")
+    launcher.expect(201, r"/nowhere/portal.scfg: No such file",
+                    "--config", "/nowhere/portal.scfg", "--list")
+
+
+@launcher_test
+def a_vm_that_cannot_be_used_is_told_why(launcher):
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write(
+            "vm test {\n\turi test:///default\n}\n"
+            "vm ghost {\n\turi test:///default\n}\n"
+            "vm gone {\n\turi qemu+unix:///system?socket=/nowhere/libvirt\n}\n"
+            "vm other {\n\turi none\n}\n"
+            f"vm keyless {{\n\turi none\n\ttransport virtio-serial:/nowhere/port\n\theap file:/nowhere/heap\n}}\n"
+            f"vm silent {{\n\turi none\n\ttransport unix:{launcher.session.directory}/nobody\n\theap memfd:\n}}\n"
+        )
+    launcher.expect(202, r"has no vm gohst; did you mean vm:ghost\?", "vm:gohst", "--", "true")
+    launcher.expect(203, r"libvirt does not answer at qemu\+unix", "vm:gone", "--", "true")
+    launcher.expect(204, r"libvirt has no domain ghost at test:///default", "vm:ghost", "--", "true")
+    launcher.expect(201, r"how to reach test is not known", "vm:test", "--", "true")
+    launcher.expect(201, r"how to reach other is not known", "vm:other", "--", "true")
+    launcher.expect(208, r"keyless.key: No such file", "vm:keyless", "--", "true")
+    launcher.expect(206, r"no agent has answered in vm:silent for 1 seconds",
+                    "--timeout", "1", "vm:silent", "--", "true")
+    launcher.kill(KEEPER, signal.SIGTERM)
+    launcher.await_end("silent")
+
+
+@launcher_test
+def stopping_waits_for_the_domain(launcher):
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write(
+            "vm test {\n\turi test:///default\n}\nvm ghost {\n\turi test:///default\n}\n"
+            "vm other {\n\turi none\n}\n"
+        )
+    for options in ((), ("--force",)):
+        status, process = launcher.run("--stop", *options, "vm:test")
+        assert status == 0, process.details()
+    launcher.expect(204, r"libvirt has no domain ghost", "--stop", "vm:ghost")
+    launcher.expect(201, r'other has "uri none"', "--stop", "vm:other")
+
+
+@launcher_test
+def a_definition_is_shown_before_it_is_made(launcher):
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write(
+            "vm new {\n\turi test:///default\n\theap file:/dev/shm/new-heap\n"
+            "\ttransport virtio-serial:/run/new.channel\n}\n"
+            "vm test {\n\turi test:///default\n}\n"
+        )
+    image = os.path.join(launcher.session.directory, "image")
+    open(image, "wb").close()
+    define = ("--define", "vm:new", "--image", image, "--virt", "qemu")
+    status, process = launcher.run(*define, "--dry-run")
+    shown = "\n".join(process.lines)
+    assert status == 0, process.details()
+    for part in (image, "/dev/shm/new-heap", "/run/new.channel", "<name>new</name>", "passt"):
+        assert part in shown, shown
+    key = os.path.join(launcher.session.home, ".local/share/portal/new.key")
+    assert key in shown and not os.path.exists(key)
+
+    launcher.expect(215, r"has a domain test already, and nothing was changed",
+                    "--define", "vm:test", "--heap", "nvdimm")
+    launcher.expect(200, r"/nowhere/image: No such file",
+                    "--define", "vm:new", "--image", "/nowhere/image")
+    launcher.expect(200, r"a new guest needs --image or --kernel", "--define", "vm:new")
+    launcher.expect(200, r"nvdimm heap's size must be a multiple of 2M",
+                    *define, "--heap-size", "17M")
+
+
+@launcher_test
+def a_killed_bridge_comes_back_with_the_windows(launcher):
+    client = launcher.start("local:", "--", programs.TEST_CLIENT, "resize")
+    until("the window to be listed", lambda: launcher.rows()["local"][2] == "1")
+    before = launcher.kill(BRIDGE)
+    # Whoever waited for a program through it hears so.
+    assert client.wait_exit() in (210, 213), client.details()
+    until("the window to come back", lambda: launcher.rows()["local"][:3] == ["-", "ready", "1"])
+    assert not set(before) & set(launcher.processes(BRIDGE))
+    launcher.kill(r"\S*test-client", signal.SIGTERM)
+    launcher.await_end()
+
+
+@launcher_test
+def a_killed_agent_ends_its_bridge_and_is_told(launcher):
+    held = Held(launcher)
+    held.await_begin()
+    launcher.kill(AGENT)
+    assert held.run.wait_exit() in (212, 213), held.run.details()
+    launcher.await_end()
+    assert not launcher.processes(BRIDGE)
+    launcher.kill("sh -c")
+    held.close()
+    status, process = launcher.run("local:", "--", "true")
+    assert status == 0, process.details()
+    launcher.await_end()
+
+
+@launcher_test
+def a_killed_keeper_leaves_no_one_behind(launcher):
+    held = Held(launcher)
+    held.await_begin()
+    launcher.kill(KEEPER)
+    assert held.run.wait_exit() in (210, 213), held.run.details()
+    until("agent and bridge to end",
+          lambda: not launcher.processes(AGENT) and not launcher.processes(BRIDGE))
+    launcher.kill("sh -c")
+    held.close()
+    status, process = launcher.run("local:", "--", "true")
+    assert status == 0, process.details()
+    launcher.await_end()
+
+
+TESTS = [
+    the_exit_status_is_the_programs,
+    a_program_that_is_not_there_is_told_as_a_shell_does,
+    arguments_and_environment_reach_the_program_unchanged,
+    the_configured_command_runs_when_none_is_given,
+    signals_go_to_the_program,
+    many_at_once_share_one_agent_and_one_bridge,
+    a_detached_program_lives_on_and_its_end_is_the_guests,
+    the_list_tells_states_and_windows,
+    without_a_compositor_nothing_is_started,
+    programs_of_portal_that_are_missing_are_named,
+    a_wrong_configuration_is_told_with_its_line,
+    a_vm_that_cannot_be_used_is_told_why,
+    stopping_waits_for_the_domain,
+    a_definition_is_shown_before_it_is_made,
+    a_killed_bridge_comes_back_with_the_windows,
+    a_killed_agent_ends_its_bridge_and_is_told,
+    a_killed_keeper_leaves_no_one_behind,
+]
+
+if __name__ == "__main__":
+    case.main("portal", None, TESTS, sys.argv[1:])
