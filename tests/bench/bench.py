@@ -100,7 +100,7 @@ def counted(options):
             for path in options.paths:
                 if path is paths.Native:
                     continue
-                counts = {"bytes": True, "copies": path is paths.Portal}
+                counts = {"bytes": True, "copies": issubclass(path, paths.Portal)}
                 results.append(one(path, size, damage, hold, 0, options, move, **counts))
     return results
 
@@ -185,7 +185,7 @@ def parse():
     parser.add_argument("--repeat", type=int, default=3, help="runs, the best is reported")
     parser.add_argument("--idle-seconds", type=float, default=10)
     parser.add_argument("--sizes", default="640x480,1920x1080,3840x2160")
-    parser.add_argument("--paths", default=",".join(path.name for path in paths.ALL))
+    parser.add_argument("--paths", default=",".join(path.name for path in paths.USUAL))
     parser.add_argument("--parts", default="matrix,counted,calls,scaling,idle,memory")
     options = parser.parse_args()
     options.sizes = [tuple(map(int, size.split("x"))) for size in options.sizes.split(",")]

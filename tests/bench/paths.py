@@ -219,6 +219,7 @@ class Native(Setup):
 class Portal(Setup):
     name = "portal"
     guests = 1
+    bridge_options = []
 
     def start_carriers(self):
         self.agents = []
@@ -239,7 +240,8 @@ class Portal(Setup):
             bridge_socket = self.path(f"counted-{i}")
             self.counters.append(ByteCounter(bridge_socket, agent_socket))
         self.start_carrier(
-            [BRIDGE, "--vm", f"bench{i}", "--transport", f"unix:{bridge_socket}", "--heap", "memfd:"],
+            [BRIDGE, "--vm", f"bench{i}", "--transport", f"unix:{bridge_socket}", "--heap", "memfd:"]
+            + self.bridge_options,
             {"WAYLAND_DISPLAY": self.display},
             f"bridge-{i}",
         )
@@ -280,6 +282,13 @@ class Portal(Setup):
         )
         self.generators.append(process)
         return process
+
+
+class PortalCopy(Portal):
+    """As with a heap that is slow to read: the bridge copies the damage once more."""
+
+    name = "portal-copy"
+    bridge_options = ["--copy"]
 
 
 class Waypipe(Setup):
@@ -325,4 +334,5 @@ class WaypipeLz4(Waypipe):
     compression = "lz4"
 
 
-ALL = [Native, Portal, WaypipeNone, WaypipeLz4]
+USUAL = [Native, Portal, WaypipeNone, WaypipeLz4]
+ALL = [*USUAL, PortalCopy]
