@@ -79,9 +79,12 @@ static uint64_t get_size(int fd) {
 int portal_heap_map_fd(struct portal_heap *heap, bool populate, const char **error) {
 	uint64_t size = get_size(heap->fd);
 	size_t page = heap->kind == PORTAL_HEAP_DAX ? HUGE_PAGE : PORTAL_HEAP_PAGE;
-	if (size > PORTAL_HEAP_POOL_MAX) {
-		size = PORTAL_HEAP_POOL_MAX; /* wl_shm cannot name what lies behind */
+	/* wl_shm cannot name what lies behind; on the other end a DAX device may begin later */
+	uint64_t most = PORTAL_HEAP_POOL_MAX;
+	if (heap->kind == PORTAL_HEAP_DAX) {
+		most -= PORTAL_HEAP_DAX_BASE;
 	}
+	size = size < most ? size : most;
 	heap->map_size = (size_t)size & ~(page - 1);
 	if (heap->map_size < PORTAL_HEAP_SIZE_MIN) {
 		return fail(error, "the heap is smaller than 4 MiB", EINVAL);

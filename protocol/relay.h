@@ -19,6 +19,7 @@ struct portal_channel;
 struct portal_heap;
 struct portal_quota;
 struct portal_relay;
+struct portal_wire_info;
 
 /* Why a connection ended. */
 enum portal_relay_end {
@@ -47,6 +48,12 @@ struct portal_relay_handlers {
 	 * congested (portal_channel_set_paused()).
 	 */
 	void (*congested)(void *data, bool congested);
+	/*
+	 * At the controller's end: a request has passed the checks and is written next, as it
+	 * stands in message. Returns false when the connection cannot go on.
+	 */
+	bool (*request)(void *data, const struct portal_wire_info *info, const void *message,
+		size_t size);
 	/* The quota's rate is exceeded: pause the channel for so many nanoseconds. */
 	void (*throttle)(void *data, uint64_t nanoseconds);
 };

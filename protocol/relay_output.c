@@ -273,6 +273,11 @@ static void put_message(struct portal_relay *relay, const void *untrusted_messag
 	} else {
 		relay->counters.requests++;
 	}
+	if (!guest && relay->handlers.request &&
+		!relay->handlers.request(relay->data, &info, message, size)) {
+		portal_relay_set_ended(relay, PORTAL_RELAY_FAILURE, "out of memory");
+		return;
+	}
 	if (queue_descriptors(relay, &info, portal_queue_end(&relay->output))) {
 		portal_queue_add(&relay->output, size);
 	}

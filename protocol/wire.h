@@ -72,6 +72,9 @@ enum portal_wire_verdict portal_wire_event(struct portal_wire *wire, void *untru
  */
 const char *portal_wire_error(const struct portal_wire *wire);
 
+/* Bytes of a pixel of a wl_shm format, 0 for one that is not let through. */
+uint32_t portal_wire_pixel_bytes(uint32_t untrusted_format);
+
 /* How many xdg_toplevels the client has. */
 unsigned int portal_wire_count_toplevels(const struct portal_wire *wire);
 

@@ -41,8 +41,7 @@ static const struct {
 	{FOURCC('R', '8', ' ', ' '), 1},
 };
 
-/* 0 for a format that is not known. */
-static uint32_t pixel_bytes(uint32_t untrusted_format) {
+uint32_t portal_wire_pixel_bytes(uint32_t untrusted_format) {
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		if (formats[i].format == untrusted_format) {
 			return formats[i].bytes;
@@ -117,7 +116,7 @@ enum portal_wire_verdict portal_wire_shm_create_buffer(
 	int32_t width = (int32_t)call->values[2].untrusted_word;
 	int32_t height = (int32_t)call->values[3].untrusted_word;
 	int32_t stride = (int32_t)call->values[4].untrusted_word;
-	uint32_t bytes = pixel_bytes(call->values[5].untrusted_word);
+	uint32_t bytes = portal_wire_pixel_bytes(call->values[5].untrusted_word);
 	if (bytes == 0) {
 		return portal_wire_fail(
 			wire, call, "format 0x%x is not known", call->values[5].untrusted_word);
@@ -166,7 +165,8 @@ enum portal_wire_verdict portal_wire_shm_resize(
 
 enum portal_wire_verdict portal_wire_shm_format(
 	struct portal_wire *wire, struct portal_wire_call *call) {
-	return pixel_bytes(call->values[0].untrusted_word) ? PORTAL_WIRE_PASS : PORTAL_WIRE_HIDE;
+	return portal_wire_pixel_bytes(call->values[0].untrusted_word) ? PORTAL_WIRE_PASS
+								       : PORTAL_WIRE_HIDE;
 }
 
 void portal_wire_shm_drop(struct portal_wire *wire, uint32_t data) {

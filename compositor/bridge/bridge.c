@@ -133,6 +133,7 @@ static int fail_attempt(
 
 static int confine(struct bridge *bridge) {
 	uint64_t heap_size = bridge->heap_mapped ? bridge->heap.map_size : UINT64_C(2) << 30;
+	heap_size *= 2; /* and its shadow, which it may turn out to need */
 	return bridge_sandbox_enter(bridge->compositor.socket_fd, heap_size, &bridge->log);
 }
 
@@ -221,6 +222,7 @@ static void bridge_finish(struct bridge *bridge) {
 	bridge_connections_finish(&bridge->connections);
 	bridge_channel_close(bridge);
 	bridge_launches_finish(&bridge->launches, bridge->message);
+	bridge_shadow_finish(&bridge->shadow);
 	if (bridge->heap_mapped) {
 		portal_heap_finish(&bridge->heap);
 	}

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "options.h"
 #include "quota.h"
+#include "shadow.h"
 
 /* One guest, from waiting for its agent to the end of its channel. */
 struct bridge {
@@ -25,6 +26,7 @@ struct bridge {
 	struct portal_quota quota;
 	struct portal_channel *channel; /* NULL before the transport is there, and after the end */
 	struct portal_heap heap;
+	struct bridge_shadow shadow; /* of a heap that is slow to read */
 	bool heap_mapped; /* heap is to be finished */
 	bool heap_ready; /* it is the one the agent speaks of */
 	uint8_t boot_id[16]; /* of this machine */

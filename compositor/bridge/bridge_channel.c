@@ -81,11 +81,10 @@ static void log_ready(struct bridge *bridge, const struct portal_hello *peer) {
 		bridge->options->transport_text, bridge->options->heap_text,
 		(unsigned long long)(heap->header.size >> 20), heap->read_speed,
 		peer->heap.write_speed);
-	if (heap->read_speed < PORTAL_HEAP_SLOW_READ) {
+	if (bridge->shadow.heap && heap->read_speed < PORTAL_HEAP_SLOW_READ) {
 		bridge_log(&bridge->log, LOG_WARNING,
-			"the heap is slow to read (uncached): the compositor will be slow with "
-			"this "
-			"guest; prefer a nvdimm (dax:)");
+			"the heap is slow to read (uncached): its pixels are copied once more; an "
+			"nvdimm (dax:) is faster");
 	}
 }
 
@@ -95,6 +94,12 @@ static void handle_ready(void *data, const struct portal_hello *peer, int heap_f
 		return;
 	}
 	portal_heap_measure(&bridge->heap, false);
+	if ((bridge->options->copy || bridge->heap.read_speed < PORTAL_HEAP_SLOW_READ) &&
+		bridge_shadow_init(&bridge->shadow, &bridge->heap) < 0) {
+		bridge_stop(bridge, BRIDGE_FAILURE, "no memory to copy the heap's pixels to: %s",
+			strerror(errno));
+		return;
+	}
 	portal_quota_init(&bridge->quota, (uint64_t)portal_heap_get_pool_size(&bridge->heap));
 	bridge->status = BRIDGE_DONE;
 	bridge->message[0] = '\0';

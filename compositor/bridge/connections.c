@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "bridge.h"
 #include "relay.h"
@@ -17,6 +18,7 @@ struct bridge_connection {
 	struct bridge_connections *connections;
 	uint32_t id;
 	struct portal_relay *relay; /* NULL when it was refused */
+	struct bridge_shadow_connection *shadow; /* NULL where there is none */
 	bool disconnect_pending; /* refused, and the guest has not been told yet */
 	sd_event_source *source; /* NULL once the socket is closed */
 };
@@ -32,6 +34,7 @@ void bridge_connections_init(struct bridge_connections *connections, struct brid
 static void connection_free(struct bridge_connection *connection) {
 	sd_event_source_disable_unref(connection->source);
 	portal_relay_destroy(connection->relay);
+	bridge_shadow_connection_destroy(connection->shadow);
 	free(connection);
 }
 
@@ -123,11 +126,19 @@ static void handle_throttle(void *data, uint64_t nanoseconds) {
 	bridge_throttle(connection->connections->bridge, nanoseconds);
 }
 
+static bool handle_request(void *data, const struct portal_wire_info *info, const void *message,
+	size_t size) {
+	struct bridge_connection *connection = data;
+	return !connection->shadow ||
+	       bridge_shadow_request(connection->shadow, info, message, size) == 0;
+}
+
 static const struct portal_relay_handlers handlers = {
 	.ended = handle_ended,
 	.released = handle_released,
 	.events = handle_events,
 	.congested = handle_congested,
+	.request = handle_request,
 	.throttle = handle_throttle,
 };
 
@@ -164,11 +175,18 @@ static int connection_open(struct bridge_connection *connection) {
 		.connection = connection->id,
 		.fd = bridge_compositor_connect(&bridge->compositor),
 		.channel = bridge->channel,
-		.heap = &bridge->heap,
+		.heap = bridge->shadow.heap ? &bridge->shadow.shown : &bridge->heap,
 		.quota = &bridge->quota,
 	};
 	if (options.fd < 0) {
 		return -errno;
+	}
+	if (bridge->shadow.heap) {
+		connection->shadow = bridge_shadow_connection_create(&bridge->shadow);
+		if (!connection->shadow) {
+			close(options.fd);
+			return -ENOMEM;
+		}
 	}
 	connection->relay = portal_relay_create(&options, &handlers, connection);
 	if (!connection->relay) {

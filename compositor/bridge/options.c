@@ -16,6 +16,8 @@ static const char usage[] =
 	"  --heap HEAP            memfd:, file:PATH, dax:PATH or ivshmem:PCI-ADDRESS\n"
 	"  --key FILE             the virtual machine's key, for every transport but unix:\n"
 	"  --label TEXT           what the log calls the virtual machine, default NAME\n"
+	"  --copy                 copy pixels out of the heap before the compositor reads them,\n"
+	"                         also where the heap is fast to read\n"
 	"  --wait                 try again until the agent answers, and when it has gone\n"
 	"  --version, --help\n";
 
@@ -75,6 +77,7 @@ enum bridge_status bridge_options_parse(
 		{"heap", required_argument, NULL, 'm'},
 		{"key", required_argument, NULL, 'k'},
 		{"label", required_argument, NULL, 'l'},
+		{"copy", no_argument, NULL, 'c'},
 		{"wait", no_argument, NULL, 'w'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
@@ -100,6 +103,9 @@ enum bridge_status bridge_options_parse(
 			break;
 		case 'l':
 			options->label = optarg;
+			break;
+		case 'c':
+			options->copy = true;
 			break;
 		case 'w':
 			options->wait = true;

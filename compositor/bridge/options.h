@@ -16,6 +16,7 @@ struct bridge_options {
 	struct portal_heap_address heap;
 	bool has_key;
 	uint8_t key[PORTAL_KEY_SIZE];
+	bool copy; /* the pixels out of the heap before the compositor reads them, fast or not */
 	bool wait; /* try again until the agent answers, and when it has gone */
 };
 

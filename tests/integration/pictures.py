@@ -2,7 +2,7 @@
 
 pictures.py COMPOSITOR GUEST FEATURE [ARG...]: the test client runs natively, and again in a guest
 (`agent`: an agent that speaks straight to the compositor; `bridge`: an agent and a bridge with the
-channel between them), each on a fresh compositor so that windows are placed alike. The native
+channel between them; `copy`: the same, the bridge copying every frame out of the heap), each on a fresh compositor so that windows are placed alike. The native
 client of a bridged guest carries the guest's label, so whole pictures are compared.
 """
 
@@ -12,7 +12,7 @@ from portaltest import case, guest, picture, scenario
 
 
 def run_native(kind, compositor_kind, feature, arguments):
-    label = "guest" if kind == "bridge" else None
+    label = None if kind == "agent" else "guest"
     with case.desktop(f"{feature}-native", compositor_kind) as (session, compositor):
         native = guest.Native(session, compositor, label)
         return scenario.run(compositor, native, feature, *arguments)

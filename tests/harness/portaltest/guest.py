@@ -121,6 +121,8 @@ class Bridged(Agent):
     """A guest whose agent and bridge talk over a unix socket, with a heap in a memfd: what
     `portal-run local:` starts."""
 
+    bridge_options = []
+
     def __init__(self, session, compositor, name="guest"):
         self.socket = os.path.join(session.directory, f"channel-{name}")
         super().__init__(session, compositor, name)
@@ -131,6 +133,7 @@ class Bridged(Agent):
 
     def start_bridge(self):
         arguments = ["--vm", self.name, "--transport", f"unix:{self.socket}", "--heap", "memfd:"]
+        arguments += self.bridge_options
         self.bridge = self.session.start(
             f"portal-bridge-{self.name}", [programs.BRIDGE, *arguments], self.compositor.env
         )
@@ -148,4 +151,10 @@ class Bridged(Agent):
         return {**super().descriptors(), "confined": descriptors(confined)}
 
 
-KINDS = {"agent": Agent, "bridge": Bridged}
+class Copied(Bridged):
+    """The same with the pixels copied out of the heap, as where it is slow to read."""
+
+    bridge_options = ["--copy"]
+
+
+KINDS = {"agent": Agent, "bridge": Bridged, "copy": Copied}
