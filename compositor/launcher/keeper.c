@@ -15,10 +15,12 @@
 #include "status.h"
 
 /* Where the logs go: the journal; else standard error, which a detached caller must not hold on to. */
-static int open_log(const struct guest_paths *paths, const char *vm, bool detached) {
+static int open_log(
+	const struct guest_paths *paths, const char *vm, bool detached, bool *journal) {
 	char identifier[128];
 	snprintf(identifier, sizeof(identifier), "portal-bridge@%s", vm);
 	int fd = spawn_journal(identifier);
+	*journal = fd >= 0;
 	if (fd < 0 && detached) {
 		fd = open(paths->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	}
@@ -56,10 +58,12 @@ int keeper_start(
 		return say_failure(RUN_SYSTEM, "%s: %s", state < 0 ? paths->state : paths->bridge,
 			strerror(error));
 	}
-	int log = open_log(paths, guest->vm, detached);
+	bool journal;
+	int log = open_log(paths, guest->vm, detached, &journal);
 	struct spawn spawn = {
 		.argv = (char *const *)argv,
 		.output = log,
+		.journal = journal,
 		.fds = {control, state},
 		.fds_len = 2,
 		.session = true,

@@ -376,9 +376,11 @@ static void start_agent(struct keeper *keeper) {
 	char *program = paths_find_program("portal-agent", "guest-agent");
 	const char *argv[] = {program, "--listen", keeper->guest.transport, "--heap", heap, "--name",
 		keeper->guest.vm, NULL};
+	int log = spawn_journal("portal-agent@" CONFIG_VM_LOCAL);
 	struct spawn spawn = {
 		.argv = (char *const *)argv,
-		.output = -1,
+		.output = log,
+		.journal = log >= 0,
 		.fds = {channel},
 		.fds_len = 1,
 		.listen = true,
@@ -389,6 +391,9 @@ static void start_agent(struct keeper *keeper) {
 	free(program);
 	if (channel >= 0) {
 		close(channel);
+	}
+	if (log >= 0) {
+		close(log);
 	}
 	if (pid < 0) {
 		record(keeper, "agent missing", error);

@@ -1,7 +1,6 @@
 #include "machine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,26 +79,14 @@ static int read_info(struct machine *machine, bool live, struct domain_info *inf
 			  : RUN_OK;
 }
 
-/* Every page of it exists before the guest starts: later there might be none left. */
 static int prepare_heap(const struct machine *machine, const struct domain_info *info) {
-	if (info->heap == DOMAIN_HEAP_UNSET) {
+	if (info->heap == DOMAIN_HEAP_UNSET ||
+		portal_heap_format_file(info->heap_path, info->heap_size,
+			info->heap == DOMAIN_HEAP_NVDIMM) == 0) {
 		return RUN_OK;
 	}
-	int error = 0;
-	if (portal_heap_format_file(
-		    info->heap_path, info->heap_size, info->heap == DOMAIN_HEAP_NVDIMM) < 0) {
-		error = errno;
-	} else {
-		int fd = open(info->heap_path, O_RDWR | O_CLOEXEC);
-		error = fd < 0 ? errno : posix_fallocate(fd, 0, (off_t)info->heap_size);
-		if (fd >= 0) {
-			close(fd);
-		}
-	}
-	return error == 0 ? RUN_OK
-			  : say_failure(RUN_HEAP, "the heap of %s, %s (%llu MiB): %s",
-				    machine->vm->name, info->heap_path,
-				    (unsigned long long)(info->heap_size >> 20), strerror(error));
+	return say_failure(RUN_HEAP, "the heap of %s, %s (%llu MiB): %s", machine->vm->name,
+		info->heap_path, (unsigned long long)(info->heap_size >> 20), strerror(errno));
 }
 
 static int start_domain(struct machine *machine) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syslog.h>
 #include <sys/wait.h>
 #include <systemd/sd-journal.h>
@@ -19,9 +20,13 @@ int spawn_journal(const char *identifier) {
 	return fd < 0 ? -1 : fd;
 }
 
-static bool is_ours(const char *variable) {
+/* What says something about this process that is not true of the new one. */
+static bool is_ours(const char *variable, const struct spawn *spawn) {
 	static const char *const names[] = {
 		"LISTEN_FDS=", "LISTEN_PID=", "LISTEN_PIDFDID=", "LISTEN_FDNAMES=", "NOTIFY_SOCKET="};
+	if (spawn->output >= 0 && strncmp(variable, "JOURNAL_STREAM=", 15) == 0) {
+		return true;
+	}
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strncmp(variable, names[i], strlen(names[i])) == 0) {
 			return true;
@@ -32,7 +37,7 @@ static bool is_ours(const char *variable) {
 
 struct environment {
 	char **variables; /* strings are borrowed */
-	char pid[32], fds[32];
+	char pid[32], fds[32], journal[80];
 };
 
 static bool environment_init(struct environment *environment, const struct spawn *spawn) {
@@ -40,12 +45,12 @@ static bool environment_init(struct environment *environment, const struct spawn
 	while (environ[count] != NULL) {
 		count++;
 	}
-	environment->variables = calloc(count + 3, sizeof(environment->variables[0]));
+	environment->variables = calloc(count + 4, sizeof(environment->variables[0]));
 	if (environment->variables == NULL) {
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (!is_ours(environ[i])) {
+		if (!is_ours(environ[i], spawn)) {
 			environment->variables[used++] = environ[i];
 		}
 	}
@@ -54,6 +59,14 @@ static bool environment_init(struct environment *environment, const struct spawn
 		snprintf(environment->fds, sizeof(environment->fds), "LISTEN_FDS=%zu", spawn->fds_len);
 		environment->variables[used++] = environment->fds;
 		environment->variables[used++] = environment->pid;
+	}
+	struct stat stream;
+	if (spawn->journal && fstat(spawn->output, &stream) == 0) {
+		/* systemd.exec(5): lines may begin with their priority. */
+		snprintf(environment->journal, sizeof(environment->journal),
+			"JOURNAL_STREAM=%llu:%llu", (unsigned long long)stream.st_dev,
+			(unsigned long long)stream.st_ino);
+		environment->variables[used++] = environment->journal;
 	}
 	return true;
 }

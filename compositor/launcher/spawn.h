@@ -9,6 +9,7 @@
 struct spawn {
 	char *const *argv; /* argv[0]: path, or a name for PATH */
 	int output; /* standard output and error; -1: this process' own */
+	bool journal; /* output is spawn_journal()'s */
 	int fds[2]; /* become descriptors 3 and 4 */
 	size_t fds_len;
 	bool listen; /* tell of fds as systemd does (sd_listen_fds(3)) */
