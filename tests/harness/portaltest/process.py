@@ -74,6 +74,14 @@ class Process:
             if match:
                 return match
 
+    def expect_all(self, *patterns):
+        """Waits until a line has matched each of the patterns, in whatever order."""
+        deadline = Deadline(f"{self.name} to print each of {patterns}")
+        missing = list(patterns)
+        while missing:
+            line = self.next_line(deadline)
+            missing = [pattern for pattern in missing if not re.fullmatch(pattern, line)]
+
     def next_line(self, deadline):
         """Waits for the next line that has not been looked at, and returns it."""
         while self.expected == len(self.lines):

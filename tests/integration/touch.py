@@ -1,0 +1,165 @@
+"""Touch and several seats, on a compositor that offers the least a guest can live with.
+
+touch.py GUEST [TEST...]; GUEST: native, agent or bridge.
+"""
+
+import sys
+import types
+
+from portaltest import case, guest, programs, scenario
+from portaltest.session import Session
+
+WINDOW = 100  # where test-minimal puts every window
+
+
+class Desk:
+    """The minimal compositor in a session of its own, and a guest in it."""
+
+    def __init__(self, session, kind, seats=()):
+        self.process = session.start("test-minimal", [programs.TEST_MINIMAL])
+        display = self.process.expect(r"display (\S+)").group(1)
+        compositor = types.SimpleNamespace(
+            session=session, process=self.process, display=display,
+            env={"WAYLAND_DISPLAY": display},
+        )
+        for seat in seats:
+            self.send(f"seat {seat}")
+        self.guest = (
+            guest.Native(session, compositor)
+            if kind == "native"
+            else guest.KINDS[kind](session, compositor)
+        )
+
+    def send(self, line):
+        self.process.send(line)
+        self.process.expect("ok")
+
+    def start(self, *arguments):
+        client = self.guest.start("test-client", [programs.TEST_CLIENT, "events", *arguments])
+        client.expect("ready events")
+        return client
+
+    @staticmethod
+    def end(client):
+        client.close_input()
+        client.expect("end")
+        assert client.wait_exit() == 0, client.details()
+
+
+def in_desk(name, kind, test, seats=()):
+    session = Session(f"{name}-{kind}", case.results_directory(f"{name}-{kind}"))
+    failed = True
+    try:
+        desk = Desk(session, kind, seats)
+        result = test(desk)
+        desk.guest.stop()
+        assert desk.process.stop() == 0, desk.process.details()
+        failed = False
+        return result
+    except AssertionError:
+        print(session.details(), file=sys.stderr)
+        raise
+    finally:
+        session.finish(failed)
+
+
+def two_fingers(desk):
+    """One finger on the window, one on its subsurface; both move, one leaves, one is cancelled."""
+    client = desk.start()
+    desk.send(f"down seat0 0 {WINDOW + 60} {WINDOW + 50}")
+    desk.send("frame seat0")
+    client.expect(r"touch down 0 window 60\.00 50\.00")
+    desk.send(f"down seat0 1 {WINDOW + 170} {WINDOW + 120}")
+    desk.send("frame seat0")
+    client.expect(r"touch down 1 sub 20\.00 20\.00")
+    desk.send(f"motion seat0 0 {WINDOW + 65.5} {WINDOW + 40.25}")
+    desk.send(f"motion seat0 1 {WINDOW + 175} {WINDOW + 121}")
+    desk.send("frame seat0")
+    client.expect(r"touch motion 0 65\.50 40\.25")
+    client.expect(r"touch motion 1 25\.00 21\.00")
+    # Out of the window: the finger still belongs to it.
+    desk.send("motion seat0 0 20 30")
+    desk.send("frame seat0")
+    client.expect(r"touch motion 0 -80\.00 -70\.00")
+    desk.send("up seat0 1")
+    desk.send("frame seat0")
+    client.expect("touch up 1")
+    desk.send("cancel seat0")
+    client.expect("touch cancel")
+    desk.send(f"down seat0 5 {WINDOW + 5} {WINDOW + 5}")
+    desk.send("frame seat0")
+    client.expect(r"touch down 5 window 5\.00 5\.00")
+    desk.send("up seat0 5")
+    desk.send("frame seat0")
+    client.expect("touch up 5")
+    client.expect("touch frame")
+    desk.end(client)
+    return scenario.Run(None, client, None).log()
+
+
+def touch_arrives_as_natively(kind):
+    expected = in_desk("touch", "native", two_fingers)
+    actual = in_desk("touch", kind, two_fingers)
+    scenario.assert_same_logs(expected, actual)
+
+
+def second_seat(desk):
+    client = desk.start("2")
+    client.drain()
+    assert "seat name seat1" in client.lines, client.details()
+    # What the first seat does is not the second's.
+    desk.send(f"down seat0 0 {WINDOW + 10} {WINDOW + 10}")
+    desk.send("frame seat0")
+    desk.send(f"down seat1 0 {WINDOW + 60} {WINDOW + 50}")
+    desk.send("frame seat1")
+    client.expect(r"touch down 0 window 60\.00 50\.00")
+    desk.send("up seat0 0")
+    desk.send("frame seat0")
+    desk.send("up seat1 0")
+    desk.send("frame seat1")
+    client.expect("touch up 0")
+    client.expect("touch frame")
+    desk.end(client)
+    return scenario.Run(None, client, None).log()
+
+
+def seats_pass_through_one_to_one(kind):
+    expected = in_desk("seats", "native", second_seat, ["seat1"])
+    actual = in_desk("seats", kind, second_seat, ["seat1"])
+    scenario.assert_same_logs(expected, actual)
+
+
+def comes_and_goes(desk):
+    """A seat that is there when an application starts, and goes while it runs."""
+    desk.send("seat seat1")
+    client = desk.start("2")
+    desk.send(f"down seat1 0 {WINDOW + 60} {WINDOW + 50}")
+    desk.send("frame seat1")
+    client.expect(r"touch down 0 window 60\.00 50\.00")
+    desk.send("unseat seat1")
+    # The other seat and the window live on.
+    first = desk.start()
+    desk.send(f"down seat0 0 {WINDOW + 10} {WINDOW + 10}")
+    desk.send("frame seat0")
+    first.expect(r"touch down 0 window 10\.00 10\.00")
+    desk.send("up seat0 0")
+    desk.send("frame seat0")
+    first.expect("touch up 0")
+    desk.end(first)
+    desk.end(client)
+
+
+def a_seat_comes_and_goes(kind):
+    in_desk("seat-hotplug", kind, comes_and_goes)
+
+
+def main():
+    kind, *wanted = sys.argv[1:]
+    case.run(
+        [touch_arrives_as_natively, seats_pass_through_one_to_one, a_seat_comes_and_goes],
+        wanted,
+        kind,
+    )
+
+
+main()
