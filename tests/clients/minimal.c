@@ -144,7 +144,7 @@ static void motion(struct server *server, struct wlr_seat *seat, int id, double 
 	}
 	struct wlr_scene_node *node;
 	int nx = 100, ny = 100;
-	wl_list_for_each(node, &server->scene->tree.children, link) {
+	wl_list_for_each (node, &server->scene->tree.children, link) {
 		wlr_scene_node_coords(node, &nx, &ny);
 	}
 	struct wlr_subsurface *sub = wlr_subsurface_try_from_wlr_surface(point->surface);
@@ -156,7 +156,7 @@ static void motion(struct server *server, struct wlr_seat *seat, int id, double 
 static void cancel(struct wlr_seat *seat) {
 	struct wlr_touch_point *point;
 	struct wlr_seat_client *client = NULL;
-	wl_list_for_each(point, &seat->touch_state.touch_points, link) {
+	wl_list_for_each (point, &seat->touch_state.touch_points, link) {
 		client = point->client;
 	}
 	if (client == NULL) {
@@ -230,7 +230,8 @@ static void init_globals(struct server *server) {
 
 static void init_output(struct server *server) {
 	struct wlr_output *output = wlr_headless_add_output(server->backend, 640, 480);
-	if (output == NULL || !wlr_output_init_render(output, server->allocator, server->renderer)) {
+	if (output == NULL ||
+		!wlr_output_init_render(output, server->allocator, server->renderer)) {
 		fail("no output");
 	}
 	server->layout = wlr_output_layout_create(server->display);
@@ -273,8 +274,7 @@ int main(void) {
 		fail("no socket");
 	}
 	struct wl_event_source *sources[] = {
-		wl_event_loop_add_fd(
-			loop, STDIN_FILENO, WL_EVENT_READABLE, handle_input, &server),
+		wl_event_loop_add_fd(loop, STDIN_FILENO, WL_EVENT_READABLE, handle_input, &server),
 		wl_event_loop_add_signal(loop, SIGTERM, handle_signal, &server),
 	};
 	printf("display %s\n", name);
