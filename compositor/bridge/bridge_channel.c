@@ -88,12 +88,22 @@ static void log_ready(struct bridge *bridge, const struct portal_hello *peer) {
 	}
 }
 
+/* A measurement that something disturbed shows too little, never too much. */
+static void measure_heap(struct portal_heap *heap) {
+	uint32_t best = 0;
+	for (int tries = 0; tries < 5 && best < PORTAL_HEAP_SLOW_READ; tries++) {
+		portal_heap_measure(heap, false);
+		best = heap->read_speed > best ? heap->read_speed : best;
+	}
+	heap->read_speed = best;
+}
+
 static void handle_ready(void *data, const struct portal_hello *peer, int heap_fd) {
 	struct bridge *bridge = data;
 	if (!open_heap(bridge, peer, heap_fd)) {
 		return;
 	}
-	portal_heap_measure(&bridge->heap, false);
+	measure_heap(&bridge->heap);
 	if ((bridge->options->copy || bridge->heap.read_speed < PORTAL_HEAP_SLOW_READ) &&
 		bridge_shadow_init(&bridge->shadow, &bridge->heap) < 0) {
 		bridge_stop(bridge, BRIDGE_FAILURE, "no memory to copy the heap's pixels to: %s",

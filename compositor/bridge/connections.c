@@ -126,8 +126,8 @@ static void handle_throttle(void *data, uint64_t nanoseconds) {
 	bridge_throttle(connection->connections->bridge, nanoseconds);
 }
 
-static bool handle_request(void *data, const struct portal_wire_info *info, const void *message,
-	size_t size) {
+static bool handle_request(
+	void *data, const struct portal_wire_info *info, const void *message, size_t size) {
 	struct bridge_connection *connection = data;
 	return !connection->shadow ||
 	       bridge_shadow_request(connection->shadow, info, message, size) == 0;

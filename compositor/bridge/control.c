@@ -154,8 +154,8 @@ static int build_state(const struct bridge *bridge, sd_json_variant **reply) {
 			ready, "frames", SD_JSON_BUILD_UNSIGNED(bridge->stats.frames)),
 		SD_JSON_BUILD_PAIR_CONDITION(ready, "damagedPixels",
 			SD_JSON_BUILD_UNSIGNED(bridge->stats.damaged_pixels)),
-		SD_JSON_BUILD_PAIR_CONDITION(ready, "copiedPixels",
-			SD_JSON_BUILD_UNSIGNED(bridge->stats.copied_pixels)),
+		SD_JSON_BUILD_PAIR_CONDITION(
+			ready, "copiedPixels", SD_JSON_BUILD_UNSIGNED(bridge->stats.copied_pixels)),
 		SD_JSON_BUILD_PAIR_CONDITION(
 			ready, "software", SD_JSON_BUILD_STRING(peer ? peer->software : NULL)),
 		SD_JSON_BUILD_PAIR("bootId", SD_JSON_BUILD_ID128(own)),
@@ -185,7 +185,8 @@ static int handle_get_state(sd_varlink *link, sd_json_variant *parameters,
 		return result;
 	}
 	if (bridge_is_ready(bridge)) {
-		/* The guest need not answer, so nobody waits for it: the next reply has what it says. */
+		/* The guest need not answer, so nobody waits for it: the next reply has what it
+		 * says. */
 		(void)portal_channel_send_stats(bridge->channel, NULL, 0);
 	}
 	result = build_state(bridge, &reply);

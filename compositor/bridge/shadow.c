@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "stream.h"
 #include "wire-tables.h"
 
 /* More rectangles than this cost more to walk than the pixels between them. */
@@ -171,8 +172,8 @@ static void *make_room(void *array, uint32_t *count, uint32_t id, size_t element
 static int create_buffer(struct bridge_shadow_connection *connection, const uint32_t *args) {
 	uint32_t id = args[0];
 	forget_buffer(connection, id);
-	struct shadow_buffer *buffers = make_room(
-		connection->buffers, &connection->n_buffers, id, sizeof(*buffers));
+	struct shadow_buffer *buffers =
+		make_room(connection->buffers, &connection->n_buffers, id, sizeof(*buffers));
 	if (!buffers) {
 		return -1;
 	}
@@ -192,8 +193,8 @@ static int create_buffer(struct bridge_shadow_connection *connection, const uint
 
 static int create_surface(struct bridge_shadow_connection *connection, uint32_t id) {
 	forget_surface(connection, id);
-	struct shadow_surface *surfaces = make_room(
-		connection->surfaces, &connection->n_surfaces, id, sizeof(*surfaces));
+	struct shadow_surface *surfaces =
+		make_room(connection->surfaces, &connection->n_surfaces, id, sizeof(*surfaces));
 	if (!surfaces) {
 		return -1;
 	}
@@ -212,14 +213,14 @@ static void add_damage(pixman_region32_t *region, const pixman_region32_t *damag
 	}
 }
 
-static void copy_box(
-	struct bridge_shadow *shadow, const struct shadow_buffer *buffer, const pixman_box32_t *box) {
+static void copy_box(struct bridge_shadow *shadow, const struct shadow_buffer *buffer,
+	const pixman_box32_t *box) {
 	size_t stride = (size_t)buffer->stride;
 	size_t length = (size_t)(box->x2 - box->x1) * buffer->pixel_bytes;
-	size_t at = buffer->offset + (size_t)box->y1 * stride +
-		    (size_t)box->x1 * buffer->pixel_bytes;
+	size_t at =
+		buffer->offset + (size_t)box->y1 * stride + (size_t)box->x1 * buffer->pixel_bytes;
 	for (int32_t y = box->y1; y < box->y2; y++, at += stride) {
-		memcpy(shadow->shown.map + at, shadow->heap->map + at, length);
+		bridge_stream_read(shadow->shown.map + at, shadow->heap->map + at, length);
 		shadow->copied_bytes += length;
 	}
 }
@@ -298,9 +299,8 @@ static void damage_buffer(struct shadow_surface *surface, const uint32_t *args) 
 	pixman_region32_fini(&rectangle);
 }
 
-static void surface_request(
-	struct bridge_shadow_connection *connection, uint32_t id, uint16_t opcode,
-	const uint32_t *args) {
+static void surface_request(struct bridge_shadow_connection *connection, uint32_t id,
+	uint16_t opcode, const uint32_t *args) {
 	struct shadow_surface *surface = find_surface(connection, id);
 	if (!surface) {
 		return;

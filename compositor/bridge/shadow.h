@@ -8,10 +8,11 @@
 #include "wire.h"
 
 /*
- * Where reading the heap is slow (a PCI BAR, mapped uncached), the compositor must not read it, often
- * more than once, itself. It gets pools over ordinary memory of the same layout instead, into which
- * the damage is copied in one pass before each commit. wl_surface.damage_buffer says what a buffer
- * got against the surface's last one; what it missed while others were shown is copied with it.
+ * Where reading the heap is slow (a PCI BAR, mapped uncached), the compositor must not read it,
+ * often more than once, itself. It gets pools over ordinary memory of the same layout instead, into
+ * which the damage is copied in one pass before each commit. wl_surface.damage_buffer says what a
+ * buffer got against the surface's last one; what it missed while others were shown is copied with
+ * it.
  */
 struct bridge_shadow {
 	const struct portal_heap *heap; /* of the guest; NULL: there is no shadow */

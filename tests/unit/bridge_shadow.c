@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "shadow.h"
+#include "stream.h"
 #include "wire-tables.h"
 
 #define SURFACE 3
@@ -42,7 +43,8 @@ static void create_surface(struct shadow_test *test, uint32_t id) {
 
 static void create_buffer(struct shadow_test *test, uint32_t id, uint32_t offset) {
 	const uint32_t args[] = {id, offset, WIDTH, HEIGHT, STRIDE, 1};
-	request(test, PORTAL_WIRE_WL_SHM_POOL, 4, PORTAL_REQUEST_WL_SHM_POOL_CREATE_BUFFER, args, 6);
+	request(test, PORTAL_WIRE_WL_SHM_POOL, 4, PORTAL_REQUEST_WL_SHM_POOL_CREATE_BUFFER, args,
+		6);
 }
 
 static void attach(struct shadow_test *test, uint32_t buffer) {
@@ -51,8 +53,7 @@ static void attach(struct shadow_test *test, uint32_t buffer) {
 }
 
 static void damage(struct shadow_test *test, int32_t x, int32_t y, int32_t width, int32_t height) {
-	const uint32_t args[] = {
-		(uint32_t)x, (uint32_t)y, (uint32_t)width, (uint32_t)height};
+	const uint32_t args[] = {(uint32_t)x, (uint32_t)y, (uint32_t)width, (uint32_t)height};
 	request(test, PORTAL_WIRE_WL_SURFACE, SURFACE, PORTAL_REQUEST_WL_SURFACE_DAMAGE_BUFFER,
 		args, 4);
 }
@@ -224,6 +225,24 @@ static void ids_are_used_again(void **state) {
 	assert_int_equal(shown(test, OFFSET_B, WIDTH - 1, HEIGHT - 1), 7);
 }
 
+static void streaming_copies_what_memcpy_would(void **state) {
+	uint8_t *from = aligned_alloc(64, 1024), *to = malloc(1024);
+	for (size_t i = 0; i < 1024; i++) {
+		from[i] = (uint8_t)(i * 31 + i / 256);
+	}
+	for (size_t begin = 0; begin < 70; begin += 3) {
+		for (size_t size = 0; size < 300; size += 7) {
+			memset(to, 0xee, 1024);
+			bridge_stream_read(to + 5, from + begin, size);
+			assert_memory_equal(to + 5, from + begin, size);
+			assert_int_equal(to[4], 0xee);
+			assert_int_equal(to[5 + size], 0xee);
+		}
+	}
+	free(from);
+	free(to);
+}
+
 #define IN_SHADOW(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -235,6 +254,7 @@ int main(void) {
 		IN_SHADOW(damage_in_surface_coordinates_may_be_anywhere),
 		IN_SHADOW(damage_far_outside_copies_nothing_outside),
 		IN_SHADOW(ids_are_used_again),
+		cmocka_unit_test(streaming_copies_what_memcpy_would),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
