@@ -20,6 +20,8 @@ struct names *names_create(void) {
 	names->access = pci_alloc();
 	names->access->warning = ignore;
 	names->access->debug = ignore;
+	/* Without the user's cache of names that were looked up on the network: it is not ours. */
+	names->access->id_lookup_mode = 0;
 	return names;
 }
 
