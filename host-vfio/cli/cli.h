@@ -65,6 +65,7 @@ int cli_show(struct cli *cli);
 int cli_groups(struct cli *cli);
 int cli_record(struct cli *cli);
 int cli_doctor(struct cli *cli);
+int cli_setup(struct cli *cli);
 int cli_known(struct cli *cli);
 int cli_remember(struct cli *cli);
 int cli_forget(struct cli *cli);

@@ -14,6 +14,8 @@ static const struct cli_command commands[] = {
 	{"record", "FILE", "write the machine down, to be looked at elsewhere", false, cli_record},
 	{"doctor", "[--rom FILE]", "can this machine give devices away, and what is missing", true,
 		cli_doctor},
+	{"setup", "[OPTION]... [--apply|--undo]",
+		"set the host up to give devices away from boot on", true, cli_setup},
 	{"known", "", "the devices that have names, and where they are", true, cli_known},
 	{"remember", "DEVICE NAME", "name a device, wherever it goes", true, cli_remember},
 	{"forget", "NAME", "take a name away", true, cli_forget},

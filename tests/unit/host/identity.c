@@ -132,7 +132,7 @@ static void a_corrupt_list_of_names_is_refused_whole(void **state) {
 		"device a {\n path p\n id 1:2x\n subsystem 1:2\n class 030000\n}\n",
 		"device a {\n path p\n id 1:2\n subsystem 1:2\n class banana\n}\n",
 		("device a {\n path p\n id 1:2\n subsystem 1:2\n class 030000\n}\n"
-		"device a {\n path p\n id 1:2\n subsystem 1:2\n class 030000\n}\n"),
+		 "device a {\n path p\n id 1:2\n subsystem 1:2\n class 030000\n}\n"),
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char path[] = "/tmp/host-known-XXXXXX";

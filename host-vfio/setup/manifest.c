@@ -1,0 +1,124 @@
+#include "setup/manifest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/must.h"
+#include "inventory/json.h"
+
+int manifest_save(const struct manifest *manifest, const char *path, struct error *error) {
+	sd_json_variant *object = NULL, *files = json_array(), *directories = json_array();
+	for (size_t i = 0; i < manifest->changes.count; i++) {
+		const struct change_file *change = &manifest->changes.files[i];
+		sd_json_variant *file = NULL;
+		json_set_string(&file, "path", change->path);
+		json_set_string(&file, "before", change->before);
+		json_set_string(&file, "after", change->after);
+		json_set_number(&file, "mode", change->mode);
+		json_append(&files, file);
+	}
+	for (size_t i = 0; i < manifest->directories.count; i++) {
+		json_append_string(&directories, manifest->directories.items[i]);
+	}
+	json_set_number(&object, "version", 1);
+	json_set(&object, "files", files);
+	json_set(&object, "directories", directories);
+	char *text = NULL;
+	if (sd_json_variant_format(object, SD_JSON_FORMAT_PRETTY | SD_JSON_FORMAT_NEWLINE, &text) <
+		0) {
+		abort();
+	}
+	sd_json_variant_unref(object);
+	char *directory = must_copy(path), *slash = strrchr(directory, '/');
+	int status = 0;
+	if (slash && slash != directory) {
+		*slash = '\0';
+		status = file_make_directory(directory, 0755, error);
+	}
+	if (status == 0) {
+		/* What it holds may not be for everybody's eyes. */
+		status = file_replace(path, text, strlen(text), 0600, error);
+	}
+	free(directory);
+	free(text);
+	return status;
+}
+
+static const char *string_of(sd_json_variant *object, const char *name) {
+	sd_json_variant *value = sd_json_variant_by_key(object, name);
+	return value && sd_json_variant_is_string(value) ? sd_json_variant_string(value) : NULL;
+}
+
+/* A path that stays below the root. */
+static bool is_plain_path(const char *path) {
+	return path && path[0] == '/' && path[1] != '\0' && !strstr(path, "/../") &&
+	       !strstr(path, "//");
+}
+
+static bool read_file(struct changes *changes, sd_json_variant *object) {
+	const char *path = string_of(object, "path"), *after = string_of(object, "after");
+	sd_json_variant *mode = sd_json_variant_by_key(object, "mode");
+	if (!is_plain_path(path) || !after || !mode || !sd_json_variant_is_unsigned(mode)) {
+		return false;
+	}
+	changes->files = must_grow(changes->files, changes->count, sizeof(*changes->files));
+	changes->files[changes->count++] = (struct change_file){
+		.path = must_copy(path),
+		.before = must_copy(string_of(object, "before")),
+		.after = must_copy(after),
+		.mode = (mode_t)sd_json_variant_unsigned(mode) & 07777,
+	};
+	return true;
+}
+
+static bool read_manifest(struct manifest *manifest, sd_json_variant *object) {
+	sd_json_variant *files = sd_json_variant_by_key(object, "files");
+	sd_json_variant *directories = sd_json_variant_by_key(object, "directories");
+	sd_json_variant *version = sd_json_variant_by_key(object, "version");
+	if (!files || !sd_json_variant_is_array(files) || !directories ||
+		!sd_json_variant_is_array(directories) || !version ||
+		!sd_json_variant_is_unsigned(version) || sd_json_variant_unsigned(version) != 1) {
+		return false;
+	}
+	for (size_t i = 0; i < sd_json_variant_elements(files); i++) {
+		if (!read_file(&manifest->changes, sd_json_variant_by_index(files, i))) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < sd_json_variant_elements(directories); i++) {
+		sd_json_variant *entry = sd_json_variant_by_index(directories, i);
+		const char *path =
+			sd_json_variant_is_string(entry) ? sd_json_variant_string(entry) : NULL;
+		if (!is_plain_path(path)) {
+			return false;
+		}
+		strings_add(&manifest->directories, path);
+	}
+	return true;
+}
+
+int manifest_load(struct manifest *manifest, const char *path, struct error *error) {
+	*manifest = (struct manifest){0};
+	char *text = changes_read("/", path);
+	if (!text) {
+		return errno == ENOENT ? error_set(error, "there is no set-up to undo (%s)", path)
+				       : error_set(error, "%s: %s", path, strerror(errno));
+	}
+	sd_json_variant *object = NULL;
+	bool good =
+		sd_json_parse(text, 0, &object, NULL, NULL) >= 0 && read_manifest(manifest, object);
+	sd_json_variant_unref(object);
+	free(text);
+	if (!good) {
+		manifest_finish(manifest);
+		return error_set(error, "%s is corrupt: nothing was changed", path);
+	}
+	return 0;
+}
+
+void manifest_finish(struct manifest *manifest) {
+	changes_finish(&manifest->changes);
+	strings_finish(&manifest->directories);
+}
