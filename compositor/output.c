@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <wlr/backend/headless.h>
+#include <wlr/backend/wayland.h>
+#include <wlr/config.h>
+#if WLR_HAS_X11_BACKEND
+#include <wlr/backend/x11.h>
+#endif
 #include <wlr/types/wlr_output.h>
 #include <wlr/types/wlr_output_layout.h>
 #include <wlr/types/wlr_scene.h>
@@ -170,6 +174,30 @@ void output_update_background(struct output *output) {
 	wlr_scene_rect_set_color(output->background, color);
 }
 
+/* An output that is a window of another session. */
+static bool is_nested(struct wlr_output *wlr_output) {
+#if WLR_HAS_X11_BACKEND
+	if (wlr_output_is_x11(wlr_output)) {
+		return true;
+	}
+#endif
+	return wlr_output_is_wl(wlr_output);
+}
+
+static void name_window(struct wlr_output *wlr_output) {
+	char title[64];
+	snprintf(title, sizeof(title), "Portal (%s)", wlr_output->name);
+	if (wlr_output_is_wl(wlr_output)) {
+		wlr_wl_output_set_title(wlr_output, title);
+		wlr_wl_output_set_app_id(wlr_output, "portal");
+	}
+#if WLR_HAS_X11_BACKEND
+	if (wlr_output_is_x11(wlr_output)) {
+		wlr_x11_output_set_title(wlr_output, title);
+	}
+#endif
+}
+
 static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct output *output = wl_container_of(listener, output, destroy);
 	struct server *server = output->server;
@@ -178,9 +206,15 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	wl_list_remove(&output->request_state.link);
 	wl_list_remove(&output->destroy.link);
 	wl_list_remove(&output->link);
+	bool window_closed = is_nested(output->wlr_output);
 	free(output);
-	if (!server->stopping) {
-		output_state_publish(server);
+	if (server->stopping) {
+		return;
+	}
+	output_state_publish(server);
+	if (window_closed && wl_list_empty(&server->outputs)) {
+		// The user has closed the window that the whole desktop is in.
+		server_stop(server);
 	}
 }
 
@@ -208,6 +242,7 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 	wl_signal_add(&wlr_output->events.request_state, &output->request_state);
 	output->destroy.notify = handle_destroy;
 	wl_signal_add(&wlr_output->events.destroy, &output->destroy);
+	name_window(wlr_output);
 	output_state_configure(output);
 	wlr_log(WLR_INFO, "output %s: %dx%d, scale %g", wlr_output->name, wlr_output->width,
 		wlr_output->height, wlr_output->scale);
