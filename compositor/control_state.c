@@ -47,16 +47,6 @@ static const char *kind_name(enum label_kind kind) {
 	return "";
 }
 
-static struct wlr_box frame_box(struct toplevel *toplevel) {
-	struct frame_extents extents = toplevel_extents(toplevel);
-	return (struct wlr_box){
-		.x = toplevel->box.x - extents.left,
-		.y = toplevel->box.y - extents.top,
-		.width = toplevel->box.width + extents.left + extents.right,
-		.height = toplevel->box.height + extents.top + extents.bottom,
-	};
-}
-
 /* A guest may send any bytes as a title; JSON is UTF-8. */
 static void valid_utf8(char *out, size_t size, const char *untrusted_text) {
 	const char *end;
@@ -76,6 +66,7 @@ static int append_window(sd_json_variant **array, struct toplevel *toplevel) {
 	struct seat *seat = wl_container_of(toplevel->server->seats.next, seat, link);
 	struct output *output = toplevel_find_output(toplevel);
 	const struct label *label = &toplevel->label;
+	struct wlr_box frame = toplevel_outer_box(toplevel);
 	char title[512], app_id[256], color[8];
 	pid_t pid;
 	valid_utf8(title, sizeof(title), toplevel->xdg->title);
@@ -91,7 +82,7 @@ static int append_window(sd_json_variant **array, struct toplevel *toplevel) {
 		SD_JSON_BUILD_PAIR_STRING("label", label->text),
 		SD_JSON_BUILD_PAIR_STRING("color", color),
 		SD_JSON_BUILD_PAIR("box", BUILD_BOX(toplevel->box)),
-		SD_JSON_BUILD_PAIR("frame", BUILD_BOX(frame_box(toplevel))),
+		SD_JSON_BUILD_PAIR("frame", BUILD_BOX(frame)),
 		SD_JSON_BUILD_PAIR_STRING("output", output != NULL ? output->wlr_output->name : NULL),
 		SD_JSON_BUILD_PAIR_BOOLEAN("focused",
 			seat->focused == toplevel && seat->focused_layer == NULL),

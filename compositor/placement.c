@@ -124,13 +124,7 @@ static int64_t overlap(struct toplevel *toplevel, const struct wlr_box *box) {
 		if (other == toplevel || !other->mapped || other->minimized) {
 			continue;
 		}
-		struct frame_extents extents = toplevel_extents(other);
-		struct wlr_box taken = {
-			.x = other->box.x - extents.left,
-			.y = other->box.y - extents.top,
-			.width = other->box.width + extents.left + extents.right,
-			.height = other->box.height + extents.top + extents.bottom,
-		};
+		struct wlr_box taken = toplevel_outer_box(other);
 		if (wlr_box_intersection(&common, &outer, &taken)) {
 			area += (int64_t)common.width * common.height;
 		}

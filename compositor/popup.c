@@ -285,18 +285,25 @@ static struct wl_client *focused_client(const struct seat *seat) {
 	return seat->focused != NULL ? wl_resource_get_client(seat->focused->xdg->resource) : NULL;
 }
 
-void popup_check_grabs(struct seat *seat) {
+/* The newest menu that has taken the seat without its client having the focus, or NULL. */
+static struct wlr_xdg_popup *find_stray(struct seat *seat) {
 	struct wlr_xdg_popup_grab *grab;
 	wl_list_for_each(grab, &seat->server->globals.xdg_shell->popup_grabs, link) {
-		if (grab->seat != seat->wlr_seat || wl_list_empty(&grab->popups) ||
-			grab->client == focused_client(seat) || is_of_layer(grab)) {
-			continue;
+		if (grab->seat == seat->wlr_seat && !wl_list_empty(&grab->popups) &&
+			grab->client != focused_client(seat) && !is_of_layer(grab)) {
+			struct wlr_xdg_popup *popup =
+				wl_container_of(grab->popups.next, popup, grab_link);
+			return popup;
 		}
-		// The newest first, as xdg-shell wants it; wlroots ends the grab with the last one.
-		struct wlr_xdg_popup *popup, *next;
-		wl_list_for_each_safe(popup, next, &grab->popups, grab_link) {
-			wlr_xdg_popup_destroy(popup);
-		}
+	}
+	return NULL;
+}
+
+void popup_check_grabs(struct seat *seat) {
+	struct wlr_xdg_popup *popup;
+	// Looked for anew each time: with its last popup wlroots destroys the grab as well.
+	while ((popup = find_stray(seat)) != NULL) {
+		wlr_xdg_popup_destroy(popup);
 	}
 }
 

@@ -183,6 +183,18 @@ static void shown_size(struct toplevel *toplevel, int *width, int *height) {
 	}
 }
 
+struct wlr_box toplevel_outer_box(struct toplevel *toplevel) {
+	struct frame_extents extents = toplevel_extents(toplevel);
+	int width, height;
+	shown_size(toplevel, &width, &height);
+	return (struct wlr_box){
+		.x = toplevel->box.x - extents.left,
+		.y = toplevel->box.y - extents.top,
+		.width = width + extents.left + extents.right,
+		.height = height + extents.top + extents.bottom,
+	};
+}
+
 /* Behind a window with a label nothing of another one is to be seen through it; and a fullscreen
  * window that is smaller than its output stands on black. */
 static void update_backing(struct toplevel *toplevel, int width, int height) {

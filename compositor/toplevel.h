@@ -111,6 +111,8 @@ void toplevel_update_label(struct toplevel *toplevel);
 /** The part of a size that the client says it accepts. */
 void toplevel_clamp_size(struct toplevel *toplevel, int *width, int *height);
 struct frame_extents toplevel_extents(struct toplevel *toplevel);
+/** The part of the layout that the window takes, frame included. */
+struct wlr_box toplevel_outer_box(struct toplevel *toplevel);
 /** The output that shows most of it, or any. NULL: there is none. */
 struct output *toplevel_find_output(struct toplevel *toplevel);
 

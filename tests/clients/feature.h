@@ -26,6 +26,7 @@ void feature_pacing(struct client *client, int argc, char **argv);
 void feature_presentation(struct client *client, int argc, char **argv);
 void feature_many(struct client *client, int argc, char **argv);
 void feature_resize(struct client *client, int argc, char **argv);
+void feature_intrude(struct client *client, int argc, char **argv);
 void feature_outputs(struct client *client, int argc, char **argv);
 
 #endif

@@ -30,6 +30,7 @@ static const struct {
 	{"presentation", feature_presentation},
 	{"many", feature_many},
 	{"resize", feature_resize},
+	{"intrude", feature_intrude},
 	{"outputs", feature_outputs},
 };
 

@@ -3,6 +3,7 @@
 desktop.py [TEST...]
 """
 
+import json
 import os
 import select
 import signal
@@ -15,7 +16,7 @@ from portaltest.deadline import until
 
 GUEST, OTHER, LOCAL, UNKNOWN = 0x2060C0, 0xC06020, 0x565C66, 0xFF00C8
 BACKGROUND = 0x23262B
-BORDER, FULLSCREEN_BORDER = 4, 3
+BORDER, POPUP_BORDER, FULLSCREEN_BORDER = 4, 2, 3
 SUPER, ALT, TAB, KEY_F, KEY_Q = 125, 56, 15, 33, 16
 
 
@@ -159,6 +160,56 @@ def a_popup_of_a_guest_is_bordered_wherever_it_is():
                 f"{stage}: of {area} only {left}, {right}, {top}, {bottom} are bordered"
             )
         client.stop()
+
+
+def a_guest_cannot_leave_its_frame_nor_take_what_is_typed():
+    with case.desktop("intrude") as parts:
+        desktop = Desktop(*parts)
+        desktop.input.move(WIDTH - 1, HEIGHT - 1)
+        client, window = desktop.show("intrude", "guest")
+
+        def next_stage(name):
+            client.send("next")
+            client.expect(f"ready {name}")
+            frame = box(desktop.control.now()["windows"][0]["frame"])
+            return frame, desktop.portal.screenshot()
+
+        frame, picture = next_stage("beyond")
+        assert_nothing_outside(picture, [frame])
+        (x, y, width, height), picture = next_stage("huge")
+        assert x + width > WIDTH and y + height > HEIGHT, (x, y, width, height)
+        assert_filled(picture, (x, y, WIDTH - x, BORDER), GUEST)
+        assert_filled(picture, (x, y, BORDER, HEIGHT - y), GUEST)
+        _, picture = next_stage("over everything")
+        for side in sides((0, 0, WIDTH, HEIGHT), POPUP_BORDER):
+            assert_filled(picture, side, GUEST)
+        # The menu that it opens by itself has no effect on what has the keyboard.
+        proof = os.path.join(desktop.session.directory, "proof")
+        foot = desktop.start(["foot", "sh"])
+        desktop.control.window(lambda w: w["title"] == "foot" and w["focused"])
+        client.send("next")
+        client.expect("ready dismissed")
+        desktop.session.run("wtype", ["wtype", f"touch {proof}; exit\n"], desktop.portal.env)
+        assert foot.wait_exit() == 0, foot.details()
+        assert os.path.exists(proof), "the command was not typed"
+        client.stop()
+
+
+def portal_runs_in_a_window_of_another_compositor():
+    with case.desktop("nested") as parts:
+        desktop = Desktop(*parts)
+        nested = desktop.start([programs.PORTAL], env={"WLR_BACKENDS": "wayland"})
+        window = desktop.control.window("Portal (WL-1)")
+        env = {"WAYLAND_DISPLAY": "wayland-1"}
+        inner = lambda: desktop.session.run("portalctl", [programs.CTL, "-j", "outputs"], env)
+        desktop.control.run("place", window["id"], 20, 40, 640, 480)
+        desktop.control.window(lambda w: (w["box"]["width"], w["box"]["height"]) == (640, 480))
+        output = json.loads("\n".join(inner()))[0]
+        assert (output["width"], output["height"]) == (640, 480), output
+        picture = desktop.portal.screenshot()
+        assert_filled(picture, (20, 40, 640, 480), BACKGROUND)
+        desktop.control.run("close", window["id"])
+        assert nested.wait_exit() == 0, nested.details()
 
 
 def typed_text_arrives_in_a_terminal():
@@ -515,6 +566,8 @@ TESTS = [
     a_fullscreen_window_keeps_a_line_of_its_label,
     nothing_of_a_guest_is_drawn_outside_of_its_frame,
     a_popup_of_a_guest_is_bordered_wherever_it_is,
+    a_guest_cannot_leave_its_frame_nor_take_what_is_typed,
+    portal_runs_in_a_window_of_another_compositor,
     typed_text_arrives_in_a_terminal,
     a_dragged_border_ends_at_the_exact_size,
     a_title_bar_moves_maximises_and_closes,
