@@ -58,7 +58,8 @@ static struct xdg *popup_parent(const struct popup *popup) {
 
 bool popup_can_realize(struct popup *popup) {
 	struct xdg *parent = popup_parent(popup);
-	return parent != NULL && parent->mirror != NULL;
+	// Before its parent is somewhere, the controller cannot keep a popup on the screen.
+	return parent != NULL && parent->mirror != NULL && parent->surface->shown;
 }
 
 static struct xdg_positioner *make_positioner(

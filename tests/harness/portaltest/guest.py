@@ -1,6 +1,7 @@
 """Where a client runs: natively in the compositor, or as the application of a guest."""
 
 import os
+import signal
 import socket
 
 from . import programs
@@ -140,6 +141,12 @@ class Bridged(Agent):
 
     def control_socket(self):
         return os.path.join(self.session.runtime, "portal", f"bridge-{self.name}.varlink")
+
+    def kill_bridge(self):
+        """It goes without a word, as when the controller crashes."""
+        for pid in children(self.bridge.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.bridge.kill()
 
     def processes(self):
         # In the order in which they are stopped.
