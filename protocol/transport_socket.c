@@ -17,6 +17,13 @@
 
 #define FDS_PER_READ 4
 
+/*
+ * Between two guests: vhost-device-vsock (0.3) hands a packet from one guest to the other as it is,
+ * and what does not fit into one of the receiver's buffers is lost. Linux gives the driver buffers of
+ * a page, less its own bookkeeping of some hundred bytes; every send(2) is a packet of its own.
+ */
+#define SIBLING_SEND_MAX 3072
+
 enum socket_state {
 	SOCKET_CONNECTING,
 	SOCKET_ASKING,	/* vsock-unix: "CONNECT PORT\n" is not written yet */
@@ -27,6 +34,7 @@ enum socket_state {
 struct socket_transport {
 	struct portal_transport base;
 	enum socket_state state;
+	size_t send_max; /* bytes of one send, 0: any number */
 	char line[64]; /* of the answer, as far as it has come */
 	size_t line_length;
 };
@@ -171,6 +179,9 @@ static ssize_t socket_write(
 	if (fd >= 0) {
 		return send_with_fd(base->fd, data, size, fd);
 	}
+	if (transport->send_max != 0 && size > transport->send_max) {
+		size = transport->send_max;
+	}
 	return send(base->fd, data, size, MSG_NOSIGNAL);
 }
 
@@ -214,12 +225,6 @@ static struct socket_transport *socket_new(
 	return transport;
 }
 
-struct portal_transport *portal_transport_from_socket(
-	int fd, const struct portal_transport_address *address) {
-	struct socket_transport *transport = socket_new(fd, address, SOCKET_OPEN);
-	return transport != NULL ? &transport->base : NULL;
-}
-
 /* vsock: this machine's own CID, 2 on a host without one. */
 static uint32_t get_local_cid(void) {
 	unsigned int cid = VMADDR_CID_HOST;
@@ -233,7 +238,29 @@ static uint32_t get_local_cid(void) {
 	return cid;
 }
 
-static int connect_vsock(const struct portal_transport_address *address) {
+/* Whether a vsock's other end is another guest of this guest's host. */
+static bool is_sibling(uint32_t cid) {
+	uint32_t local = get_local_cid();
+	return cid > VMADDR_CID_HOST && local > VMADDR_CID_HOST && local != VMADDR_CID_ANY;
+}
+
+struct portal_transport *portal_transport_from_socket(
+	int fd, const struct portal_transport_address *address) {
+	struct socket_transport *transport = socket_new(fd, address, SOCKET_OPEN);
+	if (transport == NULL) {
+		return NULL;
+	}
+	struct sockaddr_vm peer;
+	socklen_t size = sizeof(peer);
+	if (address->kind == PORTAL_TRANSPORT_VSOCK &&
+		getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+		peer.svm_family == AF_VSOCK && is_sibling(peer.svm_cid)) {
+		transport->send_max = SIBLING_SEND_MAX;
+	}
+	return &transport->base;
+}
+
+static int connect_vsock(const struct portal_transport_address *address, bool sibling) {
 	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		return -1;
@@ -244,8 +271,7 @@ static int connect_vsock(const struct portal_transport_address *address) {
 		.svm_port = address->port,
 	};
 	/* A guest reaches its siblings only when the packets are marked to go through the host. */
-	uint32_t local = get_local_cid();
-	if (address->cid > VMADDR_CID_HOST && local > VMADDR_CID_HOST && local != VMADDR_CID_ANY) {
+	if (sibling) {
 		sockaddr.svm_flags = VMADDR_FLAG_TO_HOST;
 	}
 	if (connect(fd, (struct sockaddr *)&sockaddr, sizeof(sockaddr)) < 0 &&
@@ -283,7 +309,8 @@ static int connect_unix(const char *path) {
 struct portal_transport *portal_transport_socket_connect(
 	const struct portal_transport_address *address) {
 	bool vsock = address->kind == PORTAL_TRANSPORT_VSOCK;
-	int fd = vsock ? connect_vsock(address) : connect_unix(address->path);
+	bool sibling = vsock && is_sibling(address->cid);
+	int fd = vsock ? connect_vsock(address, sibling) : connect_unix(address->path);
 	if (fd < 0) {
 		return NULL;
 	}
@@ -294,7 +321,11 @@ struct portal_transport *portal_transport_socket_connect(
 		state = SOCKET_ASKING;
 	}
 	struct socket_transport *transport = socket_new(fd, address, state);
-	return transport != NULL ? &transport->base : NULL;
+	if (transport == NULL) {
+		return NULL;
+	}
+	transport->send_max = sibling ? SIBLING_SEND_MAX : 0;
+	return &transport->base;
 }
 
 /* A socket file that refuses connections is left over from a process that is gone. */
