@@ -22,6 +22,9 @@ extern char **environ;
 #define DEADLINE_MS 15000
 /* The kernel's last word without a root file system; by then every driver has been initialised. */
 #define SIGN "Unable to mount root fs"
+/* QEMU's, when KVM gives up on an instruction: the machine then stands still for ever. */
+#define DEATH "KVM internal error"
+#define SIGN_MAX (sizeof(SIGN) > sizeof(DEATH) ? sizeof(SIGN) : sizeof(DEATH))
 
 static long long now_ms(void) {
 	struct timespec time;
@@ -51,7 +54,7 @@ static char *host_kernel(void) {
 	return path;
 }
 
-/* Starts QEMU with the guest's serial console on *output. Returns its pid, or -1 with errno. */
+/* Starts QEMU with its messages and the guest's serial console on *output. Returns its pid, or -1 with errno. */
 static pid_t start(const char *kernel, int *output) {
 	int pipe_fds[2];
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
@@ -61,7 +64,7 @@ static pid_t start(const char *kernel, int *output) {
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], STDOUT_FILENO);
-	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], STDERR_FILENO);
 	char *argv[] = {"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine",
 		"q35,accel=kvm", "-cpu", "host", "-m", "256", "-no-reboot", "-display", "none",
 		"-serial", "stdio", "-kernel", (char *)kernel, "-append",
@@ -79,7 +82,10 @@ static pid_t start(const char *kernel, int *output) {
 	return pid;
 }
 
-/* Reads the console until the sign, its end or the deadline. Returns whether the sign came. */
+/*
+ * Reads the output until the sign, its end or the deadline. Returns whether the sign came; *ended:
+ * the guest died.
+ */
 static bool wait_for_sign(int output, bool *ended) {
 	char text[8192];
 	size_t used = 0;
@@ -93,8 +99,8 @@ static bool wait_for_sign(int output, bool *ended) {
 		}
 		if (used > sizeof(text) / 2) {
 			/* Keep what the sign may have begun in. */
-			memmove(text, text + used - sizeof(SIGN), sizeof(SIGN));
-			used = sizeof(SIGN);
+			memmove(text, text + used - SIGN_MAX, SIGN_MAX);
+			used = SIGN_MAX;
 		}
 		ssize_t count = read(output, text + used, sizeof(text) - 1 - used);
 		if (count < 0 && errno == EINTR) {
@@ -108,6 +114,10 @@ static bool wait_for_sign(int output, bool *ended) {
 		text[used] = '\0';
 		if (memmem(text, used, SIGN, strlen(SIGN)) != NULL) {
 			return true;
+		}
+		if (memmem(text, used, DEATH, strlen(DEATH)) != NULL) {
+			*ended = true;
+			return false;
 		}
 	}
 }
