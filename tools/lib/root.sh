@@ -81,12 +81,13 @@ portal_make_tree() {
 		[ -e "$tree/.complete" ] && exit 0
 		portal_need_mmdebstrap
 		portal_say "making $tree (once; some minutes at most)"
-		rm -rf --one-file-system "$tree" "$tree.new"
+		# The tree belongs to the namespace's root, who without privileges is one of our sub-ids.
+		"${portal_unshare[@]}" -- rm -rf --one-file-system "$tree" "$tree.new"
 		TMPDIR=/tmp mmdebstrap --mode="$portal_mode" --include="$(IFS=,; echo "$*")" \
 			"${options[@]}" "${portal_apt_options[@]}" "$portal_suite" "$tree.new" >&2 ||
 			portal_die "mmdebstrap failed: see above; is the package mirror reachable?"
 		# The wake-up of the package manager's services has no place in a build root.
-		rm -f "$tree.new/etc/resolv.conf"
+		"${portal_unshare[@]}" -- rm -f "$tree.new/etc/resolv.conf"
 		"${portal_unshare[@]}" -- touch "$tree.new/.complete"
 		mv "$tree.new" "$tree"
 	) 9>"$portal_cache/$name.lock" || exit 1

@@ -7,15 +7,17 @@ from .wait import Failure
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 
-# Nothing of this is about security: the guests are short-lived and the host's own.
-COMMAND_LINE = [
-    "console=ttyS0", "quiet", "panic=-1", "mitigations=off",
+# The guests are short-lived and the host's own, so the processor's mitigations are of no use.
+_COMMAND_LINE = ["console=ttyS0", "quiet", "panic=-1", "mitigations=off"]
+
+# Without what an image that is only read, and that has been made minutes ago, need not do.
+_SYSTEMD = [
     "systemd.show_status=0", "systemd.condition_needs_update=0", "systemd.condition_first_boot=0",
-    "systemd.mask=systemd-pstore.service", "systemd.mask=kmod-static-nodes.service",
-    "systemd.mask=systemd-random-seed.service", "systemd.mask=systemd-journal-flush.service",
-    "systemd.mask=dev-hugepages.mount", "systemd.mask=dev-mqueue.mount",
-    "systemd.mask=sys-kernel-debug.mount", "systemd.mask=sys-kernel-tracing.mount",
-    "systemd.mask=sys-fs-fuse-connections.mount", "systemd.mask=modprobe@.service",
+    *(f"systemd.mask={unit}" for unit in (
+        "systemd-pstore.service", "kmod-static-nodes.service", "systemd-random-seed.service",
+        "systemd-journal-flush.service", "dev-hugepages.mount", "dev-mqueue.mount",
+        "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount",
+    )),
 ]
 
 
@@ -33,6 +35,12 @@ class Images:
         self.initrd = os.path.join(build, "guest", "initrd")
         self.root = os.path.join(build, "guest", "root.img")
 
-    def command_line(self, unit, hostname):
-        """The kernel's command line: what systemd starts, and the guest's name."""
-        return " ".join([*COMMAND_LINE, f"systemd.unit={unit}", f"systemd.hostname={hostname}"])
+    def command_line(self, name, role="guest", systemd=False):
+        """The kernel's command line of a guest or controller of that name, started by systemd with
+        Portal's units, or by tools/guest/rootfs/usr/local/sbin/guest-boot."""
+        if systemd:
+            start = [*_SYSTEMD, f"systemd.unit=portal-{role}.target", f"systemd.hostname={name}"]
+        else:
+            start = ["portal_init=/usr/local/sbin/guest-boot", f"portal_role={role}",
+                     f"portal_name={name}"]
+        return " ".join([*_COMMAND_LINE, *start])

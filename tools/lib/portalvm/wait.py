@@ -1,5 +1,6 @@
 """Waiting for what a process does, never for time to pass: a deadline only ends a wait that failed."""
 
+import contextlib
 import ctypes
 import os
 import selectors
@@ -34,19 +35,20 @@ def for_path(path, process=None, patience=PATIENCE):
         with selectors.DefaultSelector() as selector:
             _watch(descriptor, os.path.dirname(path) or ".")
             selector.register(descriptor, selectors.EVENT_READ)
-            if process is not None:
-                pidfd = os.pidfd_open(process.pid)
+            pidfd = None if process is None else os.pidfd_open(process.pid)
+            if pidfd is not None:
                 selector.register(pidfd, selectors.EVENT_READ)
             while not os.path.exists(path):
                 left = deadline - time.monotonic()
                 ready = [key.fd for key, _ in selector.select(max(left, 0))]
-                if process is not None and pidfd in ready:
+                if pidfd in ready:
+                    os.close(pidfd)
                     raise Failure(f"{process.args[0]} ended before it made {path}")
                 if descriptor in ready:
                     os.read(descriptor, 4096)
                 elif left <= 0:
                     raise Failure(f"no {path} after {patience:.0f} s")
-            if process is not None:
+            if pidfd is not None:
                 os.close(pidfd)
     finally:
         os.close(descriptor)
@@ -81,14 +83,20 @@ class Follower:
             if not data:
                 return
 
-    def for_text(self, wanted, start=0, patience=PATIENCE):
-        """Waits until wanted (bytes) was said at or after offset start; returns the offset behind it."""
+    def for_text(self, wanted, start=0, patience=PATIENCE, unless=None):
+        """Waits until wanted (bytes) was said at or after offset start; returns the offset behind it.
+
+        patience None: for ever. unless: bytes after which there is nothing to wait for.
+        """
+        def over():
+            return self.ended or (unless is not None and unless in self.text)
+
         with self._changed:
-            self._changed.wait_for(lambda: self.text.find(wanted, start) >= 0 or self.ended, patience)
+            self._changed.wait_for(lambda: self.text.find(wanted, start) >= 0 or over(), patience)
             position = self.text.find(wanted, start)
             if position < 0:
                 tail = self.text[-2000:].decode(errors="replace")
-                reason = "ended" if self.ended else f"was silent for {patience:.0f} s"
+                reason = "ended" if over() else f"was silent for {patience:.0f} s"
                 raise Failure(f"{self._name} {reason} without saying {wanted!r}:\n{tail}")
             return position + len(wanted)
 
@@ -105,6 +113,16 @@ def start(command, name, copy_to=None, **options):
     return process, Follower(process.stdout, name, copy_to)
 
 
+@contextlib.contextmanager
+def watched(process):
+    """A descriptor that becomes readable when a process ends."""
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def stop(process, patience=30):
     """Asks a process to end, and makes it."""
     if process is None or process.poll() is not None:
@@ -117,4 +135,4 @@ def stop(process, patience=30):
         process.wait()
 
 
-__all__ = ["Failure", "Follower", "PATIENCE", "for_path", "start", "stop"]
+__all__ = ["Failure", "Follower", "PATIENCE", "for_path", "start", "stop", "watched"]

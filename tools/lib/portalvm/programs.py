@@ -1,0 +1,23 @@
+"""Where a build directory keeps the programs."""
+
+import os
+
+_FOLDERS = {
+    "portal": "compositor",
+    "portal-run": "compositor/launcher",
+    "portalctl": "compositor/launcher",
+    "portal-bridge": "compositor/bridge",
+    "portal-agent": "guest-agent",
+    "portal-heap": "protocol",
+    "test-changes": "tests/clients",
+}
+
+
+class Programs:
+    """Paths of the programs of a build: programs["portal-run"]."""
+
+    def __init__(self, build):
+        self.build = build
+
+    def __getitem__(self, name):
+        return os.path.join(self.build, _FOLDERS[name], name)
