@@ -1,0 +1,84 @@
+"""Layout host: a libvirt guest's terminal on this machine's portal, with keys going back.
+
+host.py HEAP CONTROL [systemd]: nvdimm or ivshmem; virtio-serial or vhost-user-vsock; the agent as
+a unit of systemd, or by itself.
+"""
+
+import sys
+
+import vmtest
+from portalvm import desktop, guest, images, libvirt, wait
+from portalvm.programs import Programs
+
+CONFIG = """
+vm demo {
+	uri qemu:///system
+	label "demo" "#c0392b"
+	heap-size 64M
+	command foot
+}
+"""
+
+
+def check_heap(demo, state, heap, control):
+    """The memory is one file of the host, mapped by the hypervisor, by the bridge, and by the
+    compositor, which shows it where it lies; and by no one else."""
+    guest.check_shared(state)
+    vmtest.check(state["agentBootId"] != state["bootId"], "agent and controller are two machines")
+    kind, path = state["heap"].split(":", 1)
+    vmtest.check(kind == "file", f"the bridge maps a file of the host: {state['heap']}")
+    definition = libvirt.virsh("dumpxml", demo.name)
+    device = "<memory model='nvdimm'" if heap == "nvdimm" else "<shmem name="
+    vmtest.check(device in definition, f"the guest has it as {heap}")
+    names = sorted(vmtest.name_of(pid) for pid in vmtest.mappers(path))
+    wanted = ["portal", "portal-bridge", *vmtest.hypervisor(control)]
+    vmtest.check(names == wanted, f"these map it: {names}")
+
+
+def main():
+    heap, control = sys.argv[1:3]
+    systemd = "systemd" in sys.argv[3:]
+    programs = Programs(vmtest.BUILD)
+
+    def test(finish):
+        pictures = images.Images(vmtest.BUILD)
+        config = desktop.write_config(CONFIG)
+        daemon = libvirt.Libvirtd()
+        finish.callback(daemon.stop)
+        daemon.start()
+
+        demo = guest.Guest(programs, pictures, config, "demo")
+        options = ["--cid", "4"] if control == "vhost-user-vsock" else []
+        demo.define("--heap", heap, "--control", control, *options, systemd=systemd)
+        finish.callback(libvirt.destroy, "demo")
+        vmtest.progress(f"the guest's processor: {demo.accelerator()}")
+
+        screen = desktop.Desktop(programs, config, "headless")
+        finish.callback(screen.stop)
+        process, said = demo.run(screen, ["foot"])
+        finish.callback(wait.stop, process)
+        window = screen.wait_window(lambda window: window["vm"] == "demo", (process, said))
+        vmtest.check(
+            (window["kind"], window["label"], window["color"]) == ("vm", "demo", "#c0392b"),
+            "the window carries its VM's label and colour",
+        )
+        state = demo.bridge_state()
+        transport = "virtio-serial:" if control == "virtio-serial" else "vsock-unix:"
+        vmtest.check(state["transport"].startswith(transport), f"the channel is {transport}")
+        check_heap(demo, state, heap, control)
+
+        screen.wait_content(window)
+        vmtest.check(not vmtest.shows_bar(screen.picture(), window), "nothing is typed yet")
+        screen.type(vmtest.LINE)
+        demo.console.said.for_text(vmtest.SAID)
+        vmtest.check(True, "the guest's shell ran what was typed on the controller")
+        screen.wait_picture(lambda picture: vmtest.shows_bar(picture, window))
+        vmtest.check(True, "what it printed is on the controller's output")
+
+        screen.type("exit 7\n")
+        vmtest.check(process.wait(wait.PATIENCE) == 7, "portal-run ends with the program's status")
+
+    vmtest.run(test, "demo")
+
+
+main()
