@@ -110,36 +110,44 @@ static enum bridge_status run_attempts(struct supervisor *supervisor) {
 	return BRIDGE_DONE;
 }
 
-static enum bridge_status supervise(const struct bridge_options *options, int control_fd) {
-	struct supervisor supervisor = {.options = options, .control_fd = control_fd};
+static enum bridge_status supervise(
+	const struct bridge_options *options, int control_fd, const sigset_t *signals) {
+	struct supervisor supervisor = {
+		.options = options, .control_fd = control_fd, .signals = *signals};
 	supervisor.attempt = mmap(NULL, sizeof(*supervisor.attempt), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (supervisor.attempt == MAP_FAILED) {
 		perror("portal-bridge");
 		return BRIDGE_FAILURE;
 	}
-	sigemptyset(&supervisor.signals);
-	sigaddset(&supervisor.signals, SIGCHLD);
-	sigaddset(&supervisor.signals, SIGTERM);
-	sigaddset(&supervisor.signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &supervisor.signals, NULL);
 	enum bridge_status status = run_attempts(&supervisor);
 	munmap(supervisor.attempt, sizeof(*supervisor.attempt));
 	return status;
 }
 
+static void block_signals(sigset_t *signals) {
+	sigemptyset(signals);
+	sigaddset(signals, SIGCHLD);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	sigprocmask(SIG_BLOCK, signals, NULL);
+}
+
 int main(int argc, char **argv) {
 	struct bridge_options options;
+	sigset_t signals;
 	bool help, made;
 	enum bridge_status status = bridge_options_parse(&options, argc, argv, &help);
 	if (status != BRIDGE_DONE || help) {
 		return status;
 	}
+	/* From here on a signal to end finds the control socket removed again. */
+	block_signals(&signals);
 	int control_fd = bridge_control_listen(options.vm, &made);
 	if (control_fd < 0) {
 		return BRIDGE_FAILURE;
 	}
-	status = supervise(&options, control_fd);
+	status = supervise(&options, control_fd, &signals);
 	if (made) {
 		bridge_control_unlink(options.vm);
 	}
