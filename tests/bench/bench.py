@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import signal
 import subprocess
 import time
 
@@ -105,19 +106,23 @@ def counted(options):
     return results
 
 
-def count_calls(pids, seconds):
-    """System calls of these processes, by name, as strace counts them."""
+def count_calls(setup, pids, seconds):
+    """System calls of these processes for each frame, by name, as strace counts them."""
     command = ["strace", "-f", "-c", "-U", "calls,name"]
     for pid in pids:
         command += ["-p", str(pid)]
     strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    for _ in pids:
+        strace.stderr.readline()  # "strace: Process N attached"
+    setup.reset()
     time.sleep(seconds)
-    strace.send_signal(2)
+    strace.send_signal(signal.SIGINT)
+    frames = max(setup.report()["frames"], 1)
     calls = {}
     for line in strace.communicate()[1].splitlines():
         words = line.split()
         if len(words) == 2 and words[0].isdigit() and words[1] != "total":
-            calls[words[1]] = int(words[0])
+            calls[words[1]] = int(words[0]) / frames
     return calls
 
 
@@ -128,12 +133,8 @@ def system_calls(options, windows):
         setup.await_frames(WARM_UP * windows)
         result = {"windows": windows}
         for process, name in zip(setup.carriers, ["agent", "bridge"]):
-            pids = children([process.pid])
-            setup.reset()
-            calls = count_calls(pids, options.seconds)
-            frames = max(setup.report()["frames"], 1)
-            result[name] = {call: count / frames for call, count in sorted(calls.items())}
-            result[name + "_total"] = sum(calls.values()) / frames
+            result[name] = count_calls(setup, children([process.pid]), options.seconds)
+            result[name + "_total"] = sum(result[name].values())
     return result
 
 
