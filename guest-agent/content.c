@@ -155,7 +155,6 @@ void content_init(
 
 void content_finish(struct content *content) {
 	content_clear(content);
-	wlr_buffer_unlock(content->newest);
 	pixman_region32_fini(&content->damage);
 }
 
@@ -165,6 +164,8 @@ void content_clear(struct content *content) {
 			slot_abandon(content->slots[i]);
 		}
 	}
+	wlr_buffer_unlock(content->newest);
+	content->newest = NULL;
 	content->cleared = false;
 	pixman_region32_clear(&content->damage);
 }
@@ -193,10 +194,6 @@ void content_attach(
 			add_damage(&content->slots[i]->missing, damage);
 		}
 	}
-}
-
-bool content_is_empty(const struct content *content) {
-	return content->newest == NULL && content->front == NULL;
 }
 
 /* Of the slots that are free to write: the one that was used last misses least. */
@@ -238,6 +235,18 @@ static void abandon_misfits(struct content *content, const struct geometry *geom
 	}
 }
 
+/* Most waits end with a release; this one does not. */
+static void warn_if_too_large(struct content *content, const struct geometry *geometry) {
+	const struct portal_heap_header *header = &content->agent->heap.header;
+	uint64_t size = (uint64_t)geometry->width * (uint64_t)geometry->height * geometry->bpp;
+
+	if (!content->too_large && size > header->size - header->data_offset) {
+		content->too_large = true;
+		wlr_log(WLR_ERROR, "a buffer of %dx%d pixels is larger than the heap and stays unseen",
+			geometry->width, geometry->height);
+	}
+}
+
 bool content_reserve(struct content *content) {
 	struct geometry geometry;
 	if (content->newest == NULL) {
@@ -253,6 +262,14 @@ bool content_reserve(struct content *content) {
 	content->next = find_slot(content, &geometry);
 	if (content->next == NULL) {
 		content->next = add_slot(content, &geometry);
+	}
+	if (content->next == NULL && content->front != NULL && slot_fits(content->front, &geometry)) {
+		// A controller that holds what it shows would wait for this frame as long as this
+		// frame waits for it: drawing over that may tear, but goes on.
+		content->next = content->front;
+	}
+	if (content->next == NULL) {
+		warn_if_too_large(content, &geometry);
 	}
 	return content->next != NULL;
 }

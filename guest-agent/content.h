@@ -40,6 +40,7 @@ struct content {
 	struct agent *agent;
 	struct wlr_buffer *newest; // locked, not copied yet; NULL when nothing is newer
 	bool cleared; // the newest state is: no buffer
+	bool too_large; // said already
 	pixman_region32_t damage; // of `newest` against what the controller was shown last
 	struct content_slot *slots[CONTENT_SLOTS];
 	struct content_slot *front; // what the controller was shown last
@@ -57,9 +58,6 @@ void content_finish(struct content *content);
  */
 void content_attach(
 	struct content *content, struct wlr_buffer *buffer, const pixman_region32_t *damage);
-
-/** Is there something to show that was not sent, or to be sent again on a new mirror? */
-bool content_is_empty(const struct content *content);
 
 /** Nothing is shown any more and nothing kept. */
 void content_clear(struct content *content);

@@ -129,20 +129,40 @@ void popup_unrealize(struct popup *popup) {
 
 /* The application's requests */
 
-static void handle_reposition(struct wl_listener *listener, void *data) {
-	struct popup *popup = wl_container_of(listener, popup, reposition);
+void popup_prepare_reposition(struct wlr_xdg_popup *wlr) {
+	struct xdg *xdg = wlr->base->data;
+	if (xdg != NULL && xdg->popup != NULL && !wlr->base->initialized) {
+		xdg->popup->early = true;
+		wlr->base->initialized = true; // until handle_reposition()
+	}
+}
+
+/* What wlroots scheduled by itself shall not be sent. */
+static void drop_configure(struct popup *popup) {
 	struct wlr_xdg_surface *base = popup->wlr->base;
 
-	if (popup->mirror == NULL ||
-		xdg_popup_get_version(popup->mirror) < XDG_POPUP_REPOSITION_SINCE_VERSION) {
-		return; // wlroots' own answer will do
-	}
-	// The controller answers, so wlroots shall not.
 	if (base->configure_idle != NULL) {
 		wl_event_source_remove(base->configure_idle);
 		base->configure_idle = NULL;
 	}
 	popup->wlr->scheduled.fields &= ~(uint32_t)WLR_XDG_POPUP_CONFIGURE_REPOSITION_TOKEN;
+}
+
+static void handle_reposition(struct wl_listener *listener, void *data) {
+	struct popup *popup = wl_container_of(listener, popup, reposition);
+
+	if (popup->early) {
+		// The initial commit will use the new rules.
+		popup->early = false;
+		popup->wlr->base->initialized = false;
+		drop_configure(popup);
+		return;
+	}
+	if (popup->mirror == NULL ||
+		xdg_popup_get_version(popup->mirror) < XDG_POPUP_REPOSITION_SINCE_VERSION) {
+		return; // wlroots' own answer will do
+	}
+	drop_configure(popup); // the controller answers
 
 	struct xdg_wm_base *wm_base = popup->xdg->surface->app->connection->wm_base;
 	struct xdg_positioner *positioner = make_positioner(wm_base, popup);

@@ -25,6 +25,11 @@ static void handle_message(void *data, enum wl_protocol_logger_type type,
 		if (popup != NULL) {
 			popup_set_grab_serial(popup, message->arguments[1].u);
 		}
+	} else if (is_request(message, XDG_POPUP_REPOSITION, "xdg_popup")) {
+		struct wlr_xdg_popup *popup = wlr_xdg_popup_from_resource(message->resource);
+		if (popup != NULL) {
+			popup_prepare_reposition(popup);
+		}
 	} else if (is_request(message, XDG_WM_BASE_PONG, "xdg_wm_base")) {
 		app_pong(app_from_client(agent, wl_resource_get_client(message->resource)));
 	}

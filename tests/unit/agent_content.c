@@ -308,30 +308,60 @@ static void damage_outside_the_buffer_is_not_copied(void **state) {
 	buffer_drop(&buffer);
 }
 
-static void a_full_heap_makes_the_newest_wait_for_a_release(void **state) {
+/* Leaves no room in the heap; returns how many ranges that took. */
+static size_t fill_heap(struct fixture *fixture, size_t taken[64]) {
+	size_t count = 0, largest;
+	while ((largest = portal_heap_alloc_get_largest(fixture->agent.heap_alloc)) > 0 &&
+		count < 64) {
+		taken[count++] =
+			portal_heap_alloc_get(fixture->agent.heap_alloc, largest, NULL);
+	}
+	return count;
+}
+
+static void empty_heap(struct fixture *fixture, const size_t taken[64], size_t count) {
+	while (count > 0) {
+		portal_heap_alloc_put(fixture->agent.heap_alloc, taken[--count]);
+	}
+}
+
+static void a_full_heap_makes_a_new_size_wait_for_room(void **state) {
+	struct fixture *fixture = *state;
+	struct app_buffer small, large;
+	size_t taken[64];
+	uint64_t copied;
+	int damaged;
+
+	buffer_init(&small, WIDTH, HEIGHT / 2, 1);
+	buffer_init(&large, WIDTH, HEIGHT, 2);
+	attach(fixture, &small, WIDTH, HEIGHT);
+	take(fixture, false, &copied, &damaged);
+	size_t count = fill_heap(fixture, taken);
+	attach(fixture, &large, WIDTH, HEIGHT);
+	assert_false(content_reserve(&fixture->content));
+	assert_false(large.released);
+	empty_heap(fixture, taken, count);
+	assert_non_null(take(fixture, false, &copied, &damaged));
+	assert_true(large.released);
+	buffer_drop(&small);
+	buffer_drop(&large);
+}
+
+static void a_full_heap_lets_a_window_go_on_in_the_buffer_it_has(void **state) {
 	struct fixture *fixture = *state;
 	struct app_buffer buffer;
+	size_t taken[64];
 	uint64_t copied;
 	int damaged;
 
 	buffer_init(&buffer, WIDTH, HEIGHT, 1);
 	attach(fixture, &buffer, WIDTH, HEIGHT);
 	struct wl_buffer *first = take(fixture, false, &copied, &damaged);
-
-	struct portal_heap_alloc *alloc = fixture->agent.heap_alloc;
-	size_t taken[64], count = 0, largest;
-	while ((largest = portal_heap_alloc_get_largest(alloc)) > 0 && count < 64) {
-		taken[count++] = portal_heap_alloc_get(alloc, largest, NULL);
-	}
-	buffer.released = false;
-	attach(fixture, &buffer, WIDTH, HEIGHT);
-	assert_false(content_reserve(&fixture->content));
-	assert_false(buffer.released);
-	release(fixture, first);
+	size_t count = fill_heap(fixture, taken);
+	attach(fixture, &buffer, 3, 3);
 	assert_ptr_equal(take(fixture, false, &copied, &damaged), first);
-	while (count > 0) {
-		portal_heap_alloc_put(alloc, taken[--count]);
-	}
+	assert_int_equal(copied, 9);
+	empty_heap(fixture, taken, count);
 	buffer_drop(&buffer);
 }
 
@@ -390,7 +420,8 @@ int main(void) {
 		TEST(a_superseded_buffer_is_released_unread),
 		TEST(damage_adds_up_until_it_is_sent),
 		TEST(damage_outside_the_buffer_is_not_copied),
-		TEST(a_full_heap_makes_the_newest_wait_for_a_release),
+		TEST(a_full_heap_makes_a_new_size_wait_for_room),
+		TEST(a_full_heap_lets_a_window_go_on_in_the_buffer_it_has),
 		TEST(a_former_size_goes_when_the_controller_releases_it),
 		TEST(a_new_mirror_shows_the_last_frame_again_without_a_copy),
 		TEST(nothing_new_is_nothing_to_attach),
