@@ -1,5 +1,6 @@
 #include "action.h"
 
+#include <assert.h>
 #include <string.h>
 #include <wlr/types/wlr_keyboard.h>
 
@@ -152,7 +153,9 @@ bool action_run_binding(struct seat *seat, uint32_t modifiers, xkb_keysym_t sym)
 		if (action_modifiers(binding->modifiers) == modifiers &&
 			xkb_keysym_to_lower(bound) == xkb_keysym_to_lower(sym)) {
 			// The action may replace the configuration: nothing of the binding after it.
-			find_action(binding->action)->run(seat, binding->args);
+			const struct action *action = find_action(binding->action);
+			assert(action != NULL); // action_check() has seen it
+			action->run(seat, binding->args);
 			return true;
 		}
 	}

@@ -7,6 +7,7 @@
 
 #include "seat.h"
 #include "server.h"
+#include "stacking.h"
 #include "toplevel.h"
 
 /* How long a token is good for, in milliseconds: a virtual machine may have to start for it. */
@@ -46,7 +47,7 @@ static void handle_request_activate(struct wl_listener *listener, void *data) {
 	}
 	struct seat *seat = event->token->seat != NULL ? event->token->seat->data
 		: wl_container_of(server->seats.next, seat, link);
-	toplevel_raise(toplevel);
+	stacking_raise(toplevel);
 	seat_focus(seat, toplevel);
 	seat_update_pointers(server);
 }

@@ -19,6 +19,7 @@
 #include "reload.h"
 #include "seat.h"
 #include "server.h"
+#include "stacking.h"
 #include "toplevel.h"
 
 /* One client of the socket. */
@@ -161,7 +162,7 @@ static int handle_focus(sd_varlink *varlink, sd_json_variant *parameters,
 		return result;
 	}
 	struct seat *seat = wl_container_of(toplevel->server->seats.next, seat, link);
-	toplevel_raise(toplevel);
+	stacking_raise(toplevel);
 	seat_focus(seat, toplevel);
 	seat_update_pointers(toplevel->server);
 	return sd_varlink_reply(varlink, NULL);

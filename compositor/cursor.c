@@ -21,6 +21,7 @@
 #include "layer.h"
 #include "seat.h"
 #include "server.h"
+#include "stacking.h"
 #include "toplevel.h"
 
 /* Two presses on a title bar within this time, in milliseconds, and this near to each other, in
@@ -265,7 +266,7 @@ void cursor_focus_hit(struct seat *seat, const struct node_hit *hit) {
 			seat_focus(seat, toplevel);
 		}
 		if (seat->server->config->raise_on_focus) {
-			toplevel_raise(toplevel);
+			stacking_raise(toplevel);
 		}
 	} else if (hit->node == NULL) {
 		seat_focus(seat, NULL);

@@ -109,9 +109,14 @@ static void handle_layout_change(struct wl_listener *listener, void *data) {
 	}
 	struct toplevel *toplevel;
 	wl_list_for_each(toplevel, &server->toplevels, link) {
-		if (toplevel->mapped && !toplevel->fullscreen &&
-			toplevel->layout == TOPLEVEL_FLOATING) {
-			placement_rescue(toplevel);
+		if (!toplevel->fullscreen && toplevel->layout == TOPLEVEL_FLOATING) {
+			if (toplevel->mapped) {
+				placement_rescue(toplevel);
+			}
+		} else if (toplevel->output == NULL) {
+			// There was no output at all for a while.
+			toplevel->output = toplevel_find_output(toplevel);
+			toplevel_arrange(toplevel);
 		}
 	}
 	seat_reload_cursors(server);

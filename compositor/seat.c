@@ -23,6 +23,7 @@
 #include "popup.h"
 #include "selection.h"
 #include "server.h"
+#include "stacking.h"
 #include "toplevel.h"
 #include "touch.h"
 
@@ -148,7 +149,7 @@ void seat_cycle(struct seat *seat, int direction) {
 	bool was_minimized = next->minimized;
 	seat->cycle.active = true;
 	focus(seat, next);
-	toplevel_raise(next);
+	stacking_raise(next);
 	if (restored != NULL) {
 		toplevel_set_minimized(restored, true);
 	}
@@ -182,11 +183,11 @@ void seat_toplevel_mapped(struct toplevel *toplevel) {
 	struct server *server = toplevel->server;
 	struct seat *seat = wl_container_of(server->seats.next, seat, link);
 	if (may_take_focus(seat, toplevel)) {
-		toplevel_raise(toplevel);
+		stacking_raise(toplevel);
 		seat_focus(seat, toplevel);
 	} else {
 		// Below what has the focus, where it cannot come between the user and a click.
-		toplevel_raise(seat->focused);
+		stacking_raise(seat->focused);
 	}
 	seat_update_pointers(server);
 }
@@ -216,7 +217,7 @@ void seat_forget_toplevel(struct toplevel *toplevel) {
 		if (seat->focused == toplevel) {
 			seat_focus(seat, topmost(toplevel->server, toplevel));
 			if (seat->focused != NULL) {
-				toplevel_raise(seat->focused);
+				stacking_raise(seat->focused);
 			}
 		}
 	}

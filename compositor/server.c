@@ -35,7 +35,7 @@
 #include "popup.h"
 #include "seat.h"
 #include "titlebar.h"
-#include "toplevel.h"
+#include "toplevel_client.h"
 
 /* A client that is slow to read is disconnected when this much waits for it; libwayland's default
  * is 4 KiB, which a busy pointer fills in a moment. In bytes. */
@@ -154,7 +154,7 @@ static void add_listeners(struct server *server) {
 	server->renderer_lost.notify = handle_renderer_lost;
 	wl_signal_add(&server->renderer->events.lost, &server->renderer_lost);
 	output_init(server);
-	toplevel_init(server);
+	toplevel_client_init(server);
 	popup_init(server);
 	layer_init(server);
 	decoration_init(server);
@@ -168,7 +168,7 @@ static void add_listeners(struct server *server) {
 static void remove_listeners(struct server *server) {
 	wl_list_remove(&server->renderer_lost.link);
 	output_finish(server);
-	toplevel_finish(server);
+	toplevel_client_finish(server);
 	popup_finish(server);
 	layer_finish(server);
 	decoration_finish(server);

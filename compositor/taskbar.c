@@ -7,6 +7,7 @@
 #include "output.h"
 #include "seat.h"
 #include "server.h"
+#include "stacking.h"
 #include "toplevel.h"
 
 struct taskbar_entry {
@@ -45,7 +46,7 @@ static void handle_fullscreen(struct wl_listener *listener, void *data) {
 static void handle_activate(struct wl_listener *listener, void *data) {
 	struct taskbar_entry *entry = wl_container_of(listener, entry, activate);
 	const struct wlr_foreign_toplevel_handle_v1_activated_event *event = data;
-	toplevel_raise(entry->toplevel);
+	stacking_raise(entry->toplevel);
 	seat_focus(event->seat->data, entry->toplevel);
 	seat_update_pointers(entry->toplevel->server);
 }

@@ -49,6 +49,7 @@ struct toplevel {
 	enum toplevel_layout layout;
 	bool fullscreen, minimized;
 	bool mapped;
+	bool unplaced; /* gets a place with the next size its client commits */
 	bool draws_own_titlebar;
 	bool activate_on_map; /* a good activation token was used for it */
 
@@ -75,10 +76,6 @@ struct toplevel {
 	struct wl_listener set_title;
 };
 
-/** Listens for new windows. */
-void toplevel_init(struct server *server);
-void toplevel_finish(struct server *server);
-
 /** The window a surface belongs to (itself, a subsurface, a popup), or NULL. */
 struct toplevel *toplevel_from_surface(struct wlr_surface *surface);
 struct toplevel *toplevel_by_id(struct server *server, uint64_t id);
@@ -98,9 +95,10 @@ void toplevel_set_activated(struct toplevel *toplevel, bool activated);
 bool toplevel_is_focused(const struct toplevel *toplevel);
 /** Something that others show of it has changed. */
 void toplevel_changed(struct toplevel *toplevel);
-void toplevel_raise(struct toplevel *toplevel);
 void toplevel_close(struct toplevel *toplevel);
 
+/** Shows frame and content with the size the window has now. */
+void toplevel_update(struct toplevel *toplevel);
 /** Puts a window where its layout says: its output has changed, or the room for windows on it. */
 void toplevel_arrange(struct toplevel *toplevel);
 /** The theme has changed: the room that the frame leaves may be another. */

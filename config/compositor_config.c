@@ -1,5 +1,6 @@
 #include "compositor_config.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -301,7 +302,9 @@ bool compositor_config_read(struct compositor_config *config, const struct confi
 	}
 	for (size_t i = 0; i < file->root.directives_len; i++) {
 		const struct scfg_directive *directive = &file->root.directives[i];
-		if (!find_reader(directive->name)->read(config, file, directive, error)) {
+		const struct reader *reader = find_reader(directive->name);
+		assert(reader != NULL); // the names have been checked
+		if (!reader->read(config, file, directive, error)) {
 			return false;
 		}
 	}

@@ -458,6 +458,38 @@ def windows_of_an_output_that_goes_move_to_another():
             one.stop()
 
 
+def windows_outlive_the_only_output():
+    with case.desktop("no-output") as parts:
+        desktop = Desktop(*parts)
+        floating, window = desktop.show("resize", "guest")
+        maximized, other = desktop.show("resize", "guest")
+        desktop.control.run("maximize", other["id"], "on")
+        desktop.control.window(lambda w: w["frame"]["width"] == WIDTH)
+        place = box(desktop.window(floating)["box"])
+        desktop.portal.outputs("--output", "HEADLESS-1", "--off")
+        desktop.control.until(lambda state: not state["outputs"][0]["enabled"])
+        desktop.portal.outputs("--output", "HEADLESS-1", "--on", "--custom-mode", "800x600")
+        desktop.control.window(
+            lambda w: w["id"] == other["id"] and box(w["frame"]) == (0, 0, 800, 600)
+        )
+        assert box(desktop.control.now()["windows"][1]["box"])[2:] == place[2:]
+        for one in (floating, maximized):
+            one.stop()
+
+
+def a_window_that_began_maximised_is_placed_when_it_is_restored():
+    with case.desktop("began-maximised") as parts:
+        desktop = Desktop(*parts)
+        foot = desktop.start(["foot", "-m", "sh"])
+        window = desktop.control.window(lambda w: w["frame"]["width"] == WIDTH)
+        desktop.control.run("maximize", window["id"], "off")
+        frame = desktop.control.window(lambda w: w["frame"]["width"] < WIDTH)["frame"]
+        wanted = (WIDTH - frame["width"]) // 2, (HEIGHT - frame["height"]) // 2
+        x, y, _, _ = box(desktop.control.now()["windows"][0]["frame"])
+        assert abs(x - wanted[0]) <= 16 and abs(y - wanted[1]) <= 16, (x, y, wanted)
+        foot.stop()
+
+
 def the_scale_of_an_output_comes_from_the_configuration():
     extra = "output HEADLESS-1 {\n\tscale 2\n}\n"
     with case.desktop("scale", extra=extra) as parts:
@@ -578,6 +610,8 @@ TESTS = [
     a_window_that_cannot_be_seen_is_asked_for_no_frames,
     an_idle_desktop_does_not_wake_the_compositor,
     windows_of_an_output_that_goes_move_to_another,
+    windows_outlive_the_only_output,
+    a_window_that_began_maximised_is_placed_when_it_is_restored,
     the_scale_of_an_output_comes_from_the_configuration,
     the_configuration_is_read_again_when_asked,
     the_control_socket_refuses_what_is_not_there,
