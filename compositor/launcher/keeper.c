@@ -43,7 +43,7 @@ int keeper_start(
 	snprintf(heap_size, sizeof(heap_size), "%llu", (unsigned long long)guest->heap_size);
 	snprintf(idle_stop, sizeof(idle_stop), "%d", guest->idle_stop);
 	/* In the order of enum keeper_argument. */
-	const char *argv[] = {"/proc/self/exe", "--keep", guest->vm, guest->transport, guest->heap,
+	const char *argv[] = {"portal-run", "--keep", guest->vm, guest->transport, guest->heap,
 		guest->key != NULL ? guest->key : "", guest->label, heap_size,
 		guest->uri != NULL ? guest->uri : "", guest->domain != NULL ? guest->domain : "",
 		idle_stop, NULL};
@@ -62,6 +62,7 @@ int keeper_start(
 	int log = open_log(paths, guest->vm, detached, &journal);
 	struct spawn spawn = {
 		.argv = (char *const *)argv,
+		.file = "/proc/self/exe",
 		.output = log,
 		.journal = journal,
 		.fds = {control, state},

@@ -43,9 +43,11 @@ struct keeper {
 
 	sd_varlink *link; /* tells of the bridge's state */
 	struct bridge_state state;
+	bool heard; /* state is something the bridge said */
 
 	struct domain_manager *manager; /* NULL without a domain or libvirt */
-	sd_event_source *idle_source; /* the time after the last window; NULL: not running */
+	sd_event_source *idle_source; /* the time without a window; NULL: not running */
+	bool changed; /* windows, programs or agent, since that time was over */
 	sd_event_source *shutdown_source;
 
 	/* Waiting for the lock on paths.users is done in a thread of its own: it can take long. */
@@ -161,6 +163,7 @@ static int handle_shutdown_time(sd_event_source *source, uint64_t time, void *da
 	keeper->shutdown_source = sd_event_source_unref(keeper->shutdown_source);
 	log_line(keeper, "the guest does not shut down; see portal-run --stop --force");
 	release_lock(keeper);
+	consider_idleness(keeper);
 	return 0;
 }
 
@@ -196,8 +199,11 @@ static int handle_locked(sd_event_source *source, int fd, uint32_t events, void 
 	if (keeper->ending || lock < 0) {
 		return 0;
 	}
-	if (!is_unused(keeper)) {
+	if ((keeper->changed && !keeper->local) || !is_unused(keeper)) {
 		release_lock(keeper);
+		if (!keeper->local) {
+			consider_idleness(keeper);
+		}
 	} else if (keeper->local) {
 		end(keeper);
 	} else {
@@ -227,6 +233,7 @@ static void try_to_end(struct keeper *keeper) {
 static int handle_idle_time(sd_event_source *source, uint64_t time, void *data) {
 	struct keeper *keeper = data;
 	keeper->idle_source = sd_event_source_unref(keeper->idle_source);
+	keeper->changed = false;
 	try_to_end(keeper);
 	return 0;
 }
@@ -245,12 +252,16 @@ static void consider_idleness(struct keeper *keeper) {
 	if (keeper->guest.idle_stop == 0 || keeper->guest.domain == NULL) {
 		return;
 	}
-	if (keeper->state.windows > 0) {
-		keeper->idle_source = sd_event_source_disable_unref(keeper->idle_source);
-	} else if (keeper->idle_source == NULL) {
+	/* Each change begins the time anew: a program that was just started has no window yet. */
+	keeper->idle_source = sd_event_source_disable_unref(keeper->idle_source);
+	if (keeper->state.ready && keeper->state.windows == 0) {
 		sd_event_add_time_relative(keeper->loop, &keeper->idle_source, CLOCK_MONOTONIC,
 			(uint64_t)keeper->guest.idle_stop * MINUTE, 0, handle_idle_time, keeper);
 	}
+}
+
+static bool is_same(const struct bridge_state *a, const struct bridge_state *b) {
+	return a->ready == b->ready && a->windows == b->windows && a->programs == b->programs;
 }
 
 static void watch_bridge(struct keeper *keeper);
@@ -258,8 +269,14 @@ static void watch_bridge(struct keeper *keeper);
 static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters,
 	const char *error, sd_varlink_reply_flags_t flags, void *data) {
 	struct keeper *keeper = data;
-	if (error == NULL && bridge_state_read(&keeper->state, parameters)) {
-		consider_idleness(keeper);
+	struct bridge_state state;
+	if (error == NULL && bridge_state_read(&state, parameters)) {
+		if (!keeper->heard || !is_same(&state, &keeper->state)) {
+			keeper->heard = true;
+			keeper->state = state;
+			keeper->changed = true;
+			consider_idleness(keeper);
+		}
 	} else if (error != NULL && strcmp(error, SD_VARLINK_ERROR_DISCONNECTED) == 0 &&
 		keeper->bridge_pid != 0 && !keeper->ending) {
 		/* A bridge that waits for its agent is a new process at each attempt. */
@@ -270,6 +287,7 @@ static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters,
 
 static void watch_bridge(struct keeper *keeper) {
 	sd_varlink_close_unref(keeper->link);
+	keeper->heard = false;
 	keeper->link = bridge_connect(keeper->paths.bridge);
 	if (keeper->link == NULL ||
 		sd_varlink_attach_event(keeper->link, keeper->loop, SD_EVENT_PRIORITY_NORMAL) < 0 ||

@@ -133,7 +133,8 @@ static _Noreturn void child(
 	}
 	append_number(environment->pid, (unsigned)getpid());
 	if (place_fds(spawn, &report)) {
-		execvpe(spawn->argv[0], spawn->argv, environment->variables);
+		const char *file = spawn->file != NULL ? spawn->file : spawn->argv[0];
+		execvpe(file, spawn->argv, environment->variables);
 	}
 	int error = errno;
 	ssize_t written = write(report, &error, sizeof(error));

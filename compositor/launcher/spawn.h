@@ -7,7 +7,8 @@
 
 /* A program to start. Standard input is /dev/null; every descriptor not named here is closed. */
 struct spawn {
-	char *const *argv; /* argv[0]: path, or a name for PATH */
+	char *const *argv;
+	const char *file; /* path, or a name for PATH; NULL: argv[0] */
 	int output; /* standard output and error; -1: this process' own */
 	bool journal; /* output is spawn_journal()'s */
 	int fds[2]; /* become descriptors 3 and 4 */

@@ -309,8 +309,12 @@ void devices_apply_command_line(xmlNode *root, const struct domain_spec *spec) {
 	if (spec->control == DOMAIN_CONTROL_UNSET) {
 		return;
 	}
-	remove_arguments(tree_child(root, "commandline"));
+	xmlNode *former = tree_child(root, "commandline");
+	remove_arguments(former);
 	if (spec->control != DOMAIN_CONTROL_VHOST_USER_VSOCK) {
+		if (tree_child(former, "arg") == NULL && tree_child(former, "env") == NULL) {
+			tree_remove(former);
+		}
 		return;
 	}
 	/* libvirt's <vsock> is the kernel's device only. It hands out PCI addresses without knowing of

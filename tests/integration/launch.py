@@ -104,7 +104,7 @@ def launcher_test(function):
 
 AGENT = r"\S*portal-agent"
 BRIDGE = r"\S*portal-bridge"
-KEEPER = r"\S+ --keep"
+KEEPER = r"\S*portal-run --keep"
 
 
 class Held:

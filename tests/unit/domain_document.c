@@ -274,6 +274,7 @@ static void test_every_control_channel_replaces_the_others(void **state) {
 	text = apply(document, &change);
 	assert_valid(text);
 	assert_lacks(text, "portal-vsock");
+	assert_lacks(text, "commandline");
 	assert_lacks(text, "vsock-socket");
 	assert_contains(text, "<channel");
 	free(text);
