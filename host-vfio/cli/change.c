@@ -186,7 +186,7 @@ static int read_unguard_options(struct cli *cli, struct strings *unguarded) {
 	return CLI_DONE;
 }
 
-int cli_take(struct cli *cli) {
+static int take(struct cli *cli, unsigned flags, size_t most) {
 	struct change change = {.what = "take", .dry_run = cli_flag(cli, "--dry-run")};
 	struct strings unguarded = {0};
 	int status = read_unguard_options(cli, &unguarded);
@@ -194,23 +194,35 @@ int cli_take(struct cli *cli) {
 		status = read_memory(cli, &change);
 	}
 	if (status == CLI_DONE) {
-		status = cli_check_args(cli, 1, SIZE_MAX);
+		status = cli_check_args(cli, 1, most);
 	}
 	if (status == CLI_DONE) {
 		status = read_names(cli, &change.names);
+	}
+	if (status == CLI_DONE && (flags & PREFLIGHT_RELEASE_CONSOLE) &&
+		machine_find(&cli->machine, change.names.items[0])->category != CATEGORY_GPU) {
+		status = cli_fail(CLI_USAGE, "%s is no graphics card", change.names.items[0]);
 	}
 	if (status == CLI_DONE) {
 		status = read_unguarded(cli, &unguarded);
 	}
 	if (status == CLI_DONE) {
 		plan_take(&change.plan, &cli->machine, &change.names);
-		preflight_take(
-			&change.findings, &change.plan, &cli->machine, &change.names, &unguarded);
+		preflight_take(&change.findings, &change.plan, &cli->machine, &change.names,
+			&unguarded, flags);
 		status = carry_out(cli, &change);
 	}
 	strings_finish(&unguarded);
 	change_finish(&change);
 	return status;
+}
+
+int cli_take(struct cli *cli) {
+	return take(cli, 0, SIZE_MAX);
+}
+
+int cli_release_gpu(struct cli *cli) {
+	return take(cli, PREFLIGHT_RELEASE_CONSOLE, 1);
 }
 
 /* Plans the way back of every device of the group that was taken, the last one first. */

@@ -71,6 +71,7 @@ int cli_remember(struct cli *cli);
 int cli_forget(struct cli *cli);
 int cli_assignments(struct cli *cli);
 int cli_take(struct cli *cli);
+int cli_release_gpu(struct cli *cli);
 int cli_return(struct cli *cli);
 int cli_recover(struct cli *cli);
 int cli_memory(struct cli *cli);

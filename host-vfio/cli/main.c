@@ -22,6 +22,8 @@ static const struct cli_command commands[] = {
 	{"assignments", "[--running VM]...", "which device belongs where, and why", true,
 		cli_assignments},
 	{"take", "DEVICE... [--dry-run]", "give devices and their groups to VFIO", true, cli_take},
+	{"release-gpu", "DEVICE [--dry-run]", "the same for a card that the text console is on",
+		true, cli_release_gpu},
 	{"return", "DEVICE...|--all [--dry-run]", "bring devices back to the host", true,
 		cli_return},
 	{"recover", "", "undo what was interrupted", false, cli_recover},

@@ -43,11 +43,11 @@ static void read_framebuffers(struct machine *machine, struct tree *tree) {
 		}
 		/* The firmware's framebuffer is a platform device on the boot card's memory. */
 		struct pci_device *device = machine_find_path(machine, path);
-		if (!device && strstr(path, "/platform/")) {
-			device = boot_vga(machine);
-		}
+		bool firmware = !device && strstr(path, "/platform/");
+		device = firmware ? boot_vga(machine) : device;
 		if (device) {
-			machine_add_holder(device, HOLDER_FRAMEBUFFER, name, NULL, 0);
+			machine_add_holder(device, HOLDER_FRAMEBUFFER, name,
+				firmware ? "the firmware" : NULL, 0);
 			if (console) {
 				machine_add_holder(device, HOLDER_CONSOLE, console, name, 0);
 			}

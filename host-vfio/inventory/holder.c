@@ -54,7 +54,9 @@ char *holder_sentence(const struct holder *holder) {
 	case HOLDER_CONSOLE:
 		return must_print("the console %s is shown through it", holder->name);
 	case HOLDER_FRAMEBUFFER:
-		return must_print("the framebuffer %s is on it", holder->name);
+		return holder->through ? must_print("the framebuffer %s of %s is on it",
+						 holder->name, through)
+				       : must_print("the framebuffer %s is on it", holder->name);
 	case HOLDER_INPUT:
 		return must_print("%s is plugged into it", holder->name);
 	}

@@ -27,7 +27,8 @@ struct holder {
 	enum holder_kind kind;
 	/* The process's name, the mount point, the interface, the console, the input device. */
 	char *name;
-	/* The device node or block device, or NULL. */
+	/* The device node, block device or framebuffer; "the firmware" for a framebuffer that no
+	 * driver of the device made; "keyboard" or "mouse"; or NULL. */
 	char *through;
 	int pid; /* of a process, else 0 */
 };

@@ -53,20 +53,39 @@ static void check_groups(struct findings *findings, const struct plan *plan,
 	}
 }
 
-static void check_holders(struct findings *findings, const struct pci_device *device) {
+/* Does the holder vanish with the driver? A console on a serial port or on the firmware's
+ * framebuffer does not. */
+static bool goes_with_driver(const struct pci_device *device, const struct holder *holder) {
+	if (holder->kind == HOLDER_FRAMEBUFFER) {
+		return holder->through == NULL;
+	}
+	for (size_t i = 0; holder->kind == HOLDER_CONSOLE && i < device->holders_count; i++) {
+		const struct holder *other = &device->holders[i];
+		if (holder->through && other->kind == HOLDER_FRAMEBUFFER && !other->through &&
+			strcmp(other->name, holder->through) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void check_holders(
+	struct findings *findings, const struct pci_device *device, unsigned flags) {
 	for (size_t i = 0; i < device->holders_count; i++) {
 		const struct holder *holder = &device->holders[i];
 		char *sentence = holder_sentence(holder);
 		/* The guard speaks for the route and for input devices. */
-		bool blocks = holder->kind != HOLDER_ROUTE && holder->kind != HOLDER_INPUT;
+		bool blocks =
+			holder->kind != HOLDER_ROUTE && holder->kind != HOLDER_INPUT &&
+			!((flags & PREFLIGHT_RELEASE_CONSOLE) && goes_with_driver(device, holder));
 		findings_add(findings, blocks, "%s is in use: %s", device->name, sentence);
 		free(sentence);
 	}
 }
 
 static void check_device(struct findings *findings, const struct machine *machine,
-	const struct pci_device *device, const struct strings *names) {
-	check_holders(findings, device);
+	const struct pci_device *device, const struct strings *names, unsigned flags) {
+	check_holders(findings, device, flags);
 	if (device->sriov_enabled > 0) {
 		findings_add(findings, true, "%s has %u virtual functions, which would vanish",
 			device->name, device->sriov_enabled);
@@ -110,12 +129,12 @@ static void check_guard(struct findings *findings, const struct plan *plan,
 }
 
 void preflight_take(struct findings *findings, const struct plan *plan,
-	const struct machine *machine, const struct strings *names,
-	const struct strings *unguarded) {
+	const struct machine *machine, const struct strings *names, const struct strings *unguarded,
+	unsigned flags) {
 	check_groups(findings, plan, machine, names);
 	for (size_t i = 0; i < machine->devices_count; i++) {
 		if (plan_has(plan, machine->devices[i].name)) {
-			check_device(findings, machine, &machine->devices[i], names);
+			check_device(findings, machine, &machine->devices[i], names, flags);
 		}
 	}
 	check_guard(findings, plan, machine, unguarded);

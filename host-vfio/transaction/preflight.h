@@ -14,12 +14,18 @@ struct findings {
 	size_t count;
 };
 
+enum preflight_flags {
+	/* The text console and the framebuffers that the card's own driver made may go with the
+	 * driver: the kernel takes them away when it is unbound, and brings them back with it. */
+	PREFLIGHT_RELEASE_CONSOLE = 1 << 0,
+};
+
 /* Looks at everything that a plan to take devices would touch: IOMMU groups and who else is in
  * them, who holds the devices, virtual functions, reset, and the survival guard, except for the
  * addresses in `unguarded`. `names` are the addresses that were asked for. */
 void preflight_take(struct findings *findings, const struct plan *plan,
-	const struct machine *machine, const struct strings *names,
-	const struct strings *unguarded);
+	const struct machine *machine, const struct strings *names, const struct strings *unguarded,
+	unsigned flags);
 /* VFIO locks all of a VM's memory: compares `memory` bytes with the limit of this process and with
  * what the machine has. */
 void preflight_memory(struct findings *findings, struct tree *tree, uint64_t memory);

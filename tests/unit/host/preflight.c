@@ -18,8 +18,8 @@ struct flight {
 	struct findings findings;
 };
 
-static void begin(
-	struct flight *flight, const char *fixture, const char *address, const char *unguarded) {
+static void begin_with(struct flight *flight, const char *fixture, const char *address,
+	const char *unguarded, unsigned flags) {
 	*flight = (struct flight){.machine = fixture_machine(fixture)};
 	struct strings names = {0}, let_go = {0};
 	strings_add(&names, address);
@@ -27,9 +27,14 @@ static void begin(
 		strings_add(&let_go, unguarded);
 	}
 	plan_take(&flight->plan, &flight->machine, &names);
-	preflight_take(&flight->findings, &flight->plan, &flight->machine, &names, &let_go);
+	preflight_take(&flight->findings, &flight->plan, &flight->machine, &names, &let_go, flags);
 	strings_finish(&names);
 	strings_finish(&let_go);
+}
+
+static void begin(
+	struct flight *flight, const char *fixture, const char *address, const char *unguarded) {
+	begin_with(flight, fixture, address, unguarded, 0);
 }
 
 static void end(struct flight *flight) {
@@ -131,9 +136,54 @@ static void memory_is_compared_with_what_may_be_locked_and_what_there_is(void **
 	tree_destroy(memory_tree_base(tree));
 }
 
+static void a_console_goes_with_its_card_only_when_that_is_asked_for(void **state) {
+	struct flight flight;
+	const char *card = "0000:03:00.0";
+	begin(&flight, "many-nic-server", card, card);
+	assert_true(says(&flight, true, "the console vtcon1 is shown through it"));
+	assert_true(says(&flight, true, "the framebuffer fb0 is on it"));
+	end(&flight);
+	begin_with(&flight, "many-nic-server", card, card, PREFLIGHT_RELEASE_CONSOLE);
+	assert_true(says(&flight, false, "the console vtcon1 is shown through it"));
+	assert_false(findings_block(&flight.findings));
+	end(&flight);
+	/* The guard is passed by name only, and processes are in the way all the same. */
+	begin_with(&flight, "many-nic-server", card, NULL, PREFLIGHT_RELEASE_CONSOLE);
+	assert_true(says(&flight, true, "survival guard (console)"));
+	end(&flight);
+	begin_with(&flight, "two-gpu-desktop", "0000:00:02.0", "0000:00:02.0",
+		PREFLIGHT_RELEASE_CONSOLE);
+	assert_true(says(&flight, true, "kwin_wayland (pid 1502) has /dev/dri/card0 open"));
+	end(&flight);
+}
+
+static void a_framebuffer_of_the_firmware_stays_in_the_way(void **state) {
+	struct memory_tree *tree = fixture_tree("many-nic-server");
+	struct machine machine;
+	memory_tree_put_link(tree, "/sys/class/graphics/fb0",
+		"../../devices/platform/efi-framebuffer.0/graphics/fb0");
+	assert_int_equal(machine_read(&machine, memory_tree_base(tree), NULL), 0);
+	struct plan plan;
+	struct findings findings = {0};
+	struct strings names = {0};
+	strings_add(&names, "0000:03:00.0");
+	plan_take(&plan, &machine, &names);
+	preflight_take(&findings, &plan, &machine, &names, &names, PREFLIGHT_RELEASE_CONSOLE);
+	const struct flight flight = {.findings = findings};
+	assert_true(says(&flight, true, "the framebuffer fb0 of the firmware is on it"));
+	assert_true(says(&flight, true, "the console vtcon1"));
+	findings_finish(&findings);
+	plan_finish(&plan);
+	strings_finish(&names);
+	machine_finish(&machine);
+	tree_destroy(memory_tree_base(tree));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_card_in_use_is_refused_by_the_name_of_its_holder),
+		cmocka_unit_test(a_console_goes_with_its_card_only_when_that_is_asked_for),
+		cmocka_unit_test(a_framebuffer_of_the_firmware_stays_in_the_way),
 		cmocka_unit_test(a_free_card_is_let_through),
 		cmocka_unit_test(a_bound_part_of_the_machine_in_the_group_is_named),
 		cmocka_unit_test(the_guard_stands_before_explicit_commands_too),
