@@ -1,0 +1,166 @@
+"""portal-host as its user meets it: every wrong input has a message and an exit status of its own,
+and changes nothing.
+
+cli.py PORTAL-HOST
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+MACHINES = os.path.join(TOP, "tests", "machines")
+
+DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
+
+
+class Shell:
+    """portal-host with a state directory and a configuration of its own."""
+
+    def __init__(self, program, work):
+        self.program = program
+        self.work = work
+        self.state = os.path.join(work, "state")
+        self.config = os.path.join(work, "host.scfg")
+        os.mkdir(self.state)
+
+    def write(self, name, text):
+        path = os.path.join(self.work, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def run(self, *args, machine="two-gpu-desktop"):
+        where = ["--machine", os.path.join(MACHINES, machine + ".machine")] if machine else []
+        return subprocess.run(
+            [self.program, "--state", self.state, "--config", self.config, *where, *args],
+            capture_output=True, text=True, check=False, timeout=120)
+
+    def contents(self):
+        found = {}
+        for directory, _, names in os.walk(self.work):
+            for name in names:
+                path = os.path.join(directory, name)
+                with open(path, "rb") as file:
+                    found[path] = file.read()
+        return found
+
+    def expect(self, status, words, *args, **options):
+        """Runs it; the status, the words on standard error, and that no file changed."""
+        before = self.contents()
+        done = self.run(*args, **options)
+        said = done.stderr.strip()
+        assert done.returncode == status, f"{args}: status {done.returncode}, not {status}: {said}"
+        assert words in said, f"{args}: {said!r} lacks {words!r}"
+        assert self.contents() == before, f"{args} changed files"
+        return done
+
+
+def wrong_command_lines_are_told_apart(shell):
+    shell.expect(USAGE, "usage: portal-host", machine=None)
+    shell.expect(USAGE, "no such command: lisst", "lisst")
+    shell.expect(USAGE, "no such option here: --all", "list", "--all")
+    shell.expect(USAGE, "an argument is missing", "show")
+    shell.expect(USAGE, "one argument too many: b", "forget", "a", "b")
+    shell.expect(USAGE, "--machine and --root exclude each other", "--root", "/", "list")
+    shell.expect(USAGE, "\"much\" is no amount of memory", "take", "05:00.0", "--memory", "much")
+    shell.expect(USAGE, "\"none\" is no number of huge pages", "setup", "--hugepages", "none")
+    shell.expect(USAGE, "05:00.0 is no graphics card", "release-gpu", "05:00.0")
+
+
+def wrong_devices_are_told_apart(shell):
+    for command in ("show", "take", "return", "release-gpu"):
+        shell.expect(FAILED, "there is no PCI function 0f:00.0", command, "0f:00.0")
+        shell.expect(FAILED, "neither a PCI address nor the name", command, "0000:05:00.9")
+    shell.expect(FAILED, "neither a PCI address nor the name", "remember", "card", "name")
+    shell.expect(USAGE, "is no name", "remember", "05:00.0", "05:00.0")
+    shell.expect(FAILED, "no device is known as ghost", "forget", "ghost")
+
+
+def machines_that_cannot_be_read_are_told_apart(shell):
+    missing = os.path.join(shell.work, "missing")
+    shell.expect(FAILED, f"{missing}: No such file", "--machine", missing, "list", machine=None)
+    shell.expect(FAILED, f"{missing}: No such file", "--root", missing, "list", machine=None)
+    broken = shell.write("broken", "portal-machine 2\n")
+    shell.expect(FAILED, "line 1: not a recorded machine", "--machine", broken, "list",
+                 machine=None)
+    shell.expect(FAILED, "no PCI device", "--root", shell.state, "list", machine=None)
+    shell.expect(FAILED, "Is a directory", "record", shell.state)
+
+
+def what_stands_in_the_way_refuses_a_change(shell):
+    shell.expect(REFUSED, "in no IOMMU group", "take", "02:00.0", machine="no-iommu")
+    shell.expect(REFUSED, "(pid 1390)", "take", "01:00.0", machine="notes-laptop")
+    shell.expect(REFUSED, "survival guard (input)", "take", "00:14.0")
+    shell.expect(REFUSED, "a recorded machine cannot be changed", "take", "05:00.0")
+    shell.expect(REFUSED, "was not taken since the machine was booted", "return", "05:00.0")
+    shell.expect(REFUSED, "a recorded machine cannot be changed", "recover")
+    done = shell.expect(DONE, "", "take", "05:00.0", "--dry-run")
+    assert "bind 0000:05:00.0 to vfio-pci" in done.stdout, done.stdout
+
+
+def corrupt_files_are_named_and_left_alone(shell):
+    policy = shell.write("host.scfg", "assign gpu to mars\n")
+    for args in (["assignments"], ["memory"], ["take", "05:00.0", "--dry-run"]):
+        shell.expect(FAILED, f"{policy}, line 1: expected: assign", *args)
+    os.unlink(policy)
+    names = shell.write("state/devices.scfg", "device a {\n\tid what\n}\n")
+    shell.expect(FAILED, f"{names}, line 1: not a known device", "list")
+    os.unlink(names)
+    journal = shell.write("state/transactions/00000000000000000001.journal", "00000000 {}\n")
+    shell.expect(FAILED, f"{journal} is corrupt in line 1", "transactions")
+    os.unlink(journal)
+    history = shell.write("state/heap-use.scfg", "guest a {\n\tweight 1 nan\n}\n")
+    shell.expect(FAILED, f"{history}, line 1", "memory")
+    os.unlink(history)
+    manifest = shell.write("state/setup.json", "[]")
+    shell.expect(FAILED, f"{manifest} is corrupt", "setup", "--undo")
+    os.unlink(manifest)
+
+
+def every_command_speaks_json(shell):
+    for args in (["list"], ["show", "01:00.0", "05:00.0"], ["groups"], ["known"], ["doctor"],
+                 ["assignments"], ["memory"], ["transactions"], ["take", "05:00.0", "--dry-run"]):
+        done = shell.run("--json", *args)
+        json.loads(done.stdout)
+        assert done.returncode == DONE, f"{args}: {done.stderr}"
+
+
+def names_stay_with_their_cards_over_runs(shell):
+    assert shell.run("remember", "01:00.0", "fast").returncode == DONE
+    assert "fast" in shell.run("known").stdout
+    assert "10de:2484" in shell.run("show", "fast").stdout
+    shell.expect(FAILED, "another card is where fast was", "show", "fast", machine="notes-laptop")
+    shell.expect(REFUSED, "0000:01:00.0 is known as fast already", "remember", "01:00.0", "quick")
+    assert shell.run("forget", "fast", machine="no-iommu").returncode == DONE
+
+
+TESTS = [
+    wrong_command_lines_are_told_apart,
+    wrong_devices_are_told_apart,
+    machines_that_cannot_be_read_are_told_apart,
+    what_stands_in_the_way_refuses_a_change,
+    corrupt_files_are_named_and_left_alone,
+    every_command_speaks_json,
+    names_stay_with_their_cards_over_runs,
+]
+
+
+def main():
+    failed = 0
+    for test in TESTS:
+        with tempfile.TemporaryDirectory() as work:
+            try:
+                test(Shell(sys.argv[1], work))
+                result = "ok"
+            except AssertionError as failure:
+                failed += 1
+                result = f"FAILED: {failure}"
+        print(f"{test.__name__.replace('_', ' ')}: {result}", flush=True)
+    return 1 if failed else 0
+
+
+sys.exit(main())
