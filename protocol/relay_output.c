@@ -1,5 +1,6 @@
 /* From the channel to the socket. */
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -65,6 +66,7 @@ static size_t attach_fds(const struct portal_queue *output, struct msghdr *messa
 	message->msg_control = control;
 	message->msg_controllen = CMSG_SPACE(count * sizeof(int));
 	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	assert(header); /* there is room for it */
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(count * sizeof(int));

@@ -360,6 +360,7 @@ enum portal_wire_verdict portal_wire_event(struct portal_wire *wire, void *untru
 	if (verdict != PORTAL_WIRE_PASS && verdict != PORTAL_WIRE_HIDE) {
 		return verdict;
 	}
+	assert(call.message); /* what does not parse is a violation */
 	if (call.message->destructor) {
 		struct portal_object *object = portal_objects_get(&wire->objects, call.id);
 		if (object->state == PORTAL_OBJECT_ALIVE) {

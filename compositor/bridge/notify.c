@@ -14,7 +14,7 @@ int bridge_notify_open(void) {
 		strlen(path) >= sizeof(address.sun_path)) {
 		return -1;
 	}
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (path[0] == '@') {
 		address.sun_path[0] = '\0'; /* the abstract namespace */
 	}
