@@ -132,9 +132,15 @@ static void output_apply(struct output_link *link) {
 	wlr_output_state_finish(&state);
 	wlr_output_set_description(&output->wlr, description->description);
 
-	bool logical = description->logical_width > 0;
-	server_place_output(agent, &output->wlr, logical ? description->logical_x : description->x,
-		logical ? description->logical_y : description->y);
+	if (description->logical_width > 0) {
+		server_place_output(
+			agent, &output->wlr, description->logical_x, description->logical_y);
+	} else if (description->x != 0 || description->y != 0) {
+		server_place_output(agent, &output->wlr, description->x, description->y);
+	} else {
+		// wlroots compositors say 0,0 of each output, and some hide xdg-output from guests.
+		server_place_output_beside(agent, &output->wlr);
+	}
 }
 
 void output_forget_all(struct agent *agent) {

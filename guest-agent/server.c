@@ -133,6 +133,10 @@ void server_place_output(struct agent *agent, struct wlr_output *output, int32_t
 	wlr_output_layout_add(agent->server->layout, output, x, y);
 }
 
+void server_place_output_beside(struct agent *agent, struct wlr_output *output) {
+	wlr_output_layout_add_auto(agent->server->layout, output);
+}
+
 static uint32_t version_of(void *mirror, uint32_t max) {
 	uint32_t version = wl_proxy_get_version(mirror);
 	return version < max ? version : max;

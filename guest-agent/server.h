@@ -35,6 +35,8 @@ void server_destroy(struct server *server);
 void server_add_format(struct agent *agent, uint32_t shm_format);
 /** Where an output lies, in the controller's logical coordinates. */
 void server_place_output(struct agent *agent, struct wlr_output *output, int32_t x, int32_t y);
+/** An output of which the controller does not say where it lies: right of the others. */
+void server_place_output_beside(struct agent *agent, struct wlr_output *output);
 
 /** Makes the globals that this controller can stand behind. −1 with errno. */
 int server_start(struct server *server, const struct connection *connection);
