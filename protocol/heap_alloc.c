@@ -98,8 +98,9 @@ static void list_remove(struct portal_heap_alloc *alloc, uint32_t page) {
 
 struct portal_heap_alloc *portal_heap_alloc_create(size_t offset, size_t size) {
 	size_t base = (offset + PORTAL_HEAP_PAGE - 1) & ~(size_t)(PORTAL_HEAP_PAGE - 1);
-	size_t pages = (size - (base - offset)) / PORTAL_HEAP_PAGE;
-	if (base == 0 || size < base - offset || pages == 0 || pages > INT32_MAX / PORTAL_HEAP_PAGE) {
+	size_t bytes = size > base - offset ? size - (base - offset) : 0;
+	uint32_t pages = bytes <= INT32_MAX ? (uint32_t)(bytes / PORTAL_HEAP_PAGE) : 0;
+	if (base == 0 || pages == 0) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -109,11 +110,11 @@ struct portal_heap_alloc *portal_heap_alloc_create(size_t offset, size_t size) {
 		return NULL;
 	}
 	alloc->base = base;
-	alloc->page_count = (uint32_t)pages;
+	alloc->page_count = pages;
 	for (unsigned int i = 0; i < CLASS_COUNT; i++) {
 		alloc->heads[i] = NONE;
 	}
-	list_insert(alloc, 0, alloc->page_count);
+	list_insert(alloc, 0, pages);
 	return alloc;
 }
 

@@ -29,7 +29,9 @@ struct shadow_test {
 static void request(struct shadow_test *test, uint8_t interface, uint32_t object, uint16_t opcode,
 	const uint32_t *args, size_t n_args) {
 	uint32_t message[16] = {object, (uint32_t)(8 + 4 * n_args) << 16 | opcode};
-	memcpy(message + 2, args, n_args * sizeof(*args));
+	for (size_t i = 0; i < n_args; i++) {
+		message[2 + i] = args[i];
+	}
 	const struct portal_wire_info info = {
 		.object = object, .opcode = opcode, .interface = interface};
 	assert_int_equal(
