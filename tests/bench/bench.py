@@ -151,6 +151,35 @@ def scaling(options, windows, guests):
         return {"windows": windows, "guests": guests, **run(setup, options.seconds, windows)}
 
 
+def pacing(options):
+    """What a client costs that commits as fast as it can, against one that waits to be shown, on a
+    compositor that shows 62.5 frames a second."""
+    results = {}
+    for name, rate in [("paced", 0), ("unpaced", "unpaced")]:
+        with paths.Portal(640, 480, SMALL, False, refresh=60, copies=True) as setup:
+            generator = setup.start_generator(rate=rate)
+            begin = time.monotonic()
+            setup.await_frames(10)
+            pids = setup.carrier_pids()
+            copies_before, before = setup.copies(), Usage(pids)
+            setup.reset()
+            time.sleep(options.seconds)
+            figures = setup.report()
+            copies, used = setup.copies(), Usage(pids).since(before)
+            results[name] = {
+                "frames": figures["frames"] / figures["seconds"],
+                "copied_bytes": (copies["agent_copied_bytes"] - copies_before["agent_copied_bytes"])
+                / figures["seconds"],
+                "cpu_us": used["cpu_us"] / figures["seconds"],
+            }
+            generator.terminate()
+            generator.wait()
+            generator.log.seek(0)
+            commits = int(generator.log.read().split()[-2])
+            results[name]["commits"] = commits / (time.monotonic() - begin)
+    return results
+
+
 def idle(options):
     """Wake-ups of agent and bridge while a window stands still."""
     with paths.Portal(640, 480, (640, 480), False) as setup:
@@ -187,7 +216,7 @@ def parse():
     parser.add_argument("--idle-seconds", type=float, default=10)
     parser.add_argument("--sizes", default="640x480,1920x1080,3840x2160")
     parser.add_argument("--paths", default=",".join(path.name for path in paths.USUAL))
-    parser.add_argument("--parts", default="matrix,counted,calls,scaling,idle,memory")
+    parser.add_argument("--parts", default="matrix,counted,calls,scaling,pacing,idle,memory")
     options = parser.parse_args()
     options.sizes = [tuple(map(int, size.split("x"))) for size in options.sizes.split(",")]
     options.paths = [path for path in paths.ALL if path.name in options.paths.split(",")]
@@ -208,6 +237,8 @@ def main():
     if "scaling" in options.parts:
         many = [(1, 1), (4, 1), (16, 1), (32, 1), (1, 2), (1, 4), (1, 8)]
         figures["scaling"] = [scaling(options, *each) for each in many]
+    if "pacing" in options.parts:
+        figures["pacing"] = pacing(options)
     if "idle" in options.parts:
         figures["idle"] = idle(options)
     if "memory" in options.parts:

@@ -48,6 +48,8 @@ struct generator {
 	struct window *windows;
 	int32_t width, height, damage_width, damage_height;
 	bool move; /* the damaged rectangle is elsewhere in each frame */
+	bool unpaced; /* commit whenever a buffer is free, whatever was shown */
+	uint64_t commits;
 	unsigned int window_count;
 	uint64_t frames_max; /* for each window, 0: without end */
 	uint64_t interval;   /* ns between frames, 0: as fast as frame callbacks come */
@@ -129,7 +131,7 @@ static void commit_frame(struct window *window) {
 	struct generator *generator = window->generator;
 	struct buffer *buffer = find_buffer(window);
 	bool finished = generator->frames_max != 0 && window->serial >= generator->frames_max;
-	if (!window->due || finished || buffer == NULL ||
+	if (!(window->due || generator->unpaced) || finished || buffer == NULL ||
 		(generator->interval != 0 && stamp_now() < generator->next)) {
 		return;
 	}
@@ -146,7 +148,11 @@ static void commit_frame(struct window *window) {
 		wl_surface_damage_buffer(window->surface, x, y, generator->damage_width,
 			generator->damage_height);
 	}
-	wl_callback_add_listener(wl_surface_frame(window->surface), &frame_listener, window);
+	if (!generator->unpaced) {
+		wl_callback_add_listener(
+			wl_surface_frame(window->surface), &frame_listener, window);
+	}
+	generator->commits++;
 	write_stamp(generator, buffer, window->serial);
 	buffer->busy = true;
 	wl_surface_commit(window->surface);
@@ -289,6 +295,11 @@ static int connect_display(struct generator *generator) {
 
 /* Wait for events, or with a rate for the next frame's time. */
 static int wait_events(struct generator *generator) {
+	for (unsigned int i = 0; generator->unpaced && i < generator->window_count; i++) {
+		if (generator->windows[i].configured) {
+			commit_frame(&generator->windows[i]);
+		}
+	}
 	if (generator->interval == 0) {
 		return wl_display_dispatch(generator->display);
 	}
@@ -324,6 +335,7 @@ static int parse(struct generator *generator, int argc, char *argv[]) {
 		{"frames", required_argument, NULL, 'f'},
 		{"rate", required_argument, NULL, 'r'},
 		{"move", no_argument, NULL, 'm'},
+		{"unpaced", no_argument, NULL, 'u'},
 		{0},
 	};
 	int option;
@@ -348,6 +360,9 @@ static int parse(struct generator *generator, int argc, char *argv[]) {
 		case 'm':
 			generator->move = true;
 			break;
+		case 'u':
+			generator->unpaced = true;
+			break;
 		default:
 			return -1;
 		}
@@ -369,7 +384,7 @@ int main(int argc, char *argv[]) {
 	struct generator generator = {.width = 640, .height = 480, .window_count = 1};
 	if (parse(&generator, argc, argv) < 0) {
 		fputs("generator --size WxH [--damage WxH] [--windows N] [--frames N] [--rate HZ]\n"
-		      "          [--move]\n",
+		      "          [--move] [--unpaced]\n",
 			stderr);
 		return 2;
 	}
@@ -385,6 +400,7 @@ int main(int argc, char *argv[]) {
 	}
 	while (!stopped && !generator.closed && wait_events(&generator) >= 0) {
 	}
+	fprintf(stderr, "%lu commits\n", generator.commits);
 	wl_display_disconnect(generator.display);
 	free(generator.windows);
 	return 0;

@@ -72,10 +72,10 @@ class ByteCounter(threading.Thread):
 class Setup:
     """A sink, one way to it, and generators; a context manager that ends what it started."""
 
-    def __init__(self, width, height, damage, hold=False, move=False, **count):
+    def __init__(self, width, height, damage, hold=False, move=False, refresh=0, **count):
         self.width, self.height = width, height
         self.damage_width, self.damage_height = damage
-        self.hold, self.move = hold, move
+        self.hold, self.move, self.refresh = hold, move, refresh
         self.count_bytes = count.get("bytes", False)
         self.count_copies = count.get("copies", False)
         self.started, self.carriers, self.generators, self.counters = [], [], [], []
@@ -121,6 +121,7 @@ class Setup:
 
     def start_sink(self):
         command = [SINK] + (["--hold"] if self.hold else [])
+        command += ["--refresh", str(self.refresh)] if self.refresh else []
         self.sink = self.start(command, stdout=subprocess.PIPE)
         self.display = self.answer()["socket"]
 
@@ -141,6 +142,8 @@ class Setup:
         return self.answer()
 
     def generator_command(self, windows, frames, rate):
+        if rate == "unpaced":
+            return self.generator_command(windows, frames, 0) + ["--unpaced"]
         command = [GENERATOR, "--size", f"{self.width}x{self.height}", "--windows", str(windows)]
         command += ["--damage", f"{self.damage_width}x{self.damage_height}"]
         command += ["--frames", str(frames)] if frames else []

@@ -86,6 +86,13 @@ def print_rest(figures):
         _print_calls(figures["calls"])
     if "scaling" in figures:
         _print_scaling(figures["scaling"])
+    if "pacing" in figures:
+        print("\nA compositor of 60 Hz, a second of a 64x64 animation")
+        for name, row in figures["pacing"].items():
+            print(
+                f"  {name}: {row['commits']:.0f} commits, {row['frames']:.0f} frames shown, {row['copied_bytes']:.0f} bytes "
+                f"copied, CPU of agent and bridge {row['cpu_us']:.0f} µs"
+            )
     if "idle" in figures:
         idle = figures["idle"]
         print(f"\nIdle for {idle['seconds']} s: {idle['wakeups']} wake-ups, {idle['cpu_us']} µs")

@@ -15,6 +15,7 @@
  * and answers the frame callbacks at once, so that no repaint cycle is in the figures. With --hold
  * it keeps the shown buffer until the next commit, as a compositor does that reads it late; without,
  * it releases inside the commit, as one does that uploads.
+ * With --refresh frame callbacks wait for a clock instead.
  * SIGUSR1 forgets what was measured so far; SIGUSR2 prints it as a line of JSON.
  */
 
@@ -23,6 +24,9 @@
 struct sink {
 	struct wl_display *display;
 	bool hold;
+	int interval; /* ms between answers to frame callbacks, 0: at once */
+	struct wl_event_source *timer;
+	struct wl_list surfaces; /* surface.link */
 	uint64_t commits, frames, stale, torn, since;
 	uint32_t *samples; /* latencies, 100 ns */
 };
@@ -35,6 +39,7 @@ struct rectangle {
 
 struct surface {
 	struct sink *sink;
+	struct wl_list link; /* sink.surfaces */
 	struct rectangle damages[DAMAGES_MAX]; /* since the last commit */
 	size_t damage_count;
 	struct wl_resource *xdg_surface, *toplevel;
@@ -172,6 +177,24 @@ static void configure(struct surface *surface) {
 	surface->configured = true;
 }
 
+static void answer_frames(struct surface *surface) {
+	struct wl_resource *callback, *next;
+	wl_resource_for_each_safe(callback, next, &surface->frames) {
+		wl_callback_send_done(callback, (uint32_t)(stamp_now() / 1000000));
+		wl_resource_destroy(callback);
+	}
+}
+
+static int handle_refresh(void *data) {
+	struct sink *sink = data;
+	struct surface *surface;
+	wl_list_for_each(surface, &sink->surfaces, link) {
+		answer_frames(surface);
+	}
+	wl_event_source_timer_update(sink->timer, sink->interval);
+	return 0;
+}
+
 static void surface_commit(struct wl_client *client, struct wl_resource *resource) {
 	struct surface *surface = wl_resource_get_user_data(resource);
 	if (surface->toplevel != NULL && !surface->configured) {
@@ -181,10 +204,10 @@ static void surface_commit(struct wl_client *client, struct wl_resource *resourc
 		show(surface);
 	}
 	surface->damage_count = 0;
-	struct wl_resource *callback, *next;
-	wl_resource_for_each_safe(callback, next, &surface->pending_frames) {
-		wl_callback_send_done(callback, (uint32_t)(stamp_now() / 1000000));
-		wl_resource_destroy(callback);
+	wl_list_insert_list(&surface->frames, &surface->pending_frames);
+	wl_list_init(&surface->pending_frames);
+	if (surface->sink->interval == 0) {
+		answer_frames(surface);
 	}
 }
 
@@ -230,6 +253,10 @@ static void handle_surface_destroy(struct wl_resource *resource) {
 	wl_resource_for_each_safe(callback, next, &surface->pending_frames) {
 		wl_resource_destroy(callback);
 	}
+	wl_resource_for_each_safe(callback, next, &surface->frames) {
+		wl_resource_destroy(callback);
+	}
+	wl_list_remove(&surface->link);
 	if (surface->xdg_surface != NULL) {
 		wl_resource_set_user_data(surface->xdg_surface, NULL);
 	}
@@ -243,6 +270,8 @@ static void create_surface(struct wl_client *client, struct wl_resource *resourc
 	struct surface *surface = calloc(1, sizeof(*surface));
 	surface->sink = wl_resource_get_user_data(resource);
 	wl_list_init(&surface->pending_frames);
+	wl_list_init(&surface->frames);
+	wl_list_insert(&surface->sink->surfaces, &surface->link);
 	struct wl_resource *surface_resource = wl_resource_create(
 		client, &wl_surface_interface, wl_resource_get_version(resource), id);
 	wl_resource_set_implementation(
@@ -452,6 +481,7 @@ static int handle_stop(int number, void *data) {
 static int parse(struct sink *sink, int argc, char *argv[]) {
 	static const struct option options[] = {
 		{"hold", no_argument, NULL, 'h'},
+		{"refresh", required_argument, NULL, 'r'},
 		{0},
 	};
 	int option;
@@ -459,6 +489,9 @@ static int parse(struct sink *sink, int argc, char *argv[]) {
 		switch (option) {
 		case 'h':
 			sink->hold = true;
+			break;
+		case 'r':
+			sink->interval = 1000 / atoi(optarg);
 			break;
 		default:
 			return -1;
@@ -470,11 +503,12 @@ static int parse(struct sink *sink, int argc, char *argv[]) {
 int main(int argc, char *argv[]) {
 	struct sink sink = {.since = stamp_now()};
 	if (parse(&sink, argc, argv) < 0) {
-		fputs("sink [--hold]\n", stderr);
+		fputs("sink [--hold] [--refresh HZ]\n", stderr);
 		return 2;
 	}
 	sink.samples = calloc(SAMPLES_MAX, sizeof(*sink.samples));
 	sink.display = wl_display_create();
+	wl_list_init(&sink.surfaces);
 	wl_display_set_default_max_buffer_size(sink.display, 1 << 20);
 	const char *socket = wl_display_add_socket_auto(sink.display);
 	if (sink.samples == NULL || socket == NULL) {
@@ -487,6 +521,10 @@ int main(int argc, char *argv[]) {
 	wl_global_create(sink.display, &wl_seat_interface, 5, &sink, bind_seat);
 	wl_global_create(sink.display, &wl_output_interface, 4, &sink, bind_output);
 	struct wl_event_loop *loop = wl_display_get_event_loop(sink.display);
+	if (sink.interval > 0) {
+		sink.timer = wl_event_loop_add_timer(loop, handle_refresh, &sink);
+		wl_event_source_timer_update(sink.timer, sink.interval);
+	}
 	wl_event_loop_add_signal(loop, SIGUSR1, handle_reset, &sink);
 	wl_event_loop_add_signal(loop, SIGUSR2, handle_report, &sink);
 	wl_event_loop_add_signal(loop, SIGTERM, handle_stop, &sink);
