@@ -63,7 +63,6 @@ static bool in_list(const char *const list[], const char *name) {
 static const char *const sandbox_allowed[] = {
 	"org_kde_kwin_server_decoration_manager",
 	"wl_compositor",
-	"wl_drm",
 	"wl_fixes",
 	"wl_output",
 	"wl_seat",
@@ -73,14 +72,12 @@ static const char *const sandbox_allowed[] = {
 	"wp_content_type_manager_v1",
 	"wp_cursor_shape_manager_v1",
 	"wp_fractional_scale_manager_v1",
-	"wp_linux_drm_syncobj_manager_v1",
 	"wp_presentation",
 	"wp_single_pixel_buffer_manager_v1",
 	"wp_viewporter",
 	"xdg_activation_v1",
 	"xdg_wm_base",
 	"zwp_idle_inhibit_manager_v1",
-	"zwp_linux_dmabuf_v1",
 	"zwp_pointer_constraints_v1",
 	"zwp_pointer_gestures_v1",
 	"zwp_relative_pointer_manager_v1",
@@ -90,9 +87,13 @@ static const char *const sandbox_allowed[] = {
 };
 
 /* Also a sandboxed application of this machine, which is the user's own. A VM is not: there is no
- * clipboard between labels until there is a policy for it. */
+ * clipboard between labels until there is a policy for it, and its pixels are in memory, never in a
+ * buffer of this machine's graphics card. */
 static const char *const local_sandbox_allowed[] = {
 	"wl_data_device_manager",
+	"wl_drm",
+	"wp_linux_drm_syncobj_manager_v1",
+	"zwp_linux_dmabuf_v1",
 	"zwp_primary_selection_device_manager_v1",
 	NULL,
 };

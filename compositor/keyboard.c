@@ -159,6 +159,16 @@ static bool run_bindings(struct keyboard *keyboard, uint32_t keycode) {
 	return false;
 }
 
+/* A command or a password is complete, or has been given up. */
+static bool ends_typing(const struct keyboard *keyboard, uint32_t keycode) {
+	if (keyboard->wlr_keyboard->xkb_state == NULL) {
+		return false;
+	}
+	xkb_keysym_t sym =
+		xkb_state_key_get_one_sym(keyboard->wlr_keyboard->xkb_state, keycode + 8);
+	return sym == XKB_KEY_Return || sym == XKB_KEY_KP_Enter || sym == XKB_KEY_Escape;
+}
+
 static void handle_key(struct wl_listener *listener, void *data) {
 	struct keyboard *keyboard = wl_container_of(listener, keyboard, key);
 	const struct wlr_keyboard_key_event *event = data;
@@ -174,6 +184,7 @@ static void handle_key(struct wl_listener *listener, void *data) {
 			}
 			keyboard->taken_len--;
 		}
+		seat_note_typing(keyboard->seat, ends_typing(keyboard, event->keycode));
 	} else if (release_taken(keyboard, event->keycode)) {
 		return;
 	}

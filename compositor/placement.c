@@ -5,6 +5,7 @@
 #include <wlr/util/edges.h>
 
 #include "output.h"
+#include "seat.h"
 #include "server.h"
 #include "toplevel.h"
 
@@ -184,7 +185,9 @@ static bool find_place(struct toplevel *toplevel, const struct wlr_box *room, st
 			}
 		}
 	}
-	bool found = least <= (int64_t)box->width * box->height / 4;
+	// One that goes below the focused window is better off anywhere else than in the middle.
+	bool found = least <= (int64_t)box->width * box->height / 4 ||
+		(least != INT64_MAX && !seat_would_focus(toplevel));
 	if (!found) {
 		*box = middle;
 	}

@@ -1,6 +1,7 @@
 #include "seat.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_idle_notify_v1.h>
 #include <wlr/types/wlr_keyboard.h>
@@ -163,7 +164,23 @@ void seat_end_cycle(struct seat *seat) {
 	}
 }
 
-static bool may_take_focus(struct seat *seat, struct toplevel *toplevel) {
+static int64_t now_msec(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void seat_note_typing(struct seat *seat, bool ends) {
+	seat->typed = ends ? 0 : now_msec();
+}
+
+/* Half a password is not to land in a window that opens at the wrong moment. */
+static bool is_typing(const struct seat *seat) {
+	return seat->typed != 0 && now_msec() - seat->typed < seat->server->config->typing_time;
+}
+
+bool seat_would_focus(struct toplevel *toplevel) {
+	struct seat *seat = wl_container_of(toplevel->server->seats.next, seat, link);
 	struct toplevel *focused = seat->focused;
 	if (toplevel->activate_on_map) {
 		return true;
@@ -171,6 +188,9 @@ static bool may_take_focus(struct seat *seat, struct toplevel *toplevel) {
 	switch (seat->server->config->focus_new) {
 	case CONFIG_FOCUS_NEW_ALWAYS:
 		return true;
+	case CONFIG_FOCUS_NEW_UNLESS_TYPING:
+		return focused == NULL || label_equal(&focused->label, &toplevel->label) ||
+			!is_typing(seat);
 	case CONFIG_FOCUS_NEW_SAME_LABEL:
 		return focused == NULL || label_equal(&focused->label, &toplevel->label);
 	case CONFIG_FOCUS_NEW_NEVER:
@@ -182,7 +202,7 @@ static bool may_take_focus(struct seat *seat, struct toplevel *toplevel) {
 void seat_toplevel_mapped(struct toplevel *toplevel) {
 	struct server *server = toplevel->server;
 	struct seat *seat = wl_container_of(server->seats.next, seat, link);
-	if (may_take_focus(seat, toplevel)) {
+	if (seat_would_focus(toplevel)) {
 		stacking_raise(toplevel);
 		seat_focus(seat, toplevel);
 	} else {

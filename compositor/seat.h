@@ -30,6 +30,9 @@ struct seat {
 
 	/* The window that has, or would have, the keyboard. */
 	struct toplevel *focused;
+	/* When something was last typed into a window, milliseconds of the monotonic clock; 0: what was
+	 * typed was ended by Return or Escape. */
+	int64_t typed;
 	/* The layer surface that has it instead. */
 	struct layer *focused_layer;
 
@@ -117,8 +120,13 @@ void seat_cycle(struct seat *seat, int direction);
 /** The modifiers that held a cycle together have been released. */
 void seat_end_cycle(struct seat *seat);
 
-/** A window has appeared: does it get the keyboard? */
+/** Whether a window that appears now gets the keyboard. */
+bool seat_would_focus(struct toplevel *toplevel);
+/** A window has appeared: it gets the keyboard, or goes below the one that has it. */
 void seat_toplevel_mapped(struct toplevel *toplevel);
+/** A key goes to a window. */
+void seat_note_typing(struct seat *seat, bool ends);
+
 /** A window can no longer have any seat's attention. */
 void seat_forget_toplevel(struct toplevel *toplevel);
 void seat_forget_layer(struct layer *layer);

@@ -27,6 +27,8 @@ struct compositor_config *compositor_config_create(void) {
 		.text_focused = 0xf2f3f5,
 		.text_unfocused = 0x9aa0a8,
 	};
+	config->focus_new = CONFIG_FOCUS_NEW_UNLESS_TYPING;
+	config->typing_time = 1000;
 	config->raise_on_focus = true;
 	config->drag_modifiers = CONFIG_MODIFIER_SUPER | CONFIG_MODIFIER_ALT;
 	config->keyboard = (struct config_keyboard){.repeat_rate = 25, .repeat_delay = 600};
@@ -90,14 +92,21 @@ static bool read_focus(struct compositor_config *config, const struct config_fil
 
 static bool read_focus_new(struct compositor_config *config, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
-	static const char *const words[] = {"always", "same-label", "never"};
+	static const char *const words[] = {"always", "unless-typing", "same-label", "never"};
 	int word;
-	if (!config_need_params(file, directive, 1, 1, error) ||
-		!config_param_word(file, directive, 0, words, 3, &word, error)) {
+	if (!config_need_params(file, directive, 1, 2, error) ||
+		!config_param_word(file, directive, 0, words, 4, &word, error)) {
 		return false;
 	}
 	config->focus_new = word;
-	return true;
+	if (directive->params_len == 1) {
+		return true;
+	}
+	if (word != CONFIG_FOCUS_NEW_UNLESS_TYPING) {
+		return config_fail(error, file, directive, "focus-new: a time only goes with "
+							   "unless-typing");
+	}
+	return config_param_int(file, directive, 1, 1, 3600 * 1000, &config->typing_time, error);
 }
 
 static bool read_fullscreen_label(struct compositor_config *config, const struct config_file *file,

@@ -16,6 +16,8 @@ enum config_focus {
 /* Which new windows take the keyboard. */
 enum config_focus_new {
 	CONFIG_FOCUS_NEW_ALWAYS,
+	/* not those of another label while something is being typed */
+	CONFIG_FOCUS_NEW_UNLESS_TYPING,
 	/* only when nothing is focused or the focused window has the same label */
 	CONFIG_FOCUS_NEW_SAME_LABEL,
 	CONFIG_FOCUS_NEW_NEVER,
@@ -94,6 +96,7 @@ struct compositor_config {
 	struct config_theme theme;
 	enum config_focus focus;
 	enum config_focus_new focus_new;
+	int typing_time; /* milliseconds after a key that count as typing */
 	bool raise_on_focus;
 	enum config_fullscreen_label fullscreen_label;
 	uint32_t drag_modifiers; /* any of these held makes a drag move or resize the window */

@@ -17,7 +17,7 @@ from portaltest.deadline import until
 GUEST, OTHER, LOCAL, UNKNOWN = 0x2060C0, 0xC06020, 0x565C66, 0xFF00C8
 BACKGROUND = 0x23262B
 BORDER, POPUP_BORDER, FULLSCREEN_BORDER = 4, 2, 3
-SUPER, ALT, TAB, KEY_F, KEY_Q = 125, 56, 15, 33, 16
+SUPER, ALT, TAB, KEY_F, KEY_Q, KEY_ENTER = 125, 56, 15, 33, 16, 28
 
 
 class Desktop:
@@ -193,6 +193,27 @@ def a_guest_cannot_leave_its_frame_nor_take_what_is_typed():
         assert foot.wait_exit() == 0, foot.details()
         assert os.path.exists(proof), "the command was not typed"
         client.stop()
+
+
+def a_new_window_does_not_interrupt_what_is_being_typed():
+    with case.desktop("typing-on", extra="focus-new unless-typing 3600000\n") as parts:
+        desktop = Desktop(*parts)
+        proof = os.path.join(desktop.session.directory, "proof")
+        foot = desktop.start(["foot", "sh"])
+        desktop.control.window("foot")
+        desktop.input.type(f"touch {proof}")
+        client, window = desktop.show("damage", "guest")
+        assert not window["focused"], window
+        desktop.input.type("2; exit")
+        desktop.input.key(KEY_ENTER)
+        assert foot.wait_exit() == 0, foot.details()
+        assert os.path.exists(proof + "2"), "not all of the command was typed into the terminal"
+        desktop.control.window(lambda w: w["focused"] and w["pid"] == client.pid)
+        # Enter has ended it: the next one takes the keyboard.
+        other, _ = desktop.show("damage", "other")
+        desktop.control.window(lambda w: w["focused"] and w["pid"] == other.pid)
+        for one in (client, other):
+            one.stop()
 
 
 def portal_runs_in_a_window_of_another_compositor():
@@ -599,6 +620,7 @@ TESTS = [
     nothing_of_a_guest_is_drawn_outside_of_its_frame,
     a_popup_of_a_guest_is_bordered_wherever_it_is,
     a_guest_cannot_leave_its_frame_nor_take_what_is_typed,
+    a_new_window_does_not_interrupt_what_is_being_typed,
     portal_runs_in_a_window_of_another_compositor,
     typed_text_arrives_in_a_terminal,
     a_dragged_border_ends_at_the_exact_size,
