@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import time
 
 from portaltest import case, guest, programs
 from portaltest.deadline import until
@@ -100,6 +101,19 @@ def a_guest_over_its_quota_loses_that_connection_only(compositor_kind, kind):
         hostile.guest.expect(
             r"disconnected 1 wl_compositor#3.create_surface: the guest has its quota of \d+ surfaces"
         )
+        state = call(session, "evil", "org.portal.Bridge.GetState")[0]
+        assert state["state"] == "ready", state
+        assert hostile.bridge.stop() == DONE, hostile.bridge.details()
+        hostile.guest.expect("closed .*")
+
+
+def a_guest_over_its_rate_is_read_more_slowly(compositor_kind, kind):
+    with case.desktop("bridge-rate", compositor_kind) as (session, compositor):
+        start = time.monotonic()
+        hostile = Hostile(session, compositor, "flood")
+        hostile.guest.expect("answered")
+        # 500000 messages, of which 100000 may come at once and 200000 a second.
+        assert time.monotonic() - start >= 1.9
         state = call(session, "evil", "org.portal.Bridge.GetState")[0]
         assert state["state"] == "ready", state
         assert hostile.bridge.stop() == DONE, hostile.bridge.details()
@@ -211,6 +225,7 @@ def a_bridge_that_waits_finds_an_agent_that_comes_late(compositor_kind, kind):
 TESTS = [
     a_guest_that_breaks_a_rule_loses_its_channel_with_one_line,
     a_guest_over_its_quota_loses_that_connection_only,
+    a_guest_over_its_rate_is_read_more_slowly,
     the_compositors_error_ends_that_connection_only,
     the_bridge_is_confined_before_it_hears_the_guest,
     programs_are_launched_in_the_guest,

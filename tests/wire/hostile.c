@@ -27,6 +27,7 @@ struct guest {
 	uint32_t compositor_name, shm_name;
 	void (*act)(struct guest *guest); /* once the globals are known */
 	bool acted, closed;
+	uint32_t flood; /* messages still to be sent */
 };
 
 static void send_messages(struct guest *guest) {
@@ -108,6 +109,37 @@ static void act_hoard(struct guest *guest) {
 	}
 }
 
+/* More messages than the rate allows, on one surface; then the compositor is asked for an answer.
+ */
+#define FLOOD 500000
+
+static void act_flood(struct guest *guest) {
+	message_add(&guest->message, ID_COMPOSITOR, 0, "n", ID_FREE);
+	guest->flood = FLOOD;
+}
+
+/* As much of it as the channel takes now. */
+static void pump_flood(struct guest *guest) {
+	while (guest->flood > 0) {
+		uint32_t count = guest->flood < 100 ? guest->flood : 100;
+		for (uint32_t i = 0; i < count; i++) {
+			message_add(&guest->message, ID_FREE, PORTAL_REQUEST_WL_SURFACE_DAMAGE,
+				"iiii", 0, 0, 1, 1);
+		}
+		if (guest->flood == count) {
+			message_add(&guest->message, 1, PORTAL_REQUEST_WL_DISPLAY_SYNC, "n",
+				ID_FREE + 1);
+		}
+		int result = portal_channel_send_wayland(
+			guest->channel, CONNECTION, guest->message.data, guest->message.size);
+		guest->message.size = 0;
+		if (result < 0) {
+			return;
+		}
+		guest->flood -= count;
+	}
+}
+
 /* What the compositor itself ends a client for: a surface with two roles is left to it. */
 static void act_protocol_error(struct guest *guest) {
 	make_pool(guest, 4096);
@@ -135,6 +167,7 @@ static const struct {
 	{"connect-twice", act_connect_twice},
 	{"too-many-connections", act_too_many_connections},
 	{"hoard", act_hoard},
+	{"flood", act_flood},
 	{"protocol-error", act_protocol_error},
 };
 
@@ -191,6 +224,8 @@ static void handle_wayland(void *data, uint32_t connection, const void *messages
 		memcpy(&word, at + 4, 4);
 		if (object == ID_REGISTRY && (word & 0xffff) == PORTAL_EVENT_WL_REGISTRY_GLOBAL) {
 			note_global(guest, at);
+		} else if (object == ID_FREE + 1) {
+			puts("answered");
 		}
 		at += word >> 16;
 	}
@@ -232,6 +267,7 @@ static void run(struct guest *guest) {
 		if (portal_channel_dispatch(guest->channel, pollfd.revents) < 0) {
 			break;
 		}
+		pump_flood(guest);
 		portal_channel_flush(guest->channel);
 	}
 }
