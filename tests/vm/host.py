@@ -77,6 +77,8 @@ def main():
 
         screen.type("exit 7\n")
         vmtest.check(process.wait(wait.PATIENCE) == 7, "portal-run ends with the program's status")
+        demo.shut_down()
+        vmtest.check(demo.state() == "shut off", "portal-run --stop ends the guest")
 
     vmtest.run(test, "demo")
 

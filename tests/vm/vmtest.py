@@ -57,8 +57,8 @@ def name_of(pid):
 
 
 def hypervisor(channel, guests=1):
-    """The programs that make up the hypervisor of some guests, all of which map guests' memory: QEMU
-    hands all of it, the heap included, to the vhost-user device that makes a vsock of it."""
+    """The programs that make up the hypervisor of some guests, all of which map guests' memory:
+    QEMU hands all of it, the heap included, to the vhost-user device that makes a vsock of it."""
     programs = ["qemu-system-x86_64"] * guests
     return programs if channel == "virtio-serial" else [*programs, "vhost-device-vsock"]
 

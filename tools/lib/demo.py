@@ -28,7 +28,8 @@ vm demo {
 
 def progress(text):
     """One line for each step that takes long, with the seconds since the start."""
-    print(f"\033[1m==> [{time.monotonic() - _start:5.1f} s] {text}\033[0m", file=sys.stderr, flush=True)
+    passed = time.monotonic() - _start
+    print(f"\033[1m==> [{passed:5.1f} s] {text}\033[0m", file=sys.stderr, flush=True)
 
 
 def build(directory):
@@ -37,7 +38,9 @@ def build(directory):
         progress("configuring")
         subprocess.run(["meson", "setup", directory, TOP], check=True, stdout=subprocess.DEVNULL)
     progress("building")
-    done = subprocess.run(["ninja", "-C", directory, "--quiet"], check=False)
+    # A terminal shows the progress on one line.
+    quiet = [] if sys.stdout.isatty() else ["--quiet"]
+    done = subprocess.run(["ninja", "-C", directory, *quiet], check=False)
     if done.returncode:
         raise wait.Failure("the build failed")
 
@@ -74,8 +77,8 @@ def host_layout(build_directory, arguments, finish):
     state = demo.bridge_state()
     guest.check_shared(state)
     progress(
-        f"the window \"{window['title']}\" is there; guest and controller are two machines, boot ids "
-        f"{state['agentBootId'][:8]}… and {state['bootId'][:8]}…, which share {state['heap']}"
+        f"the window \"{window['title']}\" is there; guest and controller are two machines, "
+        f"boot ids {state['agentBootId'][:8]}… and {state['bootId'][:8]}…, which share {state['heap']}"
     )
     if not arguments.screenshot:
         return process.wait()

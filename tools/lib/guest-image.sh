@@ -4,8 +4,8 @@
 # PORTAL_KERNEL_TREE, PORTAL_GUEST_TREE and the programs in the build directory, and leaves it as
 # BUILD/guest/kernel, BUILD/guest/initrd and BUILD/guest/root.img.
 #
-# The root image depends on the package list alone, and lies in the cache. The build's programs travel
-# in the initramfs, so a changed agent costs a second, not a new image.
+# The root image depends on the package list alone, and lies in the cache. The build's programs
+# travel in the initramfs, so a changed agent costs a second, not a new image.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -16,8 +16,8 @@ guest_tree=${PORTAL_GUEST_TREE:?}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# pack DIRECTORY: prints it as an initramfs archive owned by root. Uncompressed: an emulated processor
-# needs longer to unpack it than QEMU to hand it over.
+# pack DIRECTORY: prints it as an initramfs archive owned by root. Uncompressed: an emulated
+# processor needs longer to unpack it than QEMU to hand it over.
 pack() {
 	(cd "$1" && find . -print0 | LC_ALL=C sort -z |
 		cpio --null --quiet --create --format=newc --owner=0:0 --reproducible)

@@ -115,7 +115,8 @@ portal_guest_trees() {
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--customize-hook='chroot "$1" /usr/sbin/groupadd --system portal' \
-		--customize-hook='chroot "$1" /usr/sbin/useradd -mU -s /bin/bash -G portal,video,input,dialout user' \
+		--customize-hook='chroot "$1" /usr/sbin/useradd -mU -s /bin/bash user' \
+		--customize-hook='chroot "$1" /usr/sbin/usermod -G portal,video,input,dialout user' \
 		-- $(portal_list guest) "$@") || exit 1
 	export PORTAL_KERNEL_TREE PORTAL_GUEST_TREE
 }

@@ -12,12 +12,13 @@ def _entry(name, mode, data, owner=0):
 
 
 def pack(files):
-    """An archive of {absolute path: bytes, or (bytes, mode), or (bytes, mode, owner's id)}, with the
-    directories they lie in."""
+    """An archive of {absolute path: bytes, or (bytes, mode), or (bytes, mode, owner's id)}, with
+    the directories they lie in."""
     archive = b""
     made = set()
     for path, content in files.items():
-        data, mode, owner = ((*content, 0) if isinstance(content, tuple) else (content, 0o644, 0))[:3]
+        given = content if isinstance(content, tuple) else (content,)
+        data, mode, owner = (*given, 0o644, 0)[:3] if len(given) == 1 else (*given, 0)[:3]
         parts = path.strip("/").split("/")
         for depth in range(1, len(parts)):
             directory = os.path.join(*parts[:depth])

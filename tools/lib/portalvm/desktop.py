@@ -93,7 +93,9 @@ class Desktop:
 
     def wait_picture(self, wanted):
         """Takes a picture after every change of the screen until wanted(picture) is true."""
-        process, changes = wait.start([self._programs["test-changes"]], "test-changes", env=self.env)
+        process, changes = wait.start(
+            [self._programs["test-changes"]], "test-changes", env=self.env
+        )
         try:
             seen = 0
             while True:

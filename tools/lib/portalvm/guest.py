@@ -52,6 +52,14 @@ class Guest:
             "portal-run", copy_to, env=desktop.env,
         )
 
+    def shut_down(self):
+        """Asks the guest to end, as users do it, and waits until it has."""
+        self._run("--stop", f"vm:{self.name}")
+
+    def state(self):
+        """libvirt's word for what the domain does."""
+        return libvirt.virsh("domstate", self.name).strip()
+
     def bridge_state(self):
         """org.portal.Bridge.GetState of this guest's bridge."""
         path = os.path.join(os.environ["XDG_RUNTIME_DIR"], "portal", f"bridge-{self.name}.varlink")

@@ -27,7 +27,7 @@ class Images:
     def __init__(self, build):
         for variable in ("PORTAL_KERNEL_TREE", "PORTAL_GUEST_TREE"):
             if not os.path.isdir(os.environ.get(variable, "")):
-                raise Failure(f"{variable} names no tree: run this through tools/test or tools/demo")
+                raise Failure(f"{variable} names no tree: use tools/test, tools/demo or tools/shell")
         done = subprocess.run([os.path.join(TOP, "tools/lib/guest-image.sh"), build], check=False)
         if done.returncode:
             raise Failure("the guest's images could not be made")

@@ -49,7 +49,7 @@ class Qmp:
                 return message["return"]
 
     def wait_event(self, names, patience=PATIENCE):
-        """Returns the next event that has one of these names, dropping others; None when none came."""
+        """Returns the next event that has one of these names, dropping others; None: none came."""
         deadline = time.monotonic() + patience
         while True:
             while self._events:

@@ -77,14 +77,18 @@ _DOMAIN = """
   <name>controller</name>
   <maxMemory slots='4' unit='MiB'>8192</maxMemory>
   <memory unit='MiB'>{memory}</memory>
-  <memoryBacking><source type='memfd'/><access mode='shared'/><allocation mode='immediate'/></memoryBacking>
+  <memoryBacking>
+    <source type='memfd'/><access mode='shared'/><allocation mode='immediate'/>
+  </memoryBacking>
   <vcpu>2</vcpu>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
     <kernel>{kernel}</kernel><initrd>{initrd}</initrd><cmdline>{command_line}</cmdline>
   </os>
   <features><acpi/></features>
-  <cpu mode='{cpu}'><numa><cell id='0' cpus='0-1' memory='1024' unit='MiB' memAccess='shared'/></numa></cpu>
+  <cpu mode='{cpu}'>
+    <numa><cell id='0' cpus='0-1' memory='1024' unit='MiB' memAccess='shared'/></numa>
+  </cpu>
   <devices>
     <disk type='file' device='disk'>
       <driver name='qemu' type='raw'/><source file='{root}'/><target dev='vda' bus='virtio'/>
@@ -105,7 +109,8 @@ _DOMAIN = """
 _NVDIMM = """<memory model='nvdimm' access='shared'><source><path>{path}</path></source>
 <target><size unit='b'>{size}</size><node>0</node></target></memory>"""
 
-_IVSHMEM = """<shmem name='{name}'><model type='ivshmem-plain'/><size unit='b'>{size}</size></shmem>"""
+_IVSHMEM = """<shmem name='{name}'><model type='ivshmem-plain'/>
+<size unit='b'>{size}</size></shmem>"""
 
 _CHANNEL = """<channel type='unix'><source mode='connect' path='{path}'/>
 <target type='virtio' name='{port}'/></channel>"""

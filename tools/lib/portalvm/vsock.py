@@ -9,8 +9,8 @@ class Device:
     """A vhost-device-vsock for guests {cid: group}; guests of one group reach each other.
 
     Of guest CID, vhost_path(CID) is what QEMU connects to, and uds_path(CID) what the host's
-    programs connect to (`vsock-unix:PATH:PORT`). paths: {cid: vhost_path} where it must be a certain
-    one; the other is then called as portal-run calls it.
+    programs connect to (`vsock-unix:PATH:PORT`). paths: {cid: vhost_path} where it must be a
+    certain one; the other is then called as portal-run calls it.
     """
 
     def __init__(self, directory, guests, paths=None):

@@ -1,4 +1,4 @@
-"""Waiting for what a process does, never for time to pass: a deadline only ends a wait that failed."""
+"""Waiting for what a process does, never for time to pass: deadlines only end waits that failed."""
 
 import contextlib
 import ctypes
@@ -84,7 +84,7 @@ class Follower:
                 return
 
     def for_text(self, wanted, start=0, patience=PATIENCE, unless=None):
-        """Waits until wanted (bytes) was said at or after offset start; returns the offset behind it.
+        """Waits until wanted (bytes) was said at or after offset start; returns the offset behind.
 
         patience None: for ever. unless: bytes after which there is nothing to wait for.
         """
@@ -108,7 +108,8 @@ class Follower:
 def start(command, name, copy_to=None, **options):
     """Starts a process whose standard error and output are followed: (process, follower)."""
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        **options,
     )
     return process, Follower(process.stdout, name, copy_to)
 
