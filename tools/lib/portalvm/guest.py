@@ -47,14 +47,14 @@ class Guest:
     def run(self, desktop, command, copy_to=None):
         """Starts portal-run with a command on a desktop: (process, follower)."""
         return wait.start(
-            [self._programs["portal-run"], "--config", self._config, f"vm:{self.name}", "--",
-             *command],
+            [self._programs["portal-run"], "--config", self._config,
+             "--timeout", str(round(wait.PATIENCE)), f"vm:{self.name}", "--", *command],
             "portal-run", copy_to, env=desktop.env,
         )
 
     def shut_down(self):
         """Asks the guest to end, as users do it, and waits until it has."""
-        self._run("--stop", f"vm:{self.name}")
+        self._run("--timeout", str(round(wait.PATIENCE)), "--stop", f"vm:{self.name}")
 
     def state(self):
         """libvirt's word for what the domain does."""

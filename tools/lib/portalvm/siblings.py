@@ -68,7 +68,7 @@ sockets=$XDG_RUNTIME_DIR/portal
 		sed 's/^/session: state: /'
 	exec /usr/local/bin/test-changes
 ) &
-portal-run vm:demo -- {command}
+portal-run --timeout {patience} vm:demo -- {command}
 echo "session: exited: $?"
 """
 
@@ -203,10 +203,11 @@ class Siblings:
             transport = f"virtio-serial:/dev/virtio-ports/{_PORT}"
         config = _CONTROLLER_CONFIG.format(transport=transport, heap=heap)
         quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in command)
+        session = _SESSION.format(command=quoted, patience=round(wait.PATIENCE))
         key = self._guest_xml.find("./sysinfo[@type='fwcfg']/entry").get("file")
         files = {
             "/project/etc/portal/portal.scfg": config.encode(),
-            "/project/etc/portal/session": (_SESSION.format(command=quoted).encode(), 0o755),
+            "/project/etc/portal/session": (session.encode(), 0o755),
         }
         with open(key, "rb") as file:
             files["/project/etc/portal/demo.key"] = (file.read(), 0o600, _USER)

@@ -9,7 +9,7 @@ import threading
 import time
 
 # Emulated machines are slow, and CI runs several tests at once.
-PATIENCE = float(os.environ.get("PORTAL_TEST_PATIENCE", "180"))
+PATIENCE = float(os.environ.get("PORTAL_TEST_PATIENCE", "300"))
 
 _IN_CREATE_MOVED_TO = 0x100 | 0x80
 _libc = ctypes.CDLL(None, use_errno=True)
