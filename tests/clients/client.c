@@ -124,6 +124,7 @@ void client_restart_registry(struct client *client) {
 }
 
 void client_init(struct client *client) {
+	wl_list_init(&client->frames);
 	client->display = wl_display_connect(NULL);
 	if (client->display == NULL) {
 		client_fail("no compositor at WAYLAND_DISPLAY: %s", strerror(errno));
@@ -141,7 +142,10 @@ void client_init(struct client *client) {
 	client_roundtrip(client);
 }
 
+static void drop_frames(struct client *client);
+
 void client_finish(struct client *client) {
+	drop_frames(client);
 	if (client->xdg_outputs != NULL) {
 		zxdg_output_manager_v1_destroy(client->xdg_outputs);
 	}
@@ -195,10 +199,30 @@ void client_roundtrip(struct client *client) {
 	}
 }
 
+/* A frame callback that has not come; freed by it, or by client_finish(). */
+struct frame {
+	struct wl_list link; // client.frames
+	struct client *client;
+	struct wl_callback *callback;
+};
+
+static void frame_destroy(struct frame *frame) {
+	wl_list_remove(&frame->link);
+	wl_callback_destroy(frame->callback);
+	free(frame);
+}
+
+static void drop_frames(struct client *client) {
+	struct frame *frame, *tmp;
+	wl_list_for_each_safe(frame, tmp, &client->frames, link) {
+		frame_destroy(frame);
+	}
+}
+
 static void frame_handle_done(void *data, struct wl_callback *callback, uint32_t time) {
-	struct client *client = data;
-	wl_callback_destroy(callback);
-	client->unpresented--;
+	struct frame *frame = data;
+	frame->client->unpresented--;
+	frame_destroy(frame);
 }
 
 static const struct wl_callback_listener frame_listener = {
@@ -206,7 +230,14 @@ static const struct wl_callback_listener frame_listener = {
 };
 
 void client_expect_frame(struct client *client, struct wl_surface *surface) {
-	wl_callback_add_listener(wl_surface_frame(surface), &frame_listener, client);
+	struct frame *frame = calloc(1, sizeof(*frame));
+	if (frame == NULL) {
+		client_fail("out of memory");
+	}
+	frame->client = client;
+	frame->callback = wl_surface_frame(surface);
+	wl_callback_add_listener(frame->callback, &frame_listener, frame);
+	wl_list_insert(&client->frames, &frame->link);
 	client->unpresented++;
 }
 

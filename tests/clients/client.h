@@ -43,6 +43,7 @@ struct client {
 	void (*global_remove)(struct client *client, uint32_t name);
 	void *data;
 	int unpresented; // surfaces whose last commit has not been presented
+	struct wl_list frames; // frame.link, one for each of them
 	bool closed; // a window was asked to close
 	bool stdin_eof;
 };

@@ -72,7 +72,10 @@ class Session:
         return process.lines
 
     def details(self):
-        return "\n".join(process.details() for process in self.processes)
+        """What a failure message says of the session."""
+        return "\n".join(
+            [process.details() for process in self.processes] + self._sanitizer_findings()
+        )
 
     def _sanitizer_findings(self):
         found = []
