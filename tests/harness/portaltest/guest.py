@@ -2,11 +2,10 @@
 
 import os
 import signal
-import socket
 
 from . import programs
 from .deadline import Timeout, until
-from .process import children, descriptor_list, descriptors
+from .process import children, descriptor_list, descriptors, is_listening
 
 
 class Native:
@@ -57,10 +56,8 @@ class Agent:
         controller has come."""
         assert self.agent.alive(), f"the agent did not start\n{self.agent.details()}"
         for name in sorted(os.listdir(self.runtime)):
-            if name.startswith("wayland-") and not name.endswith(".lock"):
-                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-                    if probe.connect_ex(os.path.join(self.runtime, name)) == 0:
-                        return name
+            if name.startswith("wayland-") and is_listening(os.path.join(self.runtime, name)):
+                return name
         return None
 
     def start(self, name, command, env=None):
@@ -138,6 +135,7 @@ class Bridged(Agent):
         return ["--listen", f"unix:{self.socket}", "--heap", "memfd:256M"]
 
     def start_bridge(self):
+        until("the agent to listen", lambda: is_listening(self.socket))
         arguments = ["--vm", self.name, "--transport", f"unix:{self.socket}", "--heap", "memfd:"]
         arguments += self.bridge_options
         self.bridge = self.session.start(

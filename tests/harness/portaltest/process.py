@@ -151,6 +151,17 @@ def children(pid):
         return []
 
 
+def is_listening(path):
+    """Whether a unix socket of that path accepts connections, told without making one."""
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            # Num RefCount Protocol Flags Type St Inode Path; the flag is __SO_ACCEPTCON.
+            fields = line.split()
+            if len(fields) == 8 and fields[7] == path and int(fields[3], 16) & 0x10000:
+                return True
+    return False
+
+
 def descriptor_list(pid):
     """What those descriptors are, for a failure message."""
     found = []
