@@ -4,11 +4,13 @@
 #include "app.h"
 #include "content.h"
 #include "controller.h"
+#include "copy.h"
 #include "link.h"
 #include "output.h"
 #include "presentation.h"
 #include "registry.h"
 #include "seat.h"
+#include <drm_fourcc.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +121,33 @@ static void registry_handle_done(void *data, struct wl_callback *callback, uint3
 
 static const struct wl_callback_listener registry_done_listener = {.done = registry_handle_done};
 
+bool connection_has_format(const struct connection *connection, uint32_t drm_format) {
+	const uint32_t *format;
+	wl_array_for_each(format, &connection->formats) {
+		if (*format == drm_format) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void connection_add_format(struct connection *connection, uint32_t shm_format) {
+	uint32_t drm_format = shm_format; // the same number but for these two
+
+	if (shm_format == WL_SHM_FORMAT_ARGB8888) {
+		drm_format = DRM_FORMAT_ARGB8888;
+	} else if (shm_format == WL_SHM_FORMAT_XRGB8888) {
+		drm_format = DRM_FORMAT_XRGB8888;
+	}
+	if (copy_format_bpp(drm_format) == 0 || connection_has_format(connection, drm_format)) {
+		return;
+	}
+	uint32_t *format = wl_array_add(&connection->formats, sizeof(*format));
+	if (format != NULL) {
+		*format = drm_format;
+	}
+}
+
 struct connection *connection_create(struct agent *agent, struct app *app) {
 	struct connection *connection = calloc(1, sizeof(*connection));
 	if (connection == NULL) {
@@ -126,6 +155,7 @@ struct connection *connection_create(struct agent *agent, struct app *app) {
 	}
 	connection->agent = agent;
 	connection->app = app;
+	wl_array_init(&connection->formats);
 	wl_list_init(&connection->slots);
 	wl_list_init(&connection->feedbacks);
 	wl_list_init(&connection->purchases);
@@ -133,6 +163,9 @@ struct connection *connection_create(struct agent *agent, struct app *app) {
 	wl_list_init(&connection->seats);
 
 	char name[64] = "agent";
+	// Every compositor has these two, and wlroots insists on them.
+	connection_add_format(connection, WL_SHM_FORMAT_ARGB8888);
+	connection_add_format(connection, WL_SHM_FORMAT_XRGB8888);
 	if (app != NULL) {
 		app_get_name(app, name, sizeof(name));
 	}
@@ -168,6 +201,7 @@ error_remote:
 	wl_display_disconnect(connection->remote);
 error:
 	link_detach(connection->link);
+	wl_array_release(&connection->formats);
 	free(connection);
 	return NULL;
 }
@@ -196,5 +230,6 @@ void connection_destroy(struct connection *connection) {
 	wl_display_flush(connection->remote);
 	wl_display_disconnect(connection->remote);
 	link_detach(connection->link);
+	wl_array_release(&connection->formats);
 	free(connection);
 }

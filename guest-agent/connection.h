@@ -32,6 +32,7 @@ struct connection {
 	struct wl_subcompositor *subcompositor;
 	struct wl_shm *shm;
 	struct wl_shm_pool *pool; // over the heap
+	struct wl_array formats; // uint32_t DRM fourcc of wl_shm; the agent's own connection only
 	struct xdg_wm_base *wm_base;
 	struct wp_viewporter *viewporter;
 	struct wp_presentation *presentation;
@@ -54,6 +55,11 @@ struct connection {
 struct connection *connection_create(struct agent *agent, struct app *app);
 /** Every mirror object on it must be gone. */
 void connection_destroy(struct connection *connection);
+
+/** For the agent's own: the controller takes buffers of this wl_shm format. */
+void connection_add_format(struct connection *connection, uint32_t shm_format);
+/** For the agent's own: does the controller take buffers of this DRM format? */
+bool connection_has_format(const struct connection *connection, uint32_t drm_format);
 
 /** Writes what is queued; what the peer does not take now goes when it can. */
 void connection_flush(struct connection *connection);

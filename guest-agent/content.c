@@ -18,25 +18,42 @@
 
 struct geometry {
 	int32_t width, height;
-	uint32_t format;
+	uint32_t format; // in the heap
 	unsigned bpp;
 };
 
-static bool geometry_of(struct wlr_buffer *buffer, struct geometry *geometry) {
-	*geometry = (struct geometry){.width = buffer->width, .height = buffer->height};
+/* The format in which the controller of now can take it: its own or ARGB8888; 0 for none. */
+static uint32_t heap_format(const struct agent *agent, uint32_t format) {
+	if (copy_format_bpp(format) == 0) {
+		return 0;
+	}
+	if (agent->connection == NULL || connection_has_format(agent->connection, format)) {
+		return format;
+	}
+	return copy_format_converts(format) ? DRM_FORMAT_ARGB8888 : 0;
+}
 
+static bool geometry_of(
+	const struct agent *agent, struct wlr_buffer *buffer, struct geometry *geometry) {
 	struct wlr_shm_attributes shm;
+	uint32_t format;
+
 	if (wlr_buffer_get_shm(buffer, &shm)) {
-		geometry->format = shm.format;
+		format = shm.format;
 	} else { // such as a single-pixel buffer
 		void *data;
 		size_t stride;
 		if (!wlr_buffer_begin_data_ptr_access(buffer, WLR_BUFFER_DATA_PTR_ACCESS_READ, &data,
-			    &geometry->format, &stride)) {
+			    &format, &stride)) {
 			return false;
 		}
 		wlr_buffer_end_data_ptr_access(buffer);
 	}
+	*geometry = (struct geometry){
+		.width = buffer->width,
+		.height = buffer->height,
+		.format = heap_format(agent, format),
+	};
 	geometry->bpp = copy_format_bpp(geometry->format);
 	return geometry->bpp != 0;
 }
@@ -252,7 +269,7 @@ bool content_reserve(struct content *content) {
 	if (content->newest == NULL) {
 		return true;
 	}
-	if (!geometry_of(content->newest, &geometry)) {
+	if (!geometry_of(content->agent, content->newest, &geometry)) {
 		wlr_log(WLR_ERROR, "a buffer of an application cannot be read, left out");
 		wlr_buffer_unlock(content->newest);
 		content->newest = NULL;
@@ -301,8 +318,12 @@ static bool copy_newest(struct content *content) {
 	}
 	pixman_region32_intersect_rect(&slot->missing, &slot->missing, 0, 0,
 		(unsigned)slot->width, (unsigned)slot->height);
-	agent->stats.pixels_copied += copy_region(portal_heap_at(&agent->heap, slot->offset),
-		(size_t)slot->stride, data, stride, copy_format_bpp(format), &slot->missing);
+	void *to = portal_heap_at(&agent->heap, slot->offset);
+	agent->stats.pixels_copied += format == slot->format
+		? copy_region(to, (size_t)slot->stride, data, stride, copy_format_bpp(format),
+			  &slot->missing)
+		: copy_convert(to, (size_t)slot->stride, data, stride, format, slot->width,
+			  slot->height, &slot->missing);
 	wlr_buffer_end_data_ptr_access(content->newest);
 	pixman_region32_clear(&slot->missing);
 	return true;
@@ -344,8 +365,9 @@ struct wl_buffer *content_take(struct content *content, struct connection *conne
 			},
 			true);
 		age_slots(content);
-	} else if (content->front == NULL || !again) {
-		return NULL;
+	} else if (content->front == NULL || !again ||
+		heap_format(content->agent, content->front->format) != content->front->format) {
+		return NULL; // a former controller's format can wait for the application's next frame
 	}
 	take_damage(content, resized || again, damage);
 	return slot_realize(content->front, connection);

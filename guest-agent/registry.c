@@ -5,7 +5,6 @@
 #include "output.h"
 #include "presentation.h"
 #include "seat.h"
-#include "server.h"
 #include <cursor-shape-v1-client-protocol.h>
 #include <fractional-scale-v1-client-protocol.h>
 #include <presentation-time-client-protocol.h>
@@ -62,7 +61,7 @@ static const struct xdg_wm_base_listener wm_base_listener = {.ping = handle_ping
 static void handle_format(void *data, struct wl_shm *shm, uint32_t format) {
 	struct connection *connection = data;
 	if (connection->app == NULL) {
-		server_add_format(connection->agent, format);
+		connection_add_format(connection, format);
 	}
 }
 

@@ -3,13 +3,11 @@
 #include "agent.h"
 #include "app.h"
 #include "connection.h"
-#include "copy.h"
 #include "cursor.h"
 #include "decoration.h"
 #include "popup.h"
 #include "surface.h"
 #include "toplevel.h"
-#include <drm_fourcc.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <wayland-client-core.h>
@@ -70,7 +68,6 @@ struct server *server_create(struct agent *agent) {
 		return NULL;
 	}
 	server->agent = agent;
-	wl_array_init(&server->formats);
 	server->layout = wlr_output_layout_create(agent->display);
 	if (server->layout == NULL) {
 		free(server);
@@ -101,32 +98,7 @@ void server_destroy(struct server *server) {
 	wl_list_remove(&server->new_decoration.link);
 	wl_list_remove(&server->set_shape.link);
 	wl_list_remove(&server->request_activate.link);
-	wl_array_release(&server->formats);
 	free(server);
-}
-
-void server_add_format(struct agent *agent, uint32_t shm_format) {
-	struct server *server = agent->server;
-	uint32_t drm_format = shm_format;
-
-	if (shm_format == WL_SHM_FORMAT_ARGB8888) {
-		drm_format = DRM_FORMAT_ARGB8888;
-	} else if (shm_format == WL_SHM_FORMAT_XRGB8888) {
-		drm_format = DRM_FORMAT_XRGB8888;
-	}
-	if (server->started || copy_format_bpp(drm_format) == 0) {
-		return;
-	}
-	uint32_t *format;
-	wl_array_for_each(format, &server->formats) {
-		if (*format == drm_format) {
-			return;
-		}
-	}
-	format = wl_array_add(&server->formats, sizeof(*format));
-	if (format != NULL) {
-		*format = drm_format;
-	}
 }
 
 void server_place_output(struct agent *agent, struct wlr_output *output, int32_t x, int32_t y) {
@@ -155,8 +127,8 @@ static bool start_surfaces(struct server *server, const struct connection *conne
 		version_of(connection->compositor, COMPOSITOR_VERSION), NULL);
 	struct wlr_xdg_shell *shell = wlr_xdg_shell_create(
 		display, version_of(connection->wm_base, XDG_WM_BASE_VERSION));
-	struct wlr_shm *shm = wlr_shm_create(display, SHM_VERSION, server->formats.data,
-		server->formats.size / sizeof(uint32_t));
+	struct wlr_shm *shm = wlr_shm_create(display, SHM_VERSION, connection->formats.data,
+		connection->formats.size / sizeof(uint32_t));
 
 	if (compositor == NULL || shell == NULL || shm == NULL ||
 		(connection->subcompositor != NULL && wlr_subcompositor_create(display) == NULL)) {
@@ -228,9 +200,6 @@ static bool start_input(struct server *server, const struct connection *connecti
 }
 
 int server_start(struct server *server, const struct connection *connection) {
-	// Every compositor has these two, and wlroots insists on them.
-	server_add_format(server->agent, WL_SHM_FORMAT_ARGB8888);
-	server_add_format(server->agent, WL_SHM_FORMAT_XRGB8888);
 	server->started = true;
 	if (!start_surfaces(server, connection) || !start_windows(server, connection) ||
 		!start_outputs(server, connection) || !start_input(server, connection)) {

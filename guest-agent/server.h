@@ -19,7 +19,6 @@ struct server {
 	struct agent *agent;
 	struct wlr_output_layout *layout;
 	struct wlr_xdg_activation_v1 *activation; // NULL when the controller has none
-	struct wl_array formats; // uint32_t DRM fourcc, of the first controller
 	bool started;
 
 	struct wl_listener new_surface, new_toplevel, new_popup, new_decoration, set_shape,
@@ -31,8 +30,6 @@ struct server *server_create(struct agent *agent);
 /** Before the display goes. */
 void server_destroy(struct server *server);
 
-/** A wl_shm format of the controller. */
-void server_add_format(struct agent *agent, uint32_t shm_format);
 /** Where an output lies, in the controller's logical coordinates. */
 void server_place_output(struct agent *agent, struct wlr_output *output, int32_t x, int32_t y);
 /** An output of which the controller does not say where it lies: right of the others. */

@@ -402,6 +402,22 @@ static void a_new_mirror_shows_the_last_frame_again_without_a_copy(void **state)
 	buffer_drop(&buffer);
 }
 
+static void a_format_that_the_controller_lacks_becomes_one_it_has(void **state) {
+	struct fixture *fixture = *state;
+	struct app_buffer buffer;
+	uint64_t copied;
+	int damaged;
+
+	fixture->agent.connection = &fixture->connection; // which has no formats
+	buffer_init(&buffer, WIDTH, HEIGHT, 0x00112233);
+	attach(fixture, &buffer, WIDTH, HEIGHT);
+	assert_non_null(take(fixture, false, &copied, &damaged));
+	assert_int_equal(copied, WIDTH * HEIGHT);
+	assert_int_equal(fixture->content.front->format, DRM_FORMAT_ARGB8888);
+	assert_int_equal(front_pixel(fixture, 9, 9), 0xff112233);
+	buffer_drop(&buffer);
+}
+
 static void nothing_new_is_nothing_to_attach(void **state) {
 	struct fixture *fixture = *state;
 	uint64_t copied;
@@ -424,6 +440,7 @@ int main(void) {
 		TEST(a_full_heap_lets_a_window_go_on_in_the_buffer_it_has),
 		TEST(a_former_size_goes_when_the_controller_releases_it),
 		TEST(a_new_mirror_shows_the_last_frame_again_without_a_copy),
+		TEST(a_format_that_the_controller_lacks_becomes_one_it_has),
 		TEST(nothing_new_is_nothing_to_attach),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,22 @@ static void an_empty_region_copies_nothing(void **state) {
 	pixman_region32_fini(&region);
 }
 
+static void a_format_is_converted_inside_the_region_only(void **state) {
+	const uint32_t from[2][2] = {{0x00112233, 0x00112233}, {0x00112233, 0x00445566}};
+	uint32_t to[2][2] = {{0}};
+	pixman_region32_t region;
+
+	pixman_region32_init_rect(&region, 1, 0, 1, 2);
+	assert_int_equal(
+		copy_convert(to, 8, from, 8, DRM_FORMAT_XBGR8888, 2, 2, &region), 2);
+	assert_int_equal(to[0][0], 0);
+	assert_int_equal(to[0][1], 0xff332211);
+	assert_int_equal(to[1][0], 0);
+	assert_int_equal(to[1][1], 0xff665544);
+	assert_false(copy_format_converts(DRM_FORMAT_ABGR16161616F));
+	pixman_region32_fini(&region);
+}
+
 static void unknown_formats_have_no_pixel_size(void **state) {
 	assert_int_equal(copy_format_bpp(DRM_FORMAT_ARGB8888), 4);
 	assert_int_equal(copy_format_bpp(DRM_FORMAT_RGB565), 2);
@@ -90,6 +106,7 @@ int main(void) {
 		cmocka_unit_test(whole_rows_and_different_strides_give_the_same_pixels),
 		cmocka_unit_test(pixels_have_the_size_of_their_format),
 		cmocka_unit_test(an_empty_region_copies_nothing),
+		cmocka_unit_test(a_format_is_converted_inside_the_region_only),
 		cmocka_unit_test(unknown_formats_have_no_pixel_size),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
