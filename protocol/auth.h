@@ -12,7 +12,8 @@
 #define PORTAL_AUTH_SIZE 32
 
 struct portal_auth_transcript {
-	uint8_t digest[32]; /* BLAKE2b-256 over both payloads with their lengths, controller first */
+	/* BLAKE2b-256 over both payloads with their lengths, controller first */
+	uint8_t digest[32];
 };
 
 void portal_auth_transcript_init(struct portal_auth_transcript *transcript,

@@ -19,8 +19,8 @@ enum channel_greeting {
 };
 
 /*
- * Sent before HELLO. The controller chooses the token, not zero, and the guest sends it back, so that
- * an answer to an earlier controller is told from one to this. A guest that has just opened a
+ * Sent before HELLO. The controller chooses the token, not zero, and the guest sends it back, so
+ * that an answer to an earlier controller is told from one to this. A guest that has just opened a
  * persistent stream sends token zero: "greet me".
  */
 struct channel_preamble {
@@ -57,13 +57,15 @@ struct portal_channel {
 
 	struct portal_ring input, output;
 	uint32_t sequence_in, sequence_out;
-	int heap_fd;		/* to send, −1 when none or sent */
-	uint64_t heap_fd_at;	/* where in the output it belongs */
-	int received_fd;	/* −1 when none */
+	int heap_fd; /* to send, −1 when none or sent */
+	uint64_t heap_fd_at; /* where in the output it belongs */
+	int received_fd; /* −1 when none */
 
-	bool paused, blocked, starved; /* blocked: output waits for POLLOUT; starved: a send failed */
-	bool resumed;		       /* frames, or the stream's end, may wait in the input */
-	int output_error;	       /* errno of a write that ended the output, or 0 */
+	bool paused;
+	bool blocked; /* output waits for POLLOUT */
+	bool starved; /* a send failed for lack of room */
+	bool resumed; /* frames, or the stream's end, may wait in the input */
+	int output_error; /* errno of a write that ended the output, or 0 */
 	short last_events;
 
 	void *begun; /* payload between begin and end */

@@ -179,8 +179,8 @@ void portal_channel_update_events(struct portal_channel *channel) {
 	}
 }
 
-static void close_with(struct portal_channel *channel, enum portal_bye_reason reason,
-	bool by_peer) {
+static void close_with(
+	struct portal_channel *channel, enum portal_bye_reason reason, bool by_peer) {
 	channel->state = PORTAL_CHANNEL_CLOSED;
 	channel->end = (struct portal_channel_end){
 		.reason = reason,
@@ -267,8 +267,8 @@ static void write_queued(struct portal_channel *channel) {
 	}
 }
 
-void portal_channel_fail(struct portal_channel *channel, enum portal_bye_reason reason,
-	const char *format, ...) {
+void portal_channel_fail(
+	struct portal_channel *channel, enum portal_bye_reason reason, const char *format, ...) {
 	if (channel->state == PORTAL_CHANNEL_CLOSED) {
 		return;
 	}
@@ -395,8 +395,8 @@ static void keep_fd(struct portal_channel *channel, int fd) {
 static bool read_input(struct portal_channel *channel) {
 	struct portal_ring *input = &channel->input;
 	int fd;
-	ssize_t got = portal_transport_read(channel->transport,
-		portal_ring_at(input, input->head), portal_ring_free(input), &fd);
+	ssize_t got = portal_transport_read(channel->transport, portal_ring_at(input, input->head),
+		portal_ring_free(input), &fd);
 	channel->counters.reads++;
 	keep_fd(channel, fd);
 	if (got < 0 && errno == EINTR) {

@@ -8,8 +8,8 @@
 
 /*
  * One end of a channel over one stream: HELLO, proof of the key, then frames, each handed to a
- * handler. Single-threaded and non-blocking, for any event loop: wait on portal_channel_get_fd() for
- * portal_channel_get_events() and call portal_channel_dispatch(). Nothing is allocated after
+ * handler. Single-threaded and non-blocking, for any event loop: wait on portal_channel_get_fd()
+ * for portal_channel_get_events() and call portal_channel_dispatch(). Nothing is allocated after
  * portal_channel_create(). See portal-protocol(7).
  *
  * A loop's turn:
@@ -31,7 +31,7 @@ enum portal_channel_state {
 /* Why a channel closed. */
 struct portal_channel_end {
 	enum portal_bye_reason reason; /* PORTAL_BYE_FAILURE also for a lost stream */
-	bool by_peer;		       /* the peer said BYE, or the stream ended */
+	bool by_peer; /* the peer said BYE, or the stream ended */
 	const char *text; /* one line for a log, printable, never NULL; valid in the handler only */
 };
 
@@ -70,8 +70,8 @@ struct portal_channel_handlers {
 		const void *pixels, size_t size);
 
 	/* argv and envp: NULL-terminated, strings inside the payload */
-	void (*launch)(void *data, uint32_t launch, const char *const *argv,
-		const char *const *envp);
+	void (*launch)(
+		void *data, uint32_t launch, const char *const *argv, const char *const *envp);
 	void (*launched)(void *data, uint32_t launch, int32_t pid, int32_t error);
 	void (*exited)(void *data, uint32_t launch, int32_t status, int32_t signal);
 	void (*signal)(void *data, uint32_t launch, int32_t signal);
@@ -85,21 +85,21 @@ struct portal_channel_handlers {
 
 struct portal_channel_options {
 	enum portal_role role;
-	const char *name;     /* of the VM; may be NULL */
+	const char *name; /* of the VM; may be NULL */
 	const char *software; /* program and version */
 	uint8_t session[16];
 	uint64_t features; /* enum portal_feature; HEAP_FD is set by the channel */
 	struct portal_hello_heap heap;
 	int heap_fd; /* −1, or a descriptor to pass with HELLO where the transport can; caller's */
-	const uint8_t *key;  /* PORTAL_KEY_SIZE bytes, copied; NULL where none is needed */
-	size_t queue_size;   /* bytes of output held at most, rounded up to pages; 0: the default */
+	const uint8_t *key; /* PORTAL_KEY_SIZE bytes, copied; NULL where none is needed */
+	size_t queue_size; /* bytes of output held at most, rounded up to pages; 0: the default */
 	uint32_t version_min, version_max; /* 0: this library's own; for tests */
 };
 
 /*
  * Take over a stream and queue this end's greeting. Returns NULL with errno, and the transport is
- * destroyed then: ENOKEY when the transport needs a key and there is none, EINVAL for a name that is
- * not printable or too long, ENOMEM.
+ * destroyed then: ENOKEY when the transport needs a key and there is none, EINVAL for a name that
+ * is not printable or too long, ENOMEM.
  */
 struct portal_channel *portal_channel_create(struct portal_transport *transport,
 	const struct portal_channel_options *options,
@@ -163,14 +163,14 @@ size_t portal_channel_get_space(const struct portal_channel *channel);
 size_t portal_channel_get_queued(const struct portal_channel *channel);
 
 /*
- * Queue one frame in two steps: portal_channel_begin() returns where up to size bytes of payload can
- * be written, portal_channel_end() takes the first `used` of them (0 ≤ used ≤ size) as the payload.
- * Between the two no other call is allowed. NULL with errno: EAGAIN when the queue has no room (the
- * writable handler follows), ENOTCONN before ready and after the end, EMSGSIZE over
+ * Queue one frame in two steps: portal_channel_begin() returns where up to size bytes of payload
+ * can be written, portal_channel_end() takes the first `used` of them (0 ≤ used ≤ size) as the
+ * payload. Between the two no other call is allowed. NULL with errno: EAGAIN when the queue has no
+ * room (the writable handler follows), ENOTCONN before ready and after the end, EMSGSIZE over
  * PORTAL_FRAME_PAYLOAD_MAX.
  */
-void *portal_channel_begin(struct portal_channel *channel, enum portal_frame_type type,
-	uint32_t id, size_t size);
+void *portal_channel_begin(
+	struct portal_channel *channel, enum portal_frame_type type, uint32_t id, size_t size);
 void portal_channel_end(struct portal_channel *channel, uint16_t flags, size_t used);
 
 /* Each queues one frame, or nothing: 0, or −1 with portal_channel_begin()'s errno. */
@@ -188,8 +188,7 @@ int portal_channel_send_blob(
 	struct portal_channel *channel, uint32_t connection, const void *content, size_t size);
 int portal_channel_send_pipe_data(
 	struct portal_channel *channel, uint32_t pipe, const void *bytes, size_t size, bool end);
-int portal_channel_send_pipe_credit(
-	struct portal_channel *channel, uint32_t pipe, uint32_t bytes);
+int portal_channel_send_pipe_credit(struct portal_channel *channel, uint32_t pipe, uint32_t bytes);
 int portal_channel_send_pipe_close(struct portal_channel *channel, uint32_t pipe);
 /* envp may be NULL; EMSGSIZE when the strings do not fit one frame. */
 int portal_channel_send_launch(struct portal_channel *channel, uint32_t launch,
@@ -210,9 +209,10 @@ int portal_channel_send_stats(
 int portal_channel_send_ping(struct portal_channel *channel);
 
 /*
- * What to add to a CLOCK_MONOTONIC time of the other end to get this end's, in ns, from the PONG with
- * the shortest round trip of the last few. round_trip (ns, may be NULL) bounds the error: ± half of
- * it. False before the first PONG. Queues a PING when what is known is over two seconds old.
+ * What to add to a CLOCK_MONOTONIC time of the other end to get this end's, in ns, from the PONG
+ * with the shortest round trip of the last few. round_trip (ns, may be NULL) bounds the error: ±
+ * half of it. False before the first PONG. Queues a PING when what is known is over two seconds
+ * old.
  */
 bool portal_channel_get_clock_offset(
 	struct portal_channel *channel, int64_t *offset, uint64_t *round_trip);
@@ -221,7 +221,7 @@ bool portal_channel_get_clock_offset(
 struct portal_channel_counters {
 	uint64_t frames_sent, frames_received;
 	uint64_t bytes_sent, bytes_received; /* as written to and read from the stream */
-	uint64_t writes, reads;		     /* system calls */
+	uint64_t writes, reads; /* system calls */
 };
 struct portal_channel_counters portal_channel_get_counters(const struct portal_channel *channel);
 

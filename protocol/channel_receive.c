@@ -2,15 +2,15 @@
 
 #include "channel-impl.h"
 
-#define CALL(channel, handler, ...) \
-	do { \
-		if ((channel)->handlers.handler != NULL) { \
-			(channel)->handlers.handler((channel)->data, __VA_ARGS__); \
-		} \
+#define CALL(channel, handler, ...)                                                                \
+	do {                                                                                       \
+		if ((channel)->handlers.handler != NULL) {                                         \
+			(channel)->handlers.handler((channel)->data, __VA_ARGS__);                 \
+		}                                                                                  \
 	} while (0)
 
-static void violate(struct portal_channel *channel, const struct portal_frame *frame,
-	const char *what) {
+static void violate(
+	struct portal_channel *channel, const struct portal_frame *frame, const char *what) {
 	portal_channel_fail(channel, PORTAL_BYE_VIOLATION, "%s (id %u): %s",
 		portal_frame_type_name(frame->type), frame->id, what);
 }
@@ -30,8 +30,8 @@ static void take_bye(struct portal_channel *channel, const struct portal_frame *
 	char text[PORTAL_BYE_TEXT_MAX + 1];
 	memcpy(&bye, frame->payload, sizeof(bye));
 	copy_text(text, sizeof(text), frame->payload + sizeof(bye), frame->length - sizeof(bye));
-	portal_channel_end_by_peer(channel, bye.reason,
-		text[0] != '\0' ? text : portal_bye_reason_name(bye.reason));
+	portal_channel_end_by_peer(
+		channel, bye.reason, text[0] != '\0' ? text : portal_bye_reason_name(bye.reason));
 }
 
 static void take_ping(struct portal_channel *channel, const struct portal_frame *frame) {
@@ -77,7 +77,8 @@ static void take_disconnect(struct portal_channel *channel, const struct portal_
 
 static void take_blob(struct portal_channel *channel, const struct portal_frame *frame,
 	const struct portal_frame_descriptor *untrusted_blob, size_t piece) {
-	if (untrusted_blob->size > PORTAL_BLOB_MAX || untrusted_blob->offset > untrusted_blob->size ||
+	if (untrusted_blob->size > PORTAL_BLOB_MAX ||
+		untrusted_blob->offset > untrusted_blob->size ||
 		piece > untrusted_blob->size - untrusted_blob->offset ||
 		(piece == 0 && untrusted_blob->size != 0)) {
 		violate(channel, frame, "a piece that is not of its blob");
@@ -103,7 +104,7 @@ static void take_descriptor(struct portal_channel *channel, const struct portal_
 	if (untrusted_descriptor.kind == PORTAL_DESCRIPTOR_HEAP) {
 		CALL(channel, heap, frame->id);
 	} else if (untrusted_descriptor.kind == PORTAL_DESCRIPTOR_PIPE &&
-		(direction == PORTAL_PIPE_INCOMING || direction == PORTAL_PIPE_OUTGOING)) {
+		   (direction == PORTAL_PIPE_INCOMING || direction == PORTAL_PIPE_OUTGOING)) {
 		CALL(channel, pipe, frame->id, untrusted_descriptor.object, direction);
 	} else {
 		violate(channel, frame, "no such kind or direction");

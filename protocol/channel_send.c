@@ -84,8 +84,7 @@ int portal_channel_send_connect(
 
 int portal_channel_send_disconnect(
 	struct portal_channel *channel, uint32_t connection, const char *reason) {
-	return send_text(
-		channel, PORTAL_FRAME_DISCONNECT, connection, reason, PORTAL_BYE_TEXT_MAX);
+	return send_text(channel, PORTAL_FRAME_DISCONNECT, connection, reason, PORTAL_BYE_TEXT_MAX);
 }
 
 int portal_channel_send_wayland(
@@ -116,9 +115,8 @@ static int check_blob_fits(struct portal_channel *channel, size_t size) {
 		return -1;
 	}
 	size_t pieces = size / PORTAL_BLOB_PIECE_MAX + 1;
-	size_t need = size +
-		pieces * (portal_frame_size(sizeof(struct portal_frame_descriptor)) +
-				 PORTAL_FRAME_ALIGNMENT);
+	size_t need = size + pieces * (portal_frame_size(sizeof(struct portal_frame_descriptor)) +
+					      PORTAL_FRAME_ALIGNMENT);
 	if (size > PORTAL_BLOB_MAX || need > channel->output.size - CHANNEL_BYE_SIZE) {
 		errno = EMSGSIZE;
 		return -1;
@@ -159,11 +157,10 @@ int portal_channel_send_pipe_data(
 	return send_frame(channel, PORTAL_FRAME_PIPE_DATA, flags, pipe, NULL, 0, bytes, size);
 }
 
-int portal_channel_send_pipe_credit(
-	struct portal_channel *channel, uint32_t pipe, uint32_t bytes) {
+int portal_channel_send_pipe_credit(struct portal_channel *channel, uint32_t pipe, uint32_t bytes) {
 	const struct portal_frame_pipe_credit credit = {.bytes = bytes};
-	return send_frame(channel, PORTAL_FRAME_PIPE_CREDIT, 0, pipe, &credit, sizeof(credit),
-		NULL, 0);
+	return send_frame(
+		channel, PORTAL_FRAME_PIPE_CREDIT, 0, pipe, &credit, sizeof(credit), NULL, 0);
 }
 
 int portal_channel_send_pipe_close(struct portal_channel *channel, uint32_t pipe) {
@@ -211,8 +208,8 @@ int portal_channel_send_launch(struct portal_channel *channel, uint32_t launch,
 int portal_channel_send_launched(
 	struct portal_channel *channel, uint32_t launch, int32_t pid, int32_t error) {
 	const struct portal_frame_launched launched = {.pid = pid, .error = error};
-	return send_frame(channel, PORTAL_FRAME_LAUNCHED, 0, launch, &launched, sizeof(launched),
-		NULL, 0);
+	return send_frame(
+		channel, PORTAL_FRAME_LAUNCHED, 0, launch, &launched, sizeof(launched), NULL, 0);
 }
 
 int portal_channel_send_exited(
@@ -230,7 +227,8 @@ int portal_channel_send_signal(struct portal_channel *channel, uint32_t launch, 
 
 int portal_channel_send_stats(
 	struct portal_channel *channel, const struct portal_frame_stat *stats, size_t count) {
-	return send_frame(channel, PORTAL_FRAME_STATS, 0, 0, NULL, 0, stats, count * sizeof(*stats));
+	return send_frame(
+		channel, PORTAL_FRAME_STATS, 0, 0, NULL, 0, stats, count * sizeof(*stats));
 }
 
 int portal_channel_send_ping(struct portal_channel *channel) {

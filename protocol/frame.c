@@ -4,7 +4,8 @@
 #include "frame.h"
 #include "hello.h"
 
-/* Wayland messages travel in their sender's byte order, so the machines must have the same anyway. */
+/* Wayland messages travel in their sender's byte order, so the machines must have the same anyway.
+ */
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are little-endian");
 
 #define HEADER sizeof(struct portal_frame_header)
@@ -12,7 +13,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are little-endi
 
 struct frame_form {
 	const char *name; /* NULL: no such type */
-	uint16_t flags;	  /* that may be set */
+	uint16_t flags; /* that may be set */
 	uint32_t min, max;
 };
 

@@ -25,30 +25,31 @@ enum portal_frame_type {
 	PORTAL_FRAME_PONG = 5,
 	PORTAL_FRAME_STATS = 6,
 
-	PORTAL_FRAME_CONNECT = 16,    /* id: connection; payload: name, may be empty */
+	PORTAL_FRAME_CONNECT = 16, /* id: connection; payload: name, may be empty */
 	PORTAL_FRAME_DISCONNECT = 17, /* id: connection; payload: reason for a log, may be empty */
-	PORTAL_FRAME_WAYLAND = 18,    /* id: connection; payload: whole Wayland messages */
-	PORTAL_FRAME_DESCRIPTOR = 19, /* id: connection; payload: portal_frame_descriptor, content */
+	PORTAL_FRAME_WAYLAND = 18, /* id: connection; payload: whole Wayland messages */
+	PORTAL_FRAME_DESCRIPTOR =
+		19, /* id: connection; payload: portal_frame_descriptor, content */
 
-	PORTAL_FRAME_PIPE_DATA = 32,   /* id: pipe; payload: bytes */
+	PORTAL_FRAME_PIPE_DATA = 32, /* id: pipe; payload: bytes */
 	PORTAL_FRAME_PIPE_CREDIT = 33, /* id: pipe; payload: portal_frame_pipe_credit */
-	PORTAL_FRAME_PIPE_CLOSE = 34,  /* id: pipe; no payload: neither direction is used any more */
+	PORTAL_FRAME_PIPE_CLOSE = 34, /* id: pipe; no payload: neither direction is used any more */
 
 	PORTAL_FRAME_HEAP_DATA = 48, /* payload: portal_frame_heap_data, pixels (mirrored heap) */
 
-	PORTAL_FRAME_LAUNCH = 64,   /* id: launch; payload: portal_frame_launch, strings */
+	PORTAL_FRAME_LAUNCH = 64, /* id: launch; payload: portal_frame_launch, strings */
 	PORTAL_FRAME_LAUNCHED = 65, /* id: launch; payload: portal_frame_launched */
-	PORTAL_FRAME_EXITED = 66,   /* id: launch; payload: portal_frame_exited */
-	PORTAL_FRAME_SIGNAL = 67,   /* id: launch; payload: portal_frame_signal */
+	PORTAL_FRAME_EXITED = 66, /* id: launch; payload: portal_frame_exited */
+	PORTAL_FRAME_SIGNAL = 67, /* id: launch; payload: portal_frame_signal */
 };
 
 #define PORTAL_CONNECT_NAME_MAX 256 /* bytes of CONNECT's name */
 
 struct portal_frame_header {
 	uint32_t length; /* bytes of payload, padding not counted */
-	uint16_t type;	 /* enum portal_frame_type */
-	uint16_t flags;	 /* meaning depends on type, unused ones are zero */
-	uint32_t id;	 /* meaning depends on type, else zero */
+	uint16_t type; /* enum portal_frame_type */
+	uint16_t flags; /* meaning depends on type, unused ones are zero */
+	uint32_t id; /* meaning depends on type, else zero */
 	uint32_t sequence; /* counts this direction's frames since HELLO (0), modulo 2^32 */
 };
 static_assert(sizeof(struct portal_frame_header) == 16, "frame header");
@@ -64,7 +65,8 @@ enum portal_descriptor_kind {
 /* which end of the pipe the Wayland message carries, seen from who sends the descriptor */
 enum portal_pipe_direction {
 	PORTAL_PIPE_INCOMING = 1, /* the message carries a writing end: data flows to the sender */
-	PORTAL_PIPE_OUTGOING = 2, /* the message carries a reading end: data flows from the sender */
+	PORTAL_PIPE_OUTGOING =
+		2, /* the message carries a reading end: data flows from the sender */
 };
 
 /*
@@ -78,7 +80,7 @@ struct portal_frame_descriptor {
 	uint32_t object; /* PIPE: its id; HEAP: 0; BLOB: 0 */
 	uint32_t direction; /* PIPE: enum portal_pipe_direction */
 	uint32_t reserved;
-	uint64_t size;	 /* BLOB: bytes of the whole content */
+	uint64_t size; /* BLOB: bytes of the whole content */
 	uint64_t offset; /* BLOB: where this frame's content belongs */
 };
 static_assert(sizeof(struct portal_frame_descriptor) == 32, "descriptor");
@@ -126,7 +128,7 @@ static_assert(sizeof(struct portal_frame_launch) == 8, "launch");
 #define PORTAL_LAUNCH_STRINGS_MAX 1024 /* arguments, and again environment */
 
 struct portal_frame_launched {
-	int32_t pid;   /* in the guest, 0 when it was not started */
+	int32_t pid; /* in the guest, 0 when it was not started */
 	int32_t error; /* errno of Linux on x86, 0 when it was started */
 };
 static_assert(sizeof(struct portal_frame_launched) == 8, "launched");
@@ -165,22 +167,22 @@ static_assert(sizeof(struct portal_frame_stat) == 16, "stat");
 
 /* Counted since the agent's start. */
 enum portal_stat {
-	PORTAL_STAT_COMMITS = 1,	/* of the applications */
-	PORTAL_STAT_FRAMES = 2,		/* commits that were passed on */
+	PORTAL_STAT_COMMITS = 1, /* of the applications */
+	PORTAL_STAT_FRAMES = 2, /* commits that were passed on */
 	PORTAL_STAT_DAMAGED_PIXELS = 3, /* passed on with them */
-	PORTAL_STAT_COPIED_PIXELS = 4,	/* into the heap: those, and what its other buffers missed */
-	PORTAL_STAT_HEAP_USED = 5,	/* bytes in use now */
+	PORTAL_STAT_COPIED_PIXELS = 4, /* into the heap: those, and what its other buffers missed */
+	PORTAL_STAT_HEAP_USED = 5, /* bytes in use now */
 };
 
 enum portal_bye_reason {
-	PORTAL_BYE_DONE = 1,	   /* asked for: the program ends */
-	PORTAL_BYE_REPLACED = 2,   /* another controller took over */
-	PORTAL_BYE_VERSION = 3,	   /* the two ends' versions do not meet */
-	PORTAL_BYE_AUTH = 4,	   /* the other end did not prove the VM's key */
-	PORTAL_BYE_VIOLATION = 5,  /* the other end broke a rule */
-	PORTAL_BYE_QUOTA = 6,	   /* a bound was reached that back-pressure does not help */
+	PORTAL_BYE_DONE = 1, /* asked for: the program ends */
+	PORTAL_BYE_REPLACED = 2, /* another controller took over */
+	PORTAL_BYE_VERSION = 3, /* the two ends' versions do not meet */
+	PORTAL_BYE_AUTH = 4, /* the other end did not prove the VM's key */
+	PORTAL_BYE_VIOLATION = 5, /* the other end broke a rule */
+	PORTAL_BYE_QUOTA = 6, /* a bound was reached that back-pressure does not help */
 	PORTAL_BYE_COMPOSITOR = 7, /* the compositor went away */
-	PORTAL_BYE_FAILURE = 8,	   /* this end cannot go on: no memory, no heap … */
+	PORTAL_BYE_FAILURE = 8, /* this end cannot go on: no memory, no heap … */
 };
 
 /* Followed by text for a log: printable UTF-8, at most PORTAL_BYE_TEXT_MAX bytes, no NUL. */
@@ -204,7 +206,7 @@ struct portal_frame {
 /* Bytes that a frame with this much payload takes in the stream. */
 static inline size_t portal_frame_size(size_t length) {
 	return (sizeof(struct portal_frame_header) + length + PORTAL_FRAME_ALIGNMENT - 1) &
-		~(size_t)(PORTAL_FRAME_ALIGNMENT - 1);
+	       ~(size_t)(PORTAL_FRAME_ALIGNMENT - 1);
 }
 
 /*

@@ -74,12 +74,12 @@ int portal_heap_map(
 static bool is_plausible(const struct portal_heap_header *untrusted_header, size_t available) {
 	const struct portal_heap_header *header = untrusted_header;
 	return header->version == HEAP_VERSION && header->header_size >= sizeof(*header) &&
-		header->header_size <= SCRATCH_OFFSET && header->size <= available &&
-		header->size >= PORTAL_HEAP_SIZE_MIN - PORTAL_HEAP_DAX_BASE &&
-		header->scratch_offset >= header->header_size &&
-		header->scratch_offset <= header->data_offset &&
-		header->scratch_size <= header->data_offset - header->scratch_offset &&
-		header->data_offset < header->size && header->data_offset % PORTAL_HEAP_PAGE == 0;
+	       header->header_size <= SCRATCH_OFFSET && header->size <= available &&
+	       header->size >= PORTAL_HEAP_SIZE_MIN - PORTAL_HEAP_DAX_BASE &&
+	       header->scratch_offset >= header->header_size &&
+	       header->scratch_offset <= header->data_offset &&
+	       header->scratch_size <= header->data_offset - header->scratch_offset &&
+	       header->data_offset < header->size && header->data_offset % PORTAL_HEAP_PAGE == 0;
 }
 
 int portal_heap_find_header(struct portal_heap *heap, const uint8_t id[16], const char **error) {
@@ -126,5 +126,5 @@ int32_t portal_heap_get_pool_size(const struct portal_heap *heap) {
 
 bool portal_heap_contains(const struct portal_heap *heap, uint64_t offset, uint64_t size) {
 	return offset >= heap->header.data_offset && offset <= heap->header.size &&
-		size <= heap->header.size - offset;
+	       size <= heap->header.size - offset;
 }

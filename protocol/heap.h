@@ -12,15 +12,16 @@
  * offsets count from the heap's header. The header is the heap's first byte on the guest's device;
  * on the other end's file it may lie `base` bytes further (2 MiB where the guest sees an nvdimm's
  * DAX device). So a wl_shm_pool made from the descriptor has portal_heap_get_pool_size() bytes, and
- * a buffer's offset in it is base + its heap offset: the bridge adds base to what the guest asks for.
+ * a buffer's offset in it is base + its heap offset: the bridge adds base to what the guest asks
+ * for.
  *
  * Everything in the heap can change at any time; only the agent writes to its data.
  */
 
 enum portal_heap_kind {
-	PORTAL_HEAP_MEMFD = 1,	 /* memfd:SIZE on the agent, memfd: on the bridge */
-	PORTAL_HEAP_FILE = 2,	 /* file:PATH */
-	PORTAL_HEAP_DAX = 3,	 /* dax:PATH */
+	PORTAL_HEAP_MEMFD = 1, /* memfd:SIZE on the agent, memfd: on the bridge */
+	PORTAL_HEAP_FILE = 2, /* file:PATH */
+	PORTAL_HEAP_DAX = 3, /* dax:PATH */
 	PORTAL_HEAP_IVSHMEM = 4, /* ivshmem:PCI-ADDRESS, or ivshmem:PATH of a resource file */
 };
 
@@ -34,8 +35,8 @@ struct portal_heap_header {
 	uint8_t magic[8]; /* "PORTHEAP" */
 	uint32_t version; /* 1 */
 	uint32_t header_size;
-	uint64_t size;		/* bytes from the header to the heap's end */
-	uint8_t id[16];		/* random for each format */
+	uint64_t size; /* bytes from the header to the heap's end */
+	uint8_t id[16]; /* random for each format */
 	uint64_t scratch_offset; /* for timing: first half the guest's, second the controller's */
 	uint64_t scratch_size;
 	uint64_t data_offset; /* buffers lie from here to the end */
@@ -45,12 +46,12 @@ static_assert(sizeof(struct portal_heap_header) == 64, "heap header");
 struct portal_heap_address {
 	enum portal_heap_kind kind;
 	char path[256]; /* PATH or PCI-ADDRESS; empty for memfd: */
-	uint64_t size;	/* memfd:SIZE, else 0 */
+	uint64_t size; /* memfd:SIZE, else 0 */
 };
 
 /*
- * Parse "KIND:…"; SIZE takes the suffixes K, M, G. Returns 0, or −1 with errno EINVAL and, when error
- * is not NULL, *error pointing to a constant sentence.
+ * Parse "KIND:…"; SIZE takes the suffixes K, M, G. Returns 0, or −1 with errno EINVAL and, when
+ * error is not NULL, *error pointing to a constant sentence.
  */
 int portal_heap_parse(struct portal_heap_address *address, const char *text, const char **error);
 
@@ -59,18 +60,18 @@ int portal_heap_parse_size(const char *text, uint64_t *size);
 
 struct portal_heap {
 	enum portal_heap_kind kind;
-	int fd;		/* owned; for wl_shm_create_pool */
-	uint8_t *map;	/* of the whole of fd, from its first byte; read and write */
+	int fd; /* owned; for wl_shm_create_pool */
+	uint8_t *map; /* of the whole of fd, from its first byte; read and write */
 	size_t map_size; /* multiple of the device's page */
-	size_t base;	/* of the header in fd and map */
+	size_t base; /* of the header in fd and map */
 	struct portal_heap_header header; /* checked copy; size never reaches past the mapping */
 	uint32_t read_speed, write_speed; /* MB/s, 0 before portal_heap_measure() */
 };
 
 /*
- * The agent's side: open or make the memory, map it (all pages present but for `memfd:`), write a new
- * header: the old content is forgotten. `memfd:` heaps are sealed against shrinking and growing. −1 with errno
- * and *error (if not NULL) set to a constant sentence; nothing is left open.
+ * The agent's side: open or make the memory, map it (all pages present but for `memfd:`), write a
+ * new header: the old content is forgotten. `memfd:` heaps are sealed against shrinking and
+ * growing. −1 with errno and *error (if not NULL) set to a constant sentence; nothing is left open.
  */
 int portal_heap_create(
 	struct portal_heap *heap, const struct portal_heap_address *address, const char **error);
@@ -125,8 +126,8 @@ void portal_heap_measure(struct portal_heap *heap, bool guest);
 #define PORTAL_HEAP_SLOW_READ 1000
 
 /*
- * Make the file behind a guest's heap device, or give an existing one this size. With dax, write the
- * information block by which Linux makes an nvdimm over this file a DAX device at boot, without
+ * Make the file behind a guest's heap device, or give an existing one this size. With dax, write
+ * the information block by which Linux makes an nvdimm over this file a DAX device at boot, without
  * tools in the guest; its first usable byte is PORTAL_HEAP_DAX_BASE. The size must be a multiple of
  * 2 MiB. The file must not be in use. Mode 0600 when new. −1 with errno.
  */

@@ -55,8 +55,10 @@ int portal_heap_parse(struct portal_heap_address *address, const char *text, con
 		const char *rest = text + length;
 		*address = (struct portal_heap_address){.kind = kinds[i].kind};
 		if (address->kind == PORTAL_HEAP_MEMFD) {
-			bool wrong = *rest != '\0' && portal_heap_parse_size(rest, &address->size) < 0;
-			return wrong ? fail(error, "the heap's SIZE is not a number with K, M or G") : 0;
+			bool wrong =
+				*rest != '\0' && portal_heap_parse_size(rest, &address->size) < 0;
+			return wrong ? fail(error, "the heap's SIZE is not a number with K, M or G")
+				     : 0;
 		}
 		if (*rest == '\0' || strlen(rest) >= sizeof(address->path)) {
 			return fail(error, "the heap's PATH is empty or over 255 bytes");

@@ -18,9 +18,9 @@
 #define NONE UINT32_MAX
 
 struct page_entry {
-	uint32_t pages;	      /* first page of a range: its length; last of a free one: the same */
+	uint32_t pages; /* first page of a range: its length; last of a free one: the same */
 	uint32_t next, previous; /* first page of a free range: its class's list */
-	uint32_t free;	      /* first and last page */
+	uint32_t free; /* first and last page */
 };
 
 struct portal_heap_alloc {
@@ -142,8 +142,8 @@ size_t portal_heap_alloc_get(struct portal_heap_alloc *alloc, size_t size, size_
 	}
 	size_t wanted = size / PORTAL_HEAP_PAGE + (size % PORTAL_HEAP_PAGE != 0);
 	uint32_t pages = wanted > alloc->page_count ? NONE : round_to_class((uint32_t)wanted);
-	unsigned int class = pages > alloc->page_count ? CLASS_COUNT
-						       : find_class(alloc, class_of(pages));
+	unsigned int class =
+		pages > alloc->page_count ? CLASS_COUNT : find_class(alloc, class_of(pages));
 	if (class == CLASS_COUNT) {
 		errno = ENOMEM;
 		return 0;

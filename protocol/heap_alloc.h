@@ -7,9 +7,9 @@
 
 /*
  * The agent's allocator of heap memory: page-aligned ranges, allocated and freed in constant time.
- * It keeps its books in private memory, so nothing the other end does to the heap can mislead it, and
- * takes no memory after init. Sizes are rounded up to one of eight steps per power of two, so that
- * the ranges of a window that is being resized fit the holes its former ones leave.
+ * It keeps its books in private memory, so nothing the other end does to the heap can mislead it,
+ * and takes no memory after init. Sizes are rounded up to one of eight steps per power of two, so
+ * that the ranges of a window that is being resized fit the holes its former ones leave.
  */
 
 struct portal_heap_alloc;

@@ -40,7 +40,7 @@ static bool is_pci_address(const char *text) {
 	unsigned int domain, bus, slot, function;
 	int end = 0;
 	return sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) == 4 &&
-		text[end] == '\0';
+	       text[end] == '\0';
 }
 
 /* Write-combining where the device offers it: uncached writes are slower still. */
@@ -98,8 +98,8 @@ int portal_heap_map_fd(struct portal_heap *heap, bool populate, const char **err
 	return 0;
 }
 
-int portal_heap_open_named(struct portal_heap *heap, const struct portal_heap_address *address,
-	const char **error) {
+int portal_heap_open_named(
+	struct portal_heap *heap, const struct portal_heap_address *address, const char **error) {
 	*heap = (struct portal_heap){.kind = address->kind, .fd = -1};
 	heap->fd = open_named(address);
 	if (heap->fd < 0) {

@@ -131,7 +131,8 @@ static int read_fields(struct portal_hello *hello, const uint8_t *at, size_t lef
 		memcpy(&field, at, sizeof(field));
 		at += sizeof(field);
 		left -= sizeof(field);
-		if (left < pad4(field.length) || read_field(hello, field.type, at, field.length) < 0) {
+		if (left < pad4(field.length) ||
+			read_field(hello, field.type, at, field.length) < 0) {
 			return -1;
 		}
 		at += pad4(field.length);

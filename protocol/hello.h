@@ -20,21 +20,21 @@
 
 enum portal_role {
 	PORTAL_ROLE_CONTROLLER = 1, /* the bridge, which connects */
-	PORTAL_ROLE_GUEST = 2,	    /* the agent, which listens */
+	PORTAL_ROLE_GUEST = 2, /* the agent, which listens */
 };
 
 /* Bits of HELLO's features; the channel uses what both ends have. */
 enum portal_feature {
 	PORTAL_FEATURE_SHARED_HEAP = 1 << 0, /* pixels lie in memory that both ends map */
-	PORTAL_FEATURE_HEAP_FD = 1 << 1,     /* the heap's descriptor came with this HELLO */
+	PORTAL_FEATURE_HEAP_FD = 1 << 1, /* the heap's descriptor came with this HELLO */
 };
 
 /* Where the heap is and how fast this end reaches it. All zero: this end has no heap. */
 struct portal_hello_heap {
-	uint8_t id[16];	      /* as in the heap's header: both ends have mapped the same one */
-	uint64_t size;	      /* bytes from the header to the heap's end */
-	uint32_t kind;	      /* enum portal_heap_kind of this end */
-	uint32_t read_speed;  /* MB/s of this end's mapping, 0 when not measured */
+	uint8_t id[16]; /* as in the heap's header: both ends have mapped the same one */
+	uint64_t size; /* bytes from the header to the heap's end */
+	uint32_t kind; /* enum portal_heap_kind of this end */
+	uint32_t read_speed; /* MB/s of this end's mapping, 0 when not measured */
 	uint32_t write_speed; /* MB/s */
 	uint32_t reserved;
 };
@@ -44,11 +44,12 @@ struct portal_hello {
 	uint32_t version_min, version_max;
 	enum portal_role role;
 	uint64_t features;
-	uint8_t nonce[32];   /* random for each HELLO */
-	uint8_t session[16]; /* random for each start of the program: another one is another agent */
+	uint8_t nonce[32]; /* random for each HELLO */
+	uint8_t session[16]; /* random for each start of the program: another one is another agent
+			      */
 	uint8_t boot_id[16]; /* of this end's kernel */
-	bool needs_key;	     /* this end demands AUTH */
-	char name[PORTAL_NAME_MAX + 1];	    /* of the VM, printable ASCII; may be empty */
+	bool needs_key; /* this end demands AUTH */
+	char name[PORTAL_NAME_MAX + 1]; /* of the VM, printable ASCII; may be empty */
 	char software[PORTAL_NAME_MAX + 1]; /* "portal-agent 0.1.0"; may be empty */
 	struct portal_hello_heap heap;
 };
@@ -60,8 +61,8 @@ struct portal_hello {
 ptrdiff_t portal_hello_encode(const struct portal_hello *hello, void *payload, size_t size);
 
 /*
- * Read a HELLO's payload. Returns 0, or −1 with errno EPROTO when it is malformed. Names are checked
- * to be printable ASCII. Versions are not compared.
+ * Read a HELLO's payload. Returns 0, or −1 with errno EPROTO when it is malformed. Names are
+ * checked to be printable ASCII. Versions are not compared.
  */
 int portal_hello_decode(struct portal_hello *hello, const void *payload, size_t size);
 

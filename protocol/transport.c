@@ -14,7 +14,7 @@
 #include "transport-impl.h"
 
 static_assert(sizeof(((struct portal_transport_address *)0)->path) ==
-		sizeof(((struct sockaddr_un *)0)->sun_path),
+		      sizeof(((struct sockaddr_un *)0)->sun_path),
 	"socket paths");
 
 static const struct transport_kind {
@@ -91,7 +91,8 @@ int portal_transport_parse(
 	size_t length = strlen(rest);
 	if (kind->port) {
 		const char *colon = strrchr(rest, ':');
-		if (colon == NULL || parse_number(&address->port, colon + 1, strlen(colon + 1)) < 0) {
+		if (colon == NULL ||
+			parse_number(&address->port, colon + 1, strlen(colon + 1)) < 0) {
 			return fail_parse(error, "the transport's PORT is not a number");
 		}
 		length = (size_t)(colon - rest);

@@ -14,9 +14,9 @@
  */
 
 enum portal_transport_kind {
-	PORTAL_TRANSPORT_UNIX,		/* unix:PATH */
-	PORTAL_TRANSPORT_VSOCK,		/* vsock:CID:PORT, CID a number, any, local or host */
-	PORTAL_TRANSPORT_VSOCK_UNIX,	/* vsock-unix:PATH:PORT */
+	PORTAL_TRANSPORT_UNIX, /* unix:PATH */
+	PORTAL_TRANSPORT_VSOCK, /* vsock:CID:PORT, CID a number, any, local or host */
+	PORTAL_TRANSPORT_VSOCK_UNIX, /* vsock-unix:PATH:PORT */
 	PORTAL_TRANSPORT_VIRTIO_SERIAL, /* virtio-serial:PATH, a port device or its host socket */
 };
 
@@ -27,8 +27,8 @@ struct portal_transport_address {
 };
 
 /*
- * Parse "KIND:…". Returns 0, or −1 with errno EINVAL and, when error is not NULL, *error pointing to
- * a constant sentence that says what is wrong.
+ * Parse "KIND:…". Returns 0, or −1 with errno EINVAL and, when error is not NULL, *error pointing
+ * to a constant sentence that says what is wrong.
  */
 int portal_transport_parse(
 	struct portal_transport_address *address, const char *text, const char **error);
@@ -42,8 +42,8 @@ struct portal_transport;
 struct portal_transport_impl;
 
 /*
- * Begin to connect. Never blocks: a refusal may only show at the first read. NULL with errno when it
- * fails at once (ENOENT, ECONNREFUSED, EAGAIN for a full unix backlog …).
+ * Begin to connect. Never blocks: a refusal may only show at the first read. NULL with errno when
+ * it fails at once (ENOENT, ECONNREFUSED, EAGAIN for a full unix backlog …).
  */
 struct portal_transport *portal_transport_connect(const struct portal_transport_address *address);
 
@@ -60,14 +60,14 @@ void portal_transport_destroy(struct portal_transport *transport);
 int portal_transport_get_fd(const struct portal_transport *transport);
 
 /*
- * poll(2) events to wait for: `wanted` (POLLIN, POLLOUT) as the transport's own state needs it, such
- * as POLLOUT while a connect is under way.
+ * poll(2) events to wait for: `wanted` (POLLIN, POLLOUT) as the transport's own state needs it,
+ * such as POLLOUT while a connect is under way.
  */
 short portal_transport_get_events(struct portal_transport *transport, short wanted);
 
 /*
- * Read what is there. Returns bytes, 0 at the end of the stream, −1 with errno (EAGAIN: nothing yet;
- * anything else ends the stream). A descriptor that came along (unix: only) is stored in *fd,
+ * Read what is there. Returns bytes, 0 at the end of the stream, −1 with errno (EAGAIN: nothing
+ * yet; anything else ends the stream). A descriptor that came along (unix: only) is stored in *fd,
  * close-on-exec, and is the caller's; any further ones are closed. *fd is −1 when none came.
  */
 ssize_t portal_transport_read(struct portal_transport *transport, void *data, size_t size, int *fd);
@@ -83,8 +83,8 @@ bool portal_transport_can_pass_fd(const struct portal_transport *transport);
 
 /*
  * True for a stream that outlives its users (virtio-serial): bytes of earlier sessions can come
- * first, and the channel marks where a new session begins. A port device in a guest is edge-triggered
- * behind the descriptor to poll: read until EAGAIN.
+ * first, and the channel marks where a new session begins. A port device in a guest is
+ * edge-triggered behind the descriptor to poll: read until EAGAIN.
  */
 bool portal_transport_is_persistent(const struct portal_transport *transport);
 

@@ -20,13 +20,13 @@
  */
 struct portal_serial_port {
 	struct portal_transport_address address;
-	int fd;	       /* −1: a host socket that was lost */
-	int epoll;     /* readable when something changed at fd or kick */
-	int kick;      /* eventfd: look again although nothing changed */
+	int fd; /* −1: a host socket that was lost */
+	int epoll; /* readable when something changed at fd or kick */
+	int kick; /* eventfd: look again although nothing changed */
 	int available; /* eventfd, readable: accept returns a stream */
 	bool in_use, announced, destroyed;
 	bool is_socket, broken;
-	short watched;	/* EPOLLIN, EPOLLOUT registered for fd */
+	short watched; /* EPOLLIN, EPOLLOUT registered for fd */
 	uint8_t *unread;
 	size_t unread_size;
 };
@@ -167,8 +167,7 @@ static ssize_t serial_read(struct portal_transport *base, void *data, size_t siz
 	return got;
 }
 
-static ssize_t serial_write(
-	struct portal_transport *base, const void *data, size_t size, int fd) {
+static ssize_t serial_write(struct portal_transport *base, const void *data, size_t size, int fd) {
 	struct portal_serial_port *port = ((struct serial_transport *)base)->port;
 	if (port->is_socket) {
 		return send(port->fd, data, size, MSG_NOSIGNAL);
@@ -178,7 +177,8 @@ static ssize_t serial_write(
 
 static short serial_events(struct portal_transport *base, short wanted) {
 	struct portal_serial_port *port = ((struct serial_transport *)base)->port;
-	short watched = (short)((wanted & POLLIN ? EPOLLIN : 0) | (wanted & POLLOUT ? EPOLLOUT : 0));
+	short watched =
+		(short)((wanted & POLLIN ? EPOLLIN : 0) | (wanted & POLLOUT ? EPOLLOUT : 0));
 	if (watched != port->watched &&
 		watch(port, EPOLL_CTL_MOD, port->fd, (uint32_t)watched) == 0) {
 		port->watched = watched;

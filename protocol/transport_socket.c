@@ -19,14 +19,14 @@
 
 /*
  * Between two guests: vhost-device-vsock (0.3) hands a packet from one guest to the other as it is,
- * and what does not fit into one of the receiver's buffers is lost. Linux gives the driver buffers of
- * a page, less its own bookkeeping of some hundred bytes; every send(2) is a packet of its own.
+ * and what does not fit into one of the receiver's buffers is lost. Linux gives the driver buffers
+ * of a page, less its own bookkeeping of some hundred bytes; every send(2) is a packet of its own.
  */
 #define SIBLING_SEND_MAX 3072
 
 enum socket_state {
 	SOCKET_CONNECTING,
-	SOCKET_ASKING,	/* vsock-unix: "CONNECT PORT\n" is not written yet */
+	SOCKET_ASKING, /* vsock-unix: "CONNECT PORT\n" is not written yet */
 	SOCKET_WAITING, /* vsock-unix: for "OK …\n" */
 	SOCKET_OPEN,
 };
@@ -47,7 +47,8 @@ static int finish_connect(struct socket_transport *transport) {
 	}
 	int error = 0;
 	socklen_t size = sizeof(error);
-	if (getsockopt(transport->base.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0) {
+	if (getsockopt(transport->base.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 &&
+		error != 0) {
 		errno = error;
 	} else if (error == 0) {
 		transport->state = SOCKET_OPEN;
@@ -58,7 +59,8 @@ static int finish_connect(struct socket_transport *transport) {
 
 static int ask(struct socket_transport *transport) {
 	char request[32];
-	int length = snprintf(request, sizeof(request), "CONNECT %u\n", transport->base.address.port);
+	int length =
+		snprintf(request, sizeof(request), "CONNECT %u\n", transport->base.address.port);
 	ssize_t sent = send(transport->base.fd, request, (size_t)length, MSG_NOSIGNAL);
 	if (sent == length) {
 		transport->state = SOCKET_WAITING;
@@ -170,8 +172,7 @@ static ssize_t send_with_fd(int socket, const void *data, size_t size, int fd) {
 	return sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
-static ssize_t socket_write(
-	struct portal_transport *base, const void *data, size_t size, int fd) {
+static ssize_t socket_write(struct portal_transport *base, const void *data, size_t size, int fd) {
 	struct socket_transport *transport = (struct socket_transport *)base;
 	if (transport->state != SOCKET_OPEN && advance(transport) < 0) {
 		return -1;

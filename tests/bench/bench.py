@@ -29,13 +29,20 @@ def run(setup, seconds, windows=1, rate=0):
     setup.await_frames(WARM_UP * windows)
     pids, carriers = setup.measured(), setup.carrier_pids()
     own_before = setup.own_counts() if setup.count_copies else None
+    counting = setup.count_bytes or setup.count_copies
+    if counting:
+        setup.pause()
     bytes_before, copies_before = setup.channel_bytes(), setup.copies()
     before, carriers_before = Usage(pids), Usage(carriers)
     setup.reset()
+    setup.resume()
     time.sleep(seconds)  # the length of the measurement
+    if counting:
+        setup.pause()
     figures = setup.report()
     copies, channel_bytes = setup.copies(), setup.channel_bytes()
     after, carriers_after = Usage(pids), Usage(carriers)
+    setup.resume()
     setup.check()
     frames = max(figures["frames"], 1)
     figures["fps"] = figures["frames"] / figures["seconds"]

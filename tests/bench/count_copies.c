@@ -11,10 +11,10 @@
 
 /*
  * Preloaded into a process (LD_PRELOAD): counts what passes through the C library's memcpy and
- * memmove, and its allocations, in the file that COUNT_COPIES names, 64-bit numbers: calls and bytes of
- * copies of at least 256 bytes (a row of 64 pixels), bytes of smaller ones, allocations by the
- * program itself, allocations by its libraries. An outside count for the claim of one copy of the
- * damaged pixels and no allocation.
+ * memmove, and its allocations, in the file that COUNT_COPIES names, 64-bit numbers: calls and
+ * bytes of copies of at least 256 bytes (a row of 64 pixels), bytes of smaller ones, allocations by
+ * the program itself, allocations by its libraries. An outside count for the claim of one copy of
+ * the damaged pixels and no allocation.
  */
 
 struct counts {

@@ -52,7 +52,7 @@ struct generator {
 	uint64_t commits;
 	unsigned int window_count;
 	uint64_t frames_max; /* for each window, 0: without end */
-	uint64_t interval;   /* ns between frames, 0: as fast as frame callbacks come */
+	uint64_t interval; /* ns between frames, 0: as fast as frame callbacks come */
 	uint64_t next;
 	bool closed;
 };
@@ -87,7 +87,7 @@ static void draw(const struct generator *generator, struct buffer *buffer, uint6
 	place(generator, serial, &left, &top);
 	for (int32_t y = 0; y < generator->damage_height; y++) {
 		uint32_t *row = (uint32_t *)(void *)buffer->pixels +
-			(size_t)(top + y) * (size_t)generator->width + left;
+				(size_t)(top + y) * (size_t)generator->width + left;
 		uint32_t seed = hash((uint32_t)serial * 4099u + (uint32_t)y);
 		for (int32_t x = 0; x < generator->damage_width; x++) {
 			row[x] = seed + (uint32_t)(x / 8) * 2654435761u;
@@ -101,7 +101,7 @@ static void write_stamp(const struct generator *generator, struct buffer *buffer
 	place(generator, serial, &x, &y);
 	uint8_t *first = buffer->pixels + (size_t)y * stride + (size_t)x * 4;
 	uint8_t *end = first + (size_t)(generator->damage_height - 1) * stride +
-		(size_t)generator->damage_width * 4;
+		       (size_t)generator->damage_width * 4;
 	memcpy(end - sizeof(serial), &serial, sizeof(serial));
 	const struct stamp stamp = {STAMP_MAGIC, serial, stamp_now()};
 	memcpy(first, &stamp, sizeof(stamp));
@@ -145,8 +145,8 @@ static void commit_frame(struct window *window) {
 	} else {
 		int32_t x, y;
 		place(generator, window->serial, &x, &y);
-		wl_surface_damage_buffer(window->surface, x, y, generator->damage_width,
-			generator->damage_height);
+		wl_surface_damage_buffer(
+			window->surface, x, y, generator->damage_width, generator->damage_height);
 	}
 	if (!generator->unpaced) {
 		wl_callback_add_listener(
@@ -167,8 +167,7 @@ static void handle_release(void *data, struct wl_buffer *wl_buffer) {
 
 static const struct wl_buffer_listener buffer_listener = {.release = handle_release};
 
-static void handle_surface_configure(
-	void *data, struct xdg_surface *xdg_surface, uint32_t serial) {
+static void handle_surface_configure(void *data, struct xdg_surface *xdg_surface, uint32_t serial) {
 	struct window *window = data;
 	xdg_surface_ack_configure(xdg_surface, serial);
 	if (!window->configured) {
@@ -305,8 +304,8 @@ static int wait_events(struct generator *generator) {
 	}
 	uint64_t now = stamp_now();
 	if (now >= generator->next) {
-		generator->next += generator->interval * (1 + (now - generator->next) /
-								  generator->interval);
+		generator->next +=
+			generator->interval * (1 + (now - generator->next) / generator->interval);
 		uint64_t next = generator->next;
 		generator->next = 0;
 		for (unsigned int i = 0; i < generator->window_count; i++) {
@@ -317,8 +316,10 @@ static int wait_events(struct generator *generator) {
 	}
 	wl_display_flush(generator->display);
 	const struct timespec timeout = {
-		.tv_sec = generator->next > now ? (time_t)((generator->next - now) / 1000000000u) : 0,
-		.tv_nsec = generator->next > now ? (long)((generator->next - now) % 1000000000u) : 0,
+		.tv_sec =
+			generator->next > now ? (time_t)((generator->next - now) / 1000000000u) : 0,
+		.tv_nsec =
+			generator->next > now ? (long)((generator->next - now) % 1000000000u) : 0,
 	};
 	struct pollfd pollfd = {.fd = wl_display_get_fd(generator->display), .events = POLLIN};
 	if (ppoll(&pollfd, 1, &timeout, NULL) <= 0) {
@@ -372,12 +373,12 @@ static int parse(struct generator *generator, int argc, char *argv[]) {
 		generator->damage_height = generator->height;
 	}
 	return generator->width >= 64 && generator->height >= 64 &&
-			generator->damage_width <= generator->width &&
-			generator->damage_height <= generator->height &&
-			generator->damage_width >= 8 && generator->damage_height >= 1 &&
-			generator->window_count > 0
-		? 0
-		: -1;
+			       generator->damage_width <= generator->width &&
+			       generator->damage_height <= generator->height &&
+			       generator->damage_width >= 8 && generator->damage_height >= 1 &&
+			       generator->window_count > 0
+		       ? 0
+		       : -1;
 }
 
 int main(int argc, char *argv[]) {

@@ -178,6 +178,20 @@ class Setup:
             parts.append(f"--- {process.args[0]}\n{process.log.read()[-2000:]}")
         return "\n".join(parts)
 
+    def pause(self):
+        """Stop the generators until all they have sent has arrived, so that counts of different
+        places are of the same frames."""
+        for process in self.generators:
+            process.send_signal(signal.SIGSTOP)
+        last = None
+        while (commits := self.report()["commits"]) != last:
+            last = commits
+            time.sleep(0.05)
+
+    def resume(self):
+        for process in self.generators:
+            process.send_signal(signal.SIGCONT)
+
     def measured(self):
         """Everything but the clients."""
         roots = [self.sink.pid] + [process.pid for process in self.carriers]

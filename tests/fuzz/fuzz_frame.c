@@ -8,19 +8,20 @@
 #include "transport-impl.h"
 
 /*
- * Hostile bytes for one end of a channel. The first byte of an input chooses the end and how far the
- * greeting has come before the rest is fed:
- *	bit 0: controller, else guest	bit 1: with a key, which the input cannot know
- *	bit 2: persistent stream	bits 3-4: enum depth	bits 5-7: how the stream is cut
+ * Hostile bytes for one end of a channel. The first byte of an input chooses the end and how far
+ * the greeting has come before the rest is fed: bit 0: controller, else guest	bit 1: with a key,
+ * which the input cannot know bit 2: persistent stream	bits 3-4: enum depth	bits 5-7: how the
+ * stream is cut
  */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum depth {
-	DEPTH_RAW,	/* from the first byte on */
+	DEPTH_RAW, /* from the first byte on */
 	DEPTH_PREAMBLE, /* behind a good preamble */
-	DEPTH_GREETED,	/* behind a good greeting */
-	DEPTH_FRAMES,	/* the same, and headers and sequence are made good: type, flags, id, length */
+	DEPTH_GREETED, /* behind a good greeting */
+	DEPTH_FRAMES, /* the same, and headers and sequence are made good: type, flags, id, length
+		       */
 };
 
 struct memory_transport {
@@ -45,8 +46,7 @@ static ssize_t memory_read(struct portal_transport *base, void *data, size_t siz
 	return (ssize_t)size;
 }
 
-static ssize_t memory_write(
-	struct portal_transport *base, const void *data, size_t size, int fd) {
+static ssize_t memory_write(struct portal_transport *base, const void *data, size_t size, int fd) {
 	struct memory_transport *transport = (struct memory_transport *)base;
 	size_t room = sizeof(transport->out) - transport->out_size;
 	const uint8_t *from = data;
@@ -144,16 +144,15 @@ static void handle_blob(void *data, uint32_t connection, uint64_t size, uint64_t
 	sum_bytes(data, piece, piece_size);
 }
 
-static void handle_pipe(void *data, uint32_t connection, uint32_t pipe,
-	enum portal_pipe_direction direction) {
+static void handle_pipe(
+	void *data, uint32_t connection, uint32_t pipe, enum portal_pipe_direction direction) {
 	expect_ready(data);
 	if (direction != PORTAL_PIPE_INCOMING && direction != PORTAL_PIPE_OUTGOING) {
 		abort();
 	}
 }
 
-static void handle_pipe_data(
-	void *data, uint32_t pipe, const void *bytes, size_t size, bool end) {
+static void handle_pipe_data(void *data, uint32_t pipe, const void *bytes, size_t size, bool end) {
 	expect_ready(data);
 	sum_bytes(data, bytes, size);
 }
@@ -162,8 +161,8 @@ static void handle_number(void *data, uint32_t id, uint32_t number) {
 	expect_ready(data);
 }
 
-static void handle_heap_data(void *data, const struct portal_frame_heap_data *header,
-	const void *pixels, size_t size) {
+static void handle_heap_data(
+	void *data, const struct portal_frame_heap_data *header, const void *pixels, size_t size) {
 	expect_ready(data);
 	sum_bytes(data, header, sizeof(*header));
 	sum_bytes(data, pixels, size);
@@ -271,8 +270,8 @@ static void feed(struct memory_transport *transport, enum depth depth, enum port
 		append_preamble(transport, role);
 	}
 	if (depth >= DEPTH_GREETED) {
-		enum portal_role peer = role == PORTAL_ROLE_GUEST ? PORTAL_ROLE_CONTROLLER
-								  : PORTAL_ROLE_GUEST;
+		enum portal_role peer =
+			role == PORTAL_ROLE_GUEST ? PORTAL_ROLE_CONTROLLER : PORTAL_ROLE_GUEST;
 		append_hello(transport, peer, has_key);
 	}
 	if (depth == DEPTH_FRAMES) {

@@ -21,7 +21,8 @@ static const uint8_t other_key[PORTAL_KEY_SIZE] = {8, 8, 8};
 
 static int setup(void **state) {
 	struct channel_pair *pair = calloc(1, sizeof(*pair));
-	struct portal_channel_options controller = channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
+	struct portal_channel_options controller =
+		channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
 	struct portal_channel_options guest = channel_end_options(PORTAL_ROLE_GUEST, NULL);
 	channel_pair_init(pair, "unix:/x", &controller, &guest);
 	channel_pair_settle(pair);
@@ -68,8 +69,8 @@ static void every_frame_arrives_as_it_was_sent(void **state) {
 	assert_int_equal(portal_channel_send_pipe_close(guest, 5), 0);
 	assert_int_equal(portal_channel_send_launched(guest, 1, 1234, 0), 0);
 	assert_int_equal(portal_channel_send_exited(guest, 1, 3, 15), 0);
-	const struct portal_frame_stat stats[] = {{.key = PORTAL_STAT_FRAMES, .value = 17},
-		{.key = 4711, .value = 2}};
+	const struct portal_frame_stat stats[] = {
+		{.key = PORTAL_STAT_FRAMES, .value = 17}, {.key = 4711, .value = 2}};
 	assert_int_equal(portal_channel_send_stats(guest, stats, 2), 0);
 	assert_int_equal(portal_channel_send_disconnect(guest, 3, "gone"), 0);
 	const char *const argv[] = {"sh", "-c", "", NULL}, *const envp[] = {"A=b", NULL};
@@ -88,8 +89,7 @@ static void every_frame_arrives_as_it_was_sent(void **state) {
 static void a_frame_is_made_in_place_and_shortened(void **state) {
 	struct channel_pair *pair = *state;
 	forget_logs(pair);
-	uint8_t *payload =
-		portal_channel_begin(pair->guest.channel, PORTAL_FRAME_WAYLAND, 1, 4096);
+	uint8_t *payload = portal_channel_begin(pair->guest.channel, PORTAL_FRAME_WAYLAND, 1, 4096);
 	assert_non_null(payload);
 	assert_int_equal((uintptr_t)payload % 8, 0);
 	memset(payload, 0xaa, 12);
@@ -134,7 +134,8 @@ static void a_full_queue_refuses_and_tells_when_there_is_room(void **state) {
 	static uint8_t messages[32768];
 	size_t sent = 0;
 	pair->controller.wayland_bytes = 0;
-	while (portal_channel_send_wayland(pair->guest.channel, 1, messages, sizeof(messages)) == 0) {
+	while (portal_channel_send_wayland(pair->guest.channel, 1, messages, sizeof(messages)) ==
+		0) {
 		sent += sizeof(messages);
 	}
 	assert_int_equal(errno, EAGAIN);
@@ -159,8 +160,8 @@ static void nothing_is_handed_out_while_paused(void **state) {
 	assert_string_equal(pair->controller.log, "");
 	portal_channel_set_paused(pair->controller.channel, false);
 	channel_pair_settle(pair);
-	assert_string_equal(pair->controller.log,
-		"wayland 1 8 61\nwayland 1 8 61\nwayland 1 8 61\n");
+	assert_string_equal(
+		pair->controller.log, "wayland 1 8 61\nwayland 1 8 61\nwayland 1 8 61\n");
 }
 
 static struct portal_channel *pausing;
@@ -173,7 +174,8 @@ static void pause_handler(void *data, uint32_t connection, const void *messages,
 
 static void pausing_in_a_handler_keeps_the_frames_already_read(void **state) {
 	struct channel_pair *pair = *state;
-	struct portal_channel_options controller = channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
+	struct portal_channel_options controller =
+		channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
 	struct portal_channel_options guest = channel_end_options(PORTAL_ROLE_GUEST, NULL);
 	channel_pair_finish(pair);
 	int fds[2];
@@ -183,9 +185,9 @@ static void pausing_in_a_handler_keeps_the_frames_already_read(void **state) {
 	portal_transport_parse(&address, "unix:/x", NULL);
 	struct portal_channel_handlers handlers = channel_end_handlers;
 	handlers.wayland = pause_handler;
-	pausing = pair->controller.channel = portal_channel_create(
-		portal_transport_from_socket(fds[0], &address), &controller, &handlers,
-		&pair->controller);
+	pausing = pair->controller.channel =
+		portal_channel_create(portal_transport_from_socket(fds[0], &address), &controller,
+			&handlers, &pair->controller);
 	channel_pair_settle(pair);
 	for (int i = 0; i < 3; i++) {
 		portal_channel_send_wayland(pair->guest.channel, 1, "abcdefgh", 8);
@@ -217,7 +219,8 @@ static void a_goodbye_reaches_the_other_end_with_its_reason(void **state) {
 static void a_goodbye_fits_into_a_full_queue(void **state) {
 	struct channel_pair *pair = *state;
 	static uint8_t messages[32768];
-	while (portal_channel_send_wayland(pair->guest.channel, 1, messages, sizeof(messages)) == 0) {
+	while (portal_channel_send_wayland(pair->guest.channel, 1, messages, sizeof(messages)) ==
+		0) {
 	}
 	while (portal_channel_send_heap(pair->guest.channel, 1) == 0) {
 	}
@@ -337,7 +340,8 @@ static void transports_that_need_a_key_have_no_channel_without(void **state) {
 		int fds[2];
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 		struct portal_transport *transport = portal_transport_from_socket(fds[0], &address);
-		assert_null(portal_channel_create(transport, &options, &channel_end_handlers, NULL));
+		assert_null(
+			portal_channel_create(transport, &options, &channel_end_handlers, NULL));
 		assert_int_equal(errno, ENOKEY);
 		close(fds[1]);
 	}
@@ -345,7 +349,8 @@ static void transports_that_need_a_key_have_no_channel_without(void **state) {
 
 static void versions_that_do_not_meet_are_named_on_both_sides(void **state) {
 	struct channel_pair pair;
-	struct portal_channel_options controller = channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
+	struct portal_channel_options controller =
+		channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
 	struct portal_channel_options guest = channel_end_options(PORTAL_ROLE_GUEST, NULL);
 	controller.version_min = 5;
 	controller.version_max = 7;
@@ -355,13 +360,15 @@ static void versions_that_do_not_meet_are_named_on_both_sides(void **state) {
 	assert_int_equal(pair.controller.closed_reason, PORTAL_BYE_VERSION);
 	assert_int_equal(pair.guest.closed_reason, PORTAL_BYE_VERSION);
 	assert_non_null(strstr(pair.guest.closed_text, "guest speaks channel versions 1 to 4"));
-	assert_non_null(strstr(pair.controller.closed_text, "controller speaks channel versions 5"));
+	assert_non_null(
+		strstr(pair.controller.closed_text, "controller speaks channel versions 5"));
 	channel_pair_finish(&pair);
 }
 
 static void the_highest_common_version_is_used(void **state) {
 	struct channel_pair pair;
-	struct portal_channel_options controller = channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
+	struct portal_channel_options controller =
+		channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
 	struct portal_channel_options guest = channel_end_options(PORTAL_ROLE_GUEST, NULL);
 	controller.version_max = 7;
 	guest.version_min = 2;
@@ -375,7 +382,8 @@ static void the_highest_common_version_is_used(void **state) {
 
 static void two_controllers_part(void **state) {
 	struct channel_pair pair;
-	struct portal_channel_options controller = channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
+	struct portal_channel_options controller =
+		channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
 	channel_pair_init(&pair, "unix:/x", &controller, &controller);
 	channel_pair_settle(&pair);
 	assert_int_equal(pair.controller.ready_count, 0);
@@ -386,7 +394,8 @@ static void two_controllers_part(void **state) {
 
 static void the_heaps_descriptor_comes_with_hello(void **state) {
 	struct channel_pair pair;
-	struct portal_channel_options controller = channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
+	struct portal_channel_options controller =
+		channel_end_options(PORTAL_ROLE_CONTROLLER, NULL);
 	struct portal_channel_options guest = channel_end_options(PORTAL_ROLE_GUEST, NULL);
 	guest.heap_fd = memfd_create("test", MFD_CLOEXEC);
 	channel_pair_init(&pair, "unix:/x", &controller, &guest);

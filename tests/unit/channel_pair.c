@@ -81,13 +81,12 @@ static void handle_blob(void *data, uint32_t connection, uint64_t size, uint64_t
 	note(end, "blob %u %zu\n", connection, (size_t)size);
 }
 
-static void handle_pipe(void *data, uint32_t connection, uint32_t pipe,
-	enum portal_pipe_direction direction) {
+static void handle_pipe(
+	void *data, uint32_t connection, uint32_t pipe, enum portal_pipe_direction direction) {
 	note(data, "pipe %u %u %d\n", connection, pipe, (int)direction);
 }
 
-static void handle_pipe_data(
-	void *data, uint32_t pipe, const void *bytes, size_t size, bool end) {
+static void handle_pipe_data(void *data, uint32_t pipe, const void *bytes, size_t size, bool end) {
 	note(data, "data %u %.*s%s\n", pipe, (int)size, (const char *)bytes, end ? " end" : "");
 }
 
@@ -129,8 +128,8 @@ static void handle_stats(void *data, const struct portal_frame_stat *stats, size
 	}
 }
 
-static void handle_heap_data(void *data, const struct portal_frame_heap_data *header,
-	const void *pixels, size_t size) {
+static void handle_heap_data(
+	void *data, const struct portal_frame_heap_data *header, const void *pixels, size_t size) {
 	note(data, "heap data %u %zu\n", header->rows, size);
 }
 

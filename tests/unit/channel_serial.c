@@ -15,12 +15,12 @@
 #include "channel_pair.h"
 
 /*
- * A virtio-serial port as QEMU carries it: the guest's end and the host's socket are two streams, and
- * bytes wait between them while one side has nobody. Neither end learns that the other went.
+ * A virtio-serial port as QEMU carries it: the guest's end and the host's socket are two streams,
+ * and bytes wait between them while one side has nobody. Neither end learns that the other went.
  */
 struct wire {
 	int guest_listener, host_listener; /* what the programs connect to */
-	int guest, host;		   /* −1 while nobody is there */
+	int guest, host; /* −1 while nobody is there */
 	uint8_t to_host[1 << 18], to_guest[1 << 18];
 	size_t to_host_size, to_guest_size;
 };
@@ -69,8 +69,7 @@ static void accept_controller(void) {
 	assert_non_null(transport);
 	struct portal_channel_options options = channel_end_options(PORTAL_ROLE_GUEST, key);
 	guest = (struct channel_end){.role = PORTAL_ROLE_GUEST, .heap_fd = -1};
-	guest.channel =
-		portal_channel_create(transport, &options, &channel_end_handlers, &guest);
+	guest.channel = portal_channel_create(transport, &options, &channel_end_handlers, &guest);
 	assert_non_null(guest.channel);
 }
 
@@ -116,10 +115,10 @@ static bool carry_out(int fd, uint8_t *buffer, size_t *size) {
 static bool carry(void) {
 	bool guest_gone, host_gone;
 	take_connections();
-	bool worked = carry_in(wire.host, wire.to_guest, &wire.to_guest_size,
-		sizeof(wire.to_guest), &host_gone);
-	worked |= carry_in(wire.guest, wire.to_host, &wire.to_host_size, sizeof(wire.to_host),
-		&guest_gone);
+	bool worked = carry_in(
+		wire.host, wire.to_guest, &wire.to_guest_size, sizeof(wire.to_guest), &host_gone);
+	worked |= carry_in(
+		wire.guest, wire.to_host, &wire.to_host_size, sizeof(wire.to_host), &guest_gone);
 	if (host_gone) {
 		close(wire.host);
 		wire.host = -1;

@@ -15,7 +15,8 @@
 #define HEADER 16
 #define FLAGS_AT (HEADER + 12) /* in a HELLO frame */
 
-static const uint8_t preamble[16] = {0x89, 'P', 'O', 'R', 'T', 'A', 'L', '\n', 1, 2, 3, 4, 5, 6, 7, 8};
+static const uint8_t preamble[16] = {
+	0x89, 'P', 'O', 'R', 'T', 'A', 'L', '\n', 1, 2, 3, 4, 5, 6, 7, 8};
 
 static struct portal_frame decode(const uint8_t *data, size_t size) {
 	struct portal_frame frame;
@@ -49,8 +50,7 @@ static void a_future_hello_is_read_past_what_is_not_known(void **state) {
 
 static void what_is_encoded_today_is_what_was_frozen(void **state) {
 	struct portal_hello hello, again;
-	struct portal_frame frame =
-		decode(transcript_guest_hello, sizeof(transcript_guest_hello));
+	struct portal_frame frame = decode(transcript_guest_hello, sizeof(transcript_guest_hello));
 	assert_int_equal(portal_hello_decode(&hello, frame.payload, frame.length), 0);
 	uint8_t payload[PORTAL_HELLO_MAX];
 	ptrdiff_t size = portal_hello_encode(&hello, payload, sizeof(payload));
@@ -162,10 +162,10 @@ static void hellos_that_are_malformed_are_refused(void **state) {
 		size_t at;
 		uint8_t value;
 	} lies[] = {
-		{0, 0},			       /* version_min 0 */
-		{4, 0},			       /* version_max below it */
-		{8, 3},			       /* no such role */
-		{PORTAL_HELLO_MIN + 3, 0xff},  /* a field over the end */
+		{0, 0}, /* version_min 0 */
+		{4, 0}, /* version_max below it */
+		{8, 3}, /* no such role */
+		{PORTAL_HELLO_MIN + 3, 0xff}, /* a field over the end */
 		{PORTAL_HELLO_MIN + 16, '\n'}, /* a name that is not printable */
 	};
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {

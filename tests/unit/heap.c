@@ -57,8 +57,8 @@ static void addresses_are_parsed(void **state) {
 }
 
 static void addresses_that_mean_nothing_are_refused_with_a_sentence(void **state) {
-	const char *const wrong[] = {"", "memfd", "memfd:x", "memfd:12Q", "memfd:-1", "file:", "dax:",
-		"memfd:0", "memfd:99999999999999999999", "tape:/dev/st0"};
+	const char *const wrong[] = {"", "memfd", "memfd:x", "memfd:12Q", "memfd:-1",
+		"file:", "dax:", "memfd:0", "memfd:99999999999999999999", "tape:/dev/st0"};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct portal_heap_address address;
 		const char *error = NULL;
@@ -74,8 +74,7 @@ static void both_ends_see_the_same_bytes_of_a_memfd(void **state) {
 	assert_int_equal(portal_heap_create(&guest, &address, NULL), 0);
 	int fd = dup(guest.fd);
 	address = parse("memfd:");
-	assert_int_equal(
-		portal_heap_open(&controller, &address, fd, guest.header.id, NULL), 0);
+	assert_int_equal(portal_heap_open(&controller, &address, fd, guest.header.id, NULL), 0);
 	assert_int_equal(controller.base, 0);
 	assert_int_equal(portal_heap_get_pool_size(&controller), 8 << 20);
 	size_t offset = guest.header.data_offset + 12345;
@@ -121,8 +120,7 @@ static void a_dax_heaps_header_is_found_two_mebibytes_into_its_file(void **state
 	memset(guest.map, 0, PORTAL_HEAP_PAGE);
 	struct portal_heap_header *header = (void *)(guest.map + PORTAL_HEAP_DAX_BASE);
 	header->size -= PORTAL_HEAP_DAX_BASE;
-	assert_int_equal(
-		portal_heap_open(&controller, &address, -1, guest.header.id, NULL), 0);
+	assert_int_equal(portal_heap_open(&controller, &address, -1, guest.header.id, NULL), 0);
 	assert_int_equal(controller.base, PORTAL_HEAP_DAX_BASE);
 	assert_int_equal(controller.header.size, 14u << 20);
 	assert_true(portal_heap_contains(&controller, 13u << 20, 1u << 20));
@@ -164,8 +162,7 @@ static void headers_that_cannot_be_true_are_refused(void **state) {
 	bad[7].header_size = 8;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*header = bad[i];
-		assert_int_equal(
-			portal_heap_open(&controller, &address, -1, good.id, NULL), -1);
+		assert_int_equal(portal_heap_open(&controller, &address, -1, good.id, NULL), -1);
 		assert_int_equal(errno, EPROTO);
 	}
 	*header = good;
@@ -250,12 +247,12 @@ static void a_dax_files_information_block_is_what_linux_reads(void **state) {
 	close(fd);
 	assert_memory_equal(block, "NVDIMM_DAX_INFO", 16);
 	const uint8_t zeros[16] = {0};
-	assert_memory_equal(block + 32, zeros, 16);		  /* parent_uuid */
-	assert_int_equal(read_number(block + 52, 2), 1);	  /* version_major */
-	assert_int_equal(read_number(block + 56, 8), 2u << 20);	  /* dataoff */
+	assert_memory_equal(block + 32, zeros, 16); /* parent_uuid */
+	assert_int_equal(read_number(block + 52, 2), 1); /* version_major */
+	assert_int_equal(read_number(block + 56, 8), 2u << 20); /* dataoff */
 	assert_int_equal(read_number(block + 64, 8), (254u << 20) / 4096); /* npfns */
-	assert_int_equal(read_number(block + 72, 4), 1);	  /* mode: ram */
-	assert_int_equal(read_number(block + 84, 4), 2u << 20);	  /* align */
+	assert_int_equal(read_number(block + 72, 4), 1); /* mode: ram */
+	assert_int_equal(read_number(block + 84, 4), 2u << 20); /* align */
 	uint64_t stored = read_number(block + 4088, 8), high = 0;
 	uint32_t low = 0;
 	memset(block + 4088, 0, 8);

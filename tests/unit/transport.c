@@ -68,10 +68,9 @@ static void addresses_are_parsed(void **state) {
 static void addresses_that_mean_nothing_are_refused_with_a_sentence(void **state) {
 	char long_path[5 + 109] = "unix:";
 	memset(long_path + 5, 'x', 108);
-	const char *const wrong[] = {"", "unix", "unix:", "tcp:localhost:1", "vsock:3",
-		"vsock::1", "vsock:x:1", "vsock:3:", "vsock:3:1x", "vsock:3:4294967296",
-		"vsock-unix:/a", "vsock-unix::1", "virtio-serial:",
-		long_path};
+	const char *const wrong[] = {"", "unix", "unix:", "tcp:localhost:1", "vsock:3", "vsock::1",
+		"vsock:x:1", "vsock:3:", "vsock:3:1x", "vsock:3:4294967296", "vsock-unix:/a",
+		"vsock-unix::1", "virtio-serial:", long_path};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct portal_transport_address address;
 		const char *error = NULL;
@@ -263,8 +262,8 @@ static void a_vsock_proxy_is_asked_for_the_port_first(void **state) {
 }
 
 static void a_vsock_proxys_refusal_ends_the_stream(void **state) {
-	static const char *const answers[] = {"NO\n",
-		"0123456789012345678901234567890123456789012345678901234567890123456789"};
+	static const char *const answers[] = {
+		"NO\n", "0123456789012345678901234567890123456789012345678901234567890123456789"};
 	for (size_t i = 0; i < 3; i++) {
 		struct proxy proxy;
 		proxy_open(&proxy);
