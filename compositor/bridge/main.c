@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -57,6 +58,7 @@ struct supervisor {
 	struct attempt *attempt;
 	sigset_t signals; /* SIGCHLD, SIGTERM, SIGINT: blocked, and waited for */
 	bool stopping;
+	int *crash;
 };
 
 /* Waits for a signal that tells to stop, at most so long. */
@@ -80,6 +82,7 @@ static enum bridge_status wait_for(struct supervisor *supervisor, pid_t child) {
 		struct bridge_log log;
 		bridge_log_init(&log, supervisor->options->label);
 		bridge_log(&log, LOG_ERR, "ended by %s", strsignal(WTERMSIG(status)));
+		*supervisor->crash = WTERMSIG(status);
 		return BRIDGE_FAILURE;
 	}
 	return WEXITSTATUS(status);
@@ -110,10 +113,15 @@ static enum bridge_status run_attempts(struct supervisor *supervisor) {
 	return BRIDGE_DONE;
 }
 
+/* crash receives the signal that ended the last attempt's process, if one did. */
 static enum bridge_status supervise(
-	const struct bridge_options *options, int control_fd, const sigset_t *signals) {
+	const struct bridge_options *options, int control_fd, const sigset_t *signals, int *crash) {
 	struct supervisor supervisor = {
-		.options = options, .control_fd = control_fd, .signals = *signals};
+		.options = options,
+		.control_fd = control_fd,
+		.signals = *signals,
+		.crash = crash,
+	};
 	supervisor.attempt = mmap(NULL, sizeof(*supervisor.attempt), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (supervisor.attempt == MAP_FAILED) {
@@ -133,6 +141,18 @@ static void block_signals(sigset_t *signals) {
 	sigprocmask(SIG_BLOCK, signals, NULL);
 }
 
+/* Ends as the confined process did: whoever started the bridge tells a crash by the signal. */
+static void end_by(int number) {
+	struct rlimit none = {0};
+	sigset_t set;
+	setrlimit(RLIMIT_CORE, &none); /* there is nothing of interest in this one */
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(number);
+}
+
 int main(int argc, char **argv) {
 	struct bridge_options options;
 	sigset_t signals;
@@ -147,9 +167,13 @@ int main(int argc, char **argv) {
 	if (control_fd < 0) {
 		return BRIDGE_FAILURE;
 	}
-	status = supervise(&options, control_fd, &signals);
+	int crash = 0;
+	status = supervise(&options, control_fd, &signals, &crash);
 	if (made) {
 		bridge_control_unlink(options.vm);
+	}
+	if (crash != 0) {
+		end_by(crash);
 	}
 	return status;
 }

@@ -6,6 +6,7 @@ bridge.py COMPOSITOR GUEST [TEST...]; GUEST is always bridge.
 import json
 import os
 import re
+import signal
 import sys
 import time
 
@@ -153,8 +154,8 @@ def programs_are_launched_in_the_guest(compositor_kind, kind):
         launch = {"argv": ["sleep", "1000"]}
         (sleeping,) = call(session, "guest", "org.portal.Bridge.Launch", json.dumps(launch))
         assert call(session, "guest", "org.portal.Bridge.GetState")[0]["programs"] == 1
-        signal = {"launch": sleeping["launch"], "signal": 15}
-        call(session, "guest", "org.portal.Bridge.Signal", json.dumps(signal))
+        terminate = {"launch": sleeping["launch"], "signal": signal.SIGTERM}
+        call(session, "guest", "org.portal.Bridge.Signal", json.dumps(terminate))
         until(
             "the program to end",
             lambda: call(session, "guest", "org.portal.Bridge.GetState")[0]["programs"] == 0,
@@ -169,6 +170,17 @@ def the_bridge_ends_with_the_agent(compositor_kind, kind):
         inside.agent.kill()
         assert inside.bridge.wait_exit() == LOST, inside.bridge.details()
         assert not os.path.exists(f"{session.runtime}/portal/bridge-guest.varlink")
+
+
+def a_crash_of_the_confined_process_is_the_bridges(compositor_kind, kind):
+    with case.desktop("bridge-crash", compositor_kind) as (session, compositor):
+        inside = start_guest(session, compositor)
+        (confined,) = children(inside.bridge.pid)
+        os.kill(confined, signal.SIGKILL)
+        assert inside.bridge.wait_exit() == -signal.SIGKILL, inside.bridge.details()
+        assert "portal-bridge[guest]: ended by Killed" in inside.bridge.log()
+        assert not os.path.exists(f"{session.runtime}/portal/bridge-guest.varlink")
+        assert inside.agent.alive()
 
 
 def the_bridge_ends_with_the_compositor(compositor_kind, kind):
@@ -230,6 +242,7 @@ TESTS = [
     the_bridge_is_confined_before_it_hears_the_guest,
     programs_are_launched_in_the_guest,
     the_bridge_ends_with_the_agent,
+    a_crash_of_the_confined_process_is_the_bridges,
     the_bridge_ends_with_the_compositor,
     a_bridge_that_waits_finds_an_agent_that_comes_late,
 ]
