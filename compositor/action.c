@@ -54,8 +54,8 @@ static void run_fullscreen(struct seat *seat, char *const args[]) {
 static void toggle_layout(struct seat *seat, enum toplevel_layout layout) {
 	struct toplevel *toplevel = seat->focused;
 	if (toplevel != NULL && !toplevel->fullscreen) {
-		toplevel_set_layout(toplevel,
-			toplevel->layout == layout ? TOPLEVEL_FLOATING : layout);
+		toplevel_set_layout(
+			toplevel, toplevel->layout == layout ? TOPLEVEL_FLOATING : layout);
 	}
 }
 
@@ -70,8 +70,8 @@ static void run_minimize(struct seat *seat, char *const args[]) {
 }
 
 static void run_snap(struct seat *seat, char *const args[]) {
-	toggle_layout(seat, strcmp(args[0], "left") == 0 ? TOPLEVEL_SNAPPED_LEFT
-							 : TOPLEVEL_SNAPPED_RIGHT);
+	toggle_layout(seat,
+		strcmp(args[0], "left") == 0 ? TOPLEVEL_SNAPPED_LEFT : TOPLEVEL_SNAPPED_RIGHT);
 }
 
 static void run_reload(struct seat *seat, char *const args[]) {
@@ -133,8 +133,8 @@ static const char *check(const struct config_binding *binding) {
 	return "the action has no such parameter";
 }
 
-const struct config_binding *action_check(const struct compositor_config *config,
-	const char **why) {
+const struct config_binding *action_check(
+	const struct compositor_config *config, const char **why) {
 	for (size_t i = 0; i < config->bindings_len; i++) {
 		*why = check(&config->bindings[i]);
 		if (*why != NULL) {
@@ -149,10 +149,12 @@ bool action_run_binding(struct seat *seat, uint32_t modifiers, xkb_keysym_t sym)
 	modifiers &= WLR_MODIFIER_SHIFT | WLR_MODIFIER_CTRL | WLR_MODIFIER_ALT | WLR_MODIFIER_LOGO;
 	for (size_t i = 0; i < config->bindings_len; i++) {
 		const struct config_binding *binding = &config->bindings[i];
-		xkb_keysym_t bound = xkb_keysym_from_name(binding->key, XKB_KEYSYM_CASE_INSENSITIVE);
+		xkb_keysym_t bound =
+			xkb_keysym_from_name(binding->key, XKB_KEYSYM_CASE_INSENSITIVE);
 		if (action_modifiers(binding->modifiers) == modifiers &&
 			xkb_keysym_to_lower(bound) == xkb_keysym_to_lower(sym)) {
-			// The action may replace the configuration: nothing of the binding after it.
+			// The action may replace the configuration: nothing of the binding after
+			// it.
 			const struct action *action = find_action(binding->action);
 			assert(action != NULL); // action_check() has seen it
 			action->run(seat, binding->args);

@@ -20,11 +20,11 @@ static bool is_earned(const struct wlr_xdg_activation_token_v1 *token) {
 	}
 	struct seat *seat = token->seat->data;
 	struct toplevel *toplevel = toplevel_from_surface(token->surface);
-	struct wlr_seat_client *client = wlr_seat_client_for_wl_client(token->seat,
-		wl_resource_get_client(token->surface->resource));
+	struct wlr_seat_client *client = wlr_seat_client_for_wl_client(
+		token->seat, wl_resource_get_client(token->surface->resource));
 	bool is_layer = toplevel == NULL; // a launcher or a bar, which only local programs have
 	return client != NULL && (is_layer || toplevel == seat->focused) &&
-		wlr_seat_client_validate_event_serial(client, token->serial);
+	       wlr_seat_client_validate_event_serial(client, token->serial);
 }
 
 static void handle_new_token(struct wl_listener *listener, void *data) {
@@ -45,8 +45,9 @@ static void handle_request_activate(struct wl_listener *listener, void *data) {
 		toplevel->activate_on_map = true;
 		return;
 	}
-	struct seat *seat = event->token->seat != NULL ? event->token->seat->data
-		: wl_container_of(server->seats.next, seat, link);
+	struct seat *seat = event->token->seat != NULL
+				    ? event->token->seat->data
+				    : wl_container_of(server->seats.next, seat, link);
 	stacking_raise(toplevel);
 	seat_focus(seat, toplevel);
 	seat_update_pointers(server);

@@ -11,8 +11,8 @@ static void handle_destroy(struct wlr_buffer *base) {
 	free(buffer);
 }
 
-static bool handle_begin_access(struct wlr_buffer *base, uint32_t flags, void **data,
-	uint32_t *format, size_t *stride) {
+static bool handle_begin_access(
+	struct wlr_buffer *base, uint32_t flags, void **data, uint32_t *format, size_t *stride) {
 	struct buffer *buffer = wl_container_of(base, buffer, base);
 	if (flags & WLR_BUFFER_DATA_PTR_ACCESS_WRITE) {
 		return false;

@@ -11,8 +11,8 @@ struct buffer {
 };
 
 /**
- * A transparent buffer of WIDTH × HEIGHT pixels, NULL when memory is out. wlr_buffer_drop() it after
- * it has been handed to the scene.
+ * A transparent buffer of WIDTH × HEIGHT pixels, NULL when memory is out. wlr_buffer_drop() it
+ * after it has been handed to the scene.
  */
 struct buffer *buffer_create(int width, int height);
 

@@ -28,8 +28,8 @@ static void warp_to_hint(struct seat *seat, struct wlr_pointer_constraint_v1 *co
 	double sx, sy;
 	if (!constraint->current.cursor_hint.enabled || x < 0 || y < 0 ||
 		x >= surface->current.width || y >= surface->current.height ||
-		!node_surface_coords(seat->server, surface, seat->cursor->x, seat->cursor->y, &sx,
-			&sy)) {
+		!node_surface_coords(
+			seat->server, surface, seat->cursor->x, seat->cursor->y, &sx, &sy)) {
 		return;
 	}
 	wlr_cursor_warp(seat->cursor, NULL, seat->cursor->x + x - sx, seat->cursor->y + y - sy);

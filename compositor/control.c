@@ -55,9 +55,10 @@ static int reply_state(struct server *server, sd_varlink *varlink, bool more) {
 	sd_json_variant *state = NULL;
 	int result = control_state_build(server, &state);
 	if (result >= 0) {
-		result = more
-			? sd_varlink_notifybo(varlink, SD_JSON_BUILD_PAIR_VARIANT("state", state))
-			: sd_varlink_replybo(varlink, SD_JSON_BUILD_PAIR_VARIANT("state", state));
+		result = more ? sd_varlink_notifybo(
+					varlink, SD_JSON_BUILD_PAIR_VARIANT("state", state))
+			      : sd_varlink_replybo(
+					varlink, SD_JSON_BUILD_PAIR_VARIANT("state", state));
 	}
 	sd_json_variant_unref(state);
 	return result;
@@ -72,7 +73,7 @@ static int handle_get_state(sd_varlink *varlink, sd_json_variant *parameters,
 
 static struct connection *find_connection(struct control *control, const sd_varlink *varlink) {
 	struct connection *connection;
-	wl_list_for_each(connection, &control->connections, link) {
+	wl_list_for_each (connection, &control->connections, link) {
 		if (connection->varlink == varlink) {
 			return connection;
 		}
@@ -202,8 +203,8 @@ static int handle_set_state(sd_varlink *varlink, sd_json_variant *parameters,
 		return result;
 	}
 	if (call.maximized >= 0) {
-		toplevel_set_layout(toplevel,
-			call.maximized ? TOPLEVEL_MAXIMIZED : TOPLEVEL_FLOATING);
+		toplevel_set_layout(
+			toplevel, call.maximized ? TOPLEVEL_MAXIMIZED : TOPLEVEL_FLOATING);
 	}
 	if (call.fullscreen >= 0) {
 		toplevel_set_fullscreen(toplevel, call.fullscreen, NULL);
@@ -272,7 +273,7 @@ static void notify_watchers(void *data) {
 	struct control *control = data;
 	control->idle = NULL;
 	struct connection *connection;
-	wl_list_for_each(connection, &control->connections, link) {
+	wl_list_for_each (connection, &control->connections, link) {
 		// One that cannot be told any more is about to be disconnected.
 		if (connection->watching) {
 			reply_state(control->server, connection->varlink, true);
@@ -287,7 +288,7 @@ void control_changed(struct server *server) {
 		return;
 	}
 	struct connection *connection;
-	wl_list_for_each(connection, &control->connections, link) {
+	wl_list_for_each (connection, &control->connections, link) {
 		if (connection->watching) {
 			control->idle =
 				wl_event_loop_add_idle(server->loop, notify_watchers, control);
@@ -299,29 +300,27 @@ void control_changed(struct server *server) {
 static int open_server(struct control *control) {
 	int result = sd_event_new(&control->event);
 	if (result >= 0) {
-		result = sd_varlink_server_new(&control->varlink, SD_VARLINK_SERVER_MYSELF_ONLY |
-				SD_VARLINK_SERVER_INHERIT_USERDATA);
+		result = sd_varlink_server_new(&control->varlink,
+			SD_VARLINK_SERVER_MYSELF_ONLY | SD_VARLINK_SERVER_INHERIT_USERDATA);
 	}
 	if (result < 0) {
 		return result;
 	}
 	sd_varlink_server_set_userdata(control->varlink, control);
-	result = sd_varlink_server_set_info(control->varlink, "Portal", "portal", PORTAL_VERSION,
-		NULL);
+	result = sd_varlink_server_set_info(
+		control->varlink, "Portal", "portal", PORTAL_VERSION, NULL);
 	if (result >= 0) {
-		result = sd_varlink_server_add_interface(control->varlink,
-			&vl_interface_org_portal_Controller);
+		result = sd_varlink_server_add_interface(
+			control->varlink, &vl_interface_org_portal_Controller);
 	}
 	if (result >= 0) {
 		result = sd_varlink_server_bind_method_many(control->varlink,
-			CONTROL_INTERFACE ".GetState", handle_get_state,
-			CONTROL_INTERFACE ".Watch", handle_watch,
-			CONTROL_INTERFACE ".Focus", handle_focus,
-			CONTROL_INTERFACE ".Close", handle_close,
-			CONTROL_INTERFACE ".SetState", handle_set_state,
-			CONTROL_INTERFACE ".Place", handle_place,
-			CONTROL_INTERFACE ".Reload", handle_reload,
-			CONTROL_INTERFACE ".Quit", handle_quit);
+			CONTROL_INTERFACE ".GetState", handle_get_state, CONTROL_INTERFACE ".Watch",
+			handle_watch, CONTROL_INTERFACE ".Focus", handle_focus,
+			CONTROL_INTERFACE ".Close", handle_close, CONTROL_INTERFACE ".SetState",
+			handle_set_state, CONTROL_INTERFACE ".Place", handle_place,
+			CONTROL_INTERFACE ".Reload", handle_reload, CONTROL_INTERFACE ".Quit",
+			handle_quit);
 	}
 	if (result >= 0) {
 		result = sd_varlink_server_bind_connect(control->varlink, handle_connect);
@@ -365,8 +364,9 @@ struct control *control_create(struct server *server) {
 		result = listen_on_path(control);
 	}
 	if (result >= 0) {
-		control->source = wl_event_loop_add_fd(server->loop, sd_event_get_fd(control->event),
-			WL_EVENT_READABLE, handle_readable, control);
+		control->source =
+			wl_event_loop_add_fd(server->loop, sd_event_get_fd(control->event),
+				WL_EVENT_READABLE, handle_readable, control);
 		result = control->source != NULL ? 0 : -ENOMEM;
 	}
 	if (result < 0) {
@@ -384,7 +384,7 @@ void control_destroy(struct control *control) {
 		return;
 	}
 	struct connection *connection, *next;
-	wl_list_for_each_safe(connection, next, &control->connections, link) {
+	wl_list_for_each_safe (connection, next, &control->connections, link) {
 		sd_varlink_close(connection->varlink); // comes back as handle_disconnect()
 	}
 	assert(wl_list_empty(&control->connections));

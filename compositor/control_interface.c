@@ -1,5 +1,8 @@
 #include "control_interface.h"
 
+// One field a line, in the order of the interface.
+// clang-format off
+
 static SD_VARLINK_DEFINE_STRUCT_TYPE(Box,
 	SD_VARLINK_DEFINE_FIELD(x, SD_VARLINK_INT, 0),
 	SD_VARLINK_DEFINE_FIELD(y, SD_VARLINK_INT, 0),

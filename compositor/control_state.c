@@ -72,7 +72,8 @@ static int append_window(sd_json_variant **array, struct toplevel *toplevel) {
 	valid_utf8(title, sizeof(title), toplevel->xdg->title);
 	valid_utf8(app_id, sizeof(app_id), toplevel->xdg->app_id);
 	snprintf(color, sizeof(color), "#%06x", label->color & 0xffffff);
-	wl_client_get_credentials(wl_resource_get_client(toplevel->xdg->resource), &pid, NULL, NULL);
+	wl_client_get_credentials(
+		wl_resource_get_client(toplevel->xdg->resource), &pid, NULL, NULL);
 	return sd_json_variant_append_arraybo(array,
 		SD_JSON_BUILD_PAIR_UNSIGNED("id", toplevel->id),
 		SD_JSON_BUILD_PAIR_STRING("title", title),
@@ -83,30 +84,31 @@ static int append_window(sd_json_variant **array, struct toplevel *toplevel) {
 		SD_JSON_BUILD_PAIR_STRING("color", color),
 		SD_JSON_BUILD_PAIR("box", BUILD_BOX(toplevel->box)),
 		SD_JSON_BUILD_PAIR("frame", BUILD_BOX(frame)),
-		SD_JSON_BUILD_PAIR_STRING("output", output != NULL ? output->wlr_output->name : NULL),
-		SD_JSON_BUILD_PAIR_BOOLEAN("focused",
-			seat->focused == toplevel && seat->focused_layer == NULL),
+		SD_JSON_BUILD_PAIR_STRING(
+			"output", output != NULL ? output->wlr_output->name : NULL),
+		SD_JSON_BUILD_PAIR_BOOLEAN(
+			"focused", seat->focused == toplevel && seat->focused_layer == NULL),
 		SD_JSON_BUILD_PAIR_BOOLEAN("maximized", toplevel->layout == TOPLEVEL_MAXIMIZED),
 		SD_JSON_BUILD_PAIR_BOOLEAN("fullscreen", toplevel->fullscreen),
 		SD_JSON_BUILD_PAIR_BOOLEAN("minimized", toplevel->minimized),
 		SD_JSON_BUILD_PAIR_INTEGER("pid", pid));
 }
 
-static int build_arrays(struct server *server, sd_json_variant **outputs,
-	sd_json_variant **windows) {
+static int build_arrays(
+	struct server *server, sd_json_variant **outputs, sd_json_variant **windows) {
 	int result = sd_json_variant_new_array(outputs, NULL, 0);
 	if (result < 0) {
 		return result;
 	}
 	result = sd_json_variant_new_array(windows, NULL, 0);
 	struct output *output;
-	wl_list_for_each(output, &server->outputs, link) {
+	wl_list_for_each (output, &server->outputs, link) {
 		if (result >= 0) {
 			result = append_output(outputs, output);
 		}
 	}
 	struct toplevel *toplevel;
-	wl_list_for_each(toplevel, &server->toplevels, link) {
+	wl_list_for_each (toplevel, &server->toplevels, link) {
 		if (result >= 0 && toplevel->mapped) {
 			result = append_window(windows, toplevel);
 		}

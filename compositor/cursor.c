@@ -77,7 +77,8 @@ static void follow_with_drag_icon(struct seat *seat) {
 	struct wlr_drag *drag = seat->wlr_seat->drag;
 	if (drag != NULL && drag->icon != NULL && drag->icon->data != NULL) {
 		struct wlr_scene_tree *tree = drag->icon->data;
-		wlr_scene_node_set_position(&tree->node, (int)seat->cursor->x, (int)seat->cursor->y);
+		wlr_scene_node_set_position(
+			&tree->node, (int)seat->cursor->x, (int)seat->cursor->y);
 	}
 }
 
@@ -85,12 +86,13 @@ static void follow_with_drag_icon(struct seat *seat) {
 static bool send_to_pressed(struct seat *seat, uint32_t time) {
 	struct wlr_seat *wlr_seat = seat->wlr_seat;
 	struct wlr_surface *surface = wlr_seat->pointer_state.focused_surface;
-	if (wlr_seat->pointer_state.button_count == 0 || surface == NULL || wlr_seat->drag != NULL ||
-		wlr_seat_pointer_has_grab(wlr_seat)) {
+	if (wlr_seat->pointer_state.button_count == 0 || surface == NULL ||
+		wlr_seat->drag != NULL || wlr_seat_pointer_has_grab(wlr_seat)) {
 		return false;
 	}
 	double sx, sy;
-	if (!node_surface_coords(seat->server, surface, seat->cursor->x, seat->cursor->y, &sx, &sy)) {
+	if (!node_surface_coords(
+		    seat->server, surface, seat->cursor->x, seat->cursor->y, &sx, &sy)) {
 		return false;
 	}
 	wlr_seat_pointer_notify_motion(wlr_seat, time, sx, sy);
@@ -123,8 +125,8 @@ void cursor_update(struct seat *seat, uint32_t time) {
 	cursor_set_shape(seat, cursor_edge_shape(frame.edges));
 }
 
-static void moved(struct seat *seat, struct wlr_pointer *pointer, uint32_t time, double dx, double dy,
-	double dx_unaccel, double dy_unaccel) {
+static void moved(struct seat *seat, struct wlr_pointer *pointer, uint32_t time, double dx,
+	double dy, double dx_unaccel, double dy_unaccel) {
 	seat_notify_activity(seat);
 	wlr_relative_pointer_manager_v1_send_relative_motion(seat->server->globals.relative_pointer,
 		seat->wlr_seat, (uint64_t)time * 1000, dx, dy, dx_unaccel, dy_unaccel);
@@ -158,8 +160,8 @@ static void handle_motion_absolute(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, motion_absolute);
 	const struct wlr_pointer_motion_absolute_event *event = data;
 	double lx, ly;
-	wlr_cursor_absolute_to_layout_coords(seat->cursor, &event->pointer->base, event->x, event->y,
-		&lx, &ly);
+	wlr_cursor_absolute_to_layout_coords(
+		seat->cursor, &event->pointer->base, event->x, event->y, &lx, &ly);
 	double dx = lx - seat->cursor->x, dy = ly - seat->cursor->y;
 	moved(seat, event->pointer, event->time_msec, dx, dy, dx, dy);
 }
@@ -184,8 +186,8 @@ static bool press_with_modifier(struct seat *seat, struct toplevel *toplevel, ui
 	return true;
 }
 
-static void press_frame(struct seat *seat, struct toplevel *toplevel, uint32_t button,
-	uint32_t time) {
+static void press_frame(
+	struct seat *seat, struct toplevel *toplevel, uint32_t button, uint32_t time) {
 	struct frame_hit hit = hit_frame(seat, toplevel);
 	if (button != BTN_LEFT) {
 		return;
@@ -195,9 +197,10 @@ static void press_frame(struct seat *seat, struct toplevel *toplevel, uint32_t b
 		return;
 	}
 	bool again = hit.button == TITLEBAR_NONE && seat->pressed.toplevel == toplevel &&
-		seat->pressed.button == TITLEBAR_NONE && time - seat->pressed.time < DOUBLE_CLICK &&
-		fabs(seat->cursor->x - seat->pressed.x) < DOUBLE_CLICK_REACH &&
-		fabs(seat->cursor->y - seat->pressed.y) < DOUBLE_CLICK_REACH;
+		     seat->pressed.button == TITLEBAR_NONE &&
+		     time - seat->pressed.time < DOUBLE_CLICK &&
+		     fabs(seat->cursor->x - seat->pressed.x) < DOUBLE_CLICK_REACH &&
+		     fabs(seat->cursor->y - seat->pressed.y) < DOUBLE_CLICK_REACH;
 	seat->pressed.toplevel = toplevel;
 	seat->pressed.button = hit.button;
 	seat->pressed.time = time;
@@ -209,8 +212,8 @@ static void press_frame(struct seat *seat, struct toplevel *toplevel, uint32_t b
 	if (again) {
 		seat->pressed.toplevel = NULL;
 		toplevel_set_layout(toplevel, toplevel->layout == TOPLEVEL_FLOATING
-				? TOPLEVEL_MAXIMIZED
-				: TOPLEVEL_FLOATING);
+						      ? TOPLEVEL_MAXIMIZED
+						      : TOPLEVEL_FLOATING);
 		return;
 	}
 	interactive_begin(seat, toplevel, 0);
@@ -235,8 +238,8 @@ static void release_frame(struct seat *seat) {
 		break;
 	case TITLEBAR_MAXIMIZE:
 		toplevel_set_layout(toplevel, toplevel->layout == TOPLEVEL_FLOATING
-				? TOPLEVEL_MAXIMIZED
-				: TOPLEVEL_FLOATING);
+						      ? TOPLEVEL_MAXIMIZED
+						      : TOPLEVEL_FLOATING);
 		break;
 	case TITLEBAR_MINIMIZE:
 		toplevel_set_minimized(toplevel, true);
@@ -292,8 +295,8 @@ static bool press(struct seat *seat, uint32_t button, uint32_t time) {
 	return hit.surface != NULL;
 }
 
-static void button(struct seat *seat, uint32_t code, enum wl_pointer_button_state state,
-	uint32_t time) {
+static void button(
+	struct seat *seat, uint32_t code, enum wl_pointer_button_state state, uint32_t time) {
 	seat_notify_activity(seat);
 	if (state == WL_POINTER_BUTTON_STATE_PRESSED) {
 		if (seat->interactive.toplevel == NULL && press(seat, code, time)) {
@@ -347,7 +350,8 @@ static void handle_frame(struct wl_listener *listener, void *data) {
 	wlr_seat_pointer_notify_frame(seat->wlr_seat);
 }
 
-static void listen(struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
+static void listen(
+	struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
 	listener->notify = notify;
 	wl_signal_add(signal, listener);
 }

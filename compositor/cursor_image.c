@@ -41,7 +41,7 @@ static bool is_acceptable(struct seat *seat) {
 	int64_t left = seat->image.hotspot_x, top = seat->image.hotspot_y;
 	int64_t right = state->width - left, bottom = state->height - top;
 	return left <= SANDBOX_CURSOR_REACH && right <= SANDBOX_CURSOR_REACH &&
-		top <= SANDBOX_CURSOR_REACH && bottom <= SANDBOX_CURSOR_REACH;
+	       top <= SANDBOX_CURSOR_REACH && bottom <= SANDBOX_CURSOR_REACH;
 }
 
 static void handle_commit(struct wl_listener *listener, void *data) {

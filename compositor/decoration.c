@@ -23,8 +23,8 @@ struct kde_decoration {
 
 static void set_server_side(struct wlr_xdg_toplevel_decoration_v1 *xdg) {
 	if (xdg->toplevel->base->initialized) {
-		wlr_xdg_toplevel_decoration_v1_set_mode(xdg,
-			WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
+		wlr_xdg_toplevel_decoration_v1_set_mode(
+			xdg, WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
 	}
 }
 
@@ -98,14 +98,14 @@ void decoration_configure(struct toplevel *toplevel) {
 	struct server *server = toplevel->server;
 	bool asked = false;
 	struct wlr_xdg_toplevel_decoration_v1 *xdg;
-	wl_list_for_each(xdg, &server->globals.xdg_decoration->decorations, link) {
+	wl_list_for_each (xdg, &server->globals.xdg_decoration->decorations, link) {
 		if (xdg->toplevel == toplevel->xdg) {
 			asked = true;
 			set_server_side(xdg);
 		}
 	}
 	struct wlr_server_decoration *kde;
-	wl_list_for_each(kde, &server->globals.kde_decoration->decorations, link) {
+	wl_list_for_each (kde, &server->globals.kde_decoration->decorations, link) {
 		if (kde->surface == toplevel->xdg->base->surface) {
 			asked = kde->mode == WLR_SERVER_DECORATION_MANAGER_MODE_SERVER;
 		}

@@ -51,8 +51,8 @@ struct frame_extents frame_extents(const struct frame *frame, enum frame_style s
 	int border = frame->server->config->theme.border_width;
 	switch (style) {
 	case FRAME_FULL:
-		return (struct frame_extents){border, border, border + frame->titlebar.height,
-			border};
+		return (struct frame_extents){
+			border, border, border + frame->titlebar.height, border};
 	case FRAME_BORDER:
 		return (struct frame_extents){border, border, border, border};
 	case FRAME_FULLSCREEN:
@@ -89,7 +89,7 @@ static void draw_titlebar(struct frame *frame) {
 
 void frame_draw_pending(struct server *server) {
 	struct frame *frame, *next;
-	wl_list_for_each_safe(frame, next, &server->dirty_frames, link) {
+	wl_list_for_each_safe (frame, next, &server->dirty_frames, link) {
 		wl_list_remove(&frame->link);
 		wl_list_init(&frame->link);
 		draw_titlebar(frame);
@@ -104,7 +104,7 @@ static void mark_dirty(struct frame *frame) {
 	}
 	wl_list_insert(&frame->server->dirty_frames, &frame->link);
 	struct output *output;
-	wl_list_for_each(output, &frame->server->outputs, link) {
+	wl_list_for_each (output, &frame->server->outputs, link) {
 		if (output->scene_output != NULL) {
 			wlr_output_schedule_frame(output->wlr_output);
 		}
@@ -177,8 +177,8 @@ static bool create_nodes(struct frame *frame, struct wlr_scene_tree *parent) {
 	return ok;
 }
 
-struct frame *frame_create(struct server *server, struct wlr_scene_tree *parent,
-	const struct label *label) {
+struct frame *frame_create(
+	struct server *server, struct wlr_scene_tree *parent, const struct label *label) {
 	struct frame *frame = calloc(1, sizeof(*frame));
 	if (frame == NULL) {
 		return NULL;
@@ -310,7 +310,7 @@ struct frame_hit frame_hit(const struct frame *frame, double x, double y) {
 	bool side = x < 0 || x >= frame->width;
 	bool level = top < 0 || y >= frame->height;
 	bool corner = (hit.edges & (WLR_EDGE_LEFT | WLR_EDGE_RIGHT)) &&
-		(hit.edges & (WLR_EDGE_TOP | WLR_EDGE_BOTTOM));
+		      (hit.edges & (WLR_EDGE_TOP | WLR_EDGE_BOTTOM));
 	if (!corner && side) {
 		hit.edges &= WLR_EDGE_LEFT | WLR_EDGE_RIGHT;
 	} else if (!corner && level) {

@@ -34,13 +34,14 @@ struct frame_hit {
  * Draws the frame of a window into PARENT, whose origin is the window's top left corner. LABEL is
  * the window's and is read again whenever the frame changes. NULL when memory is out.
  */
-struct frame *frame_create(struct server *server, struct wlr_scene_tree *parent,
-	const struct label *label);
+struct frame *frame_create(
+	struct server *server, struct wlr_scene_tree *parent, const struct label *label);
 /** NULL is fine. To be called before PARENT goes. */
 void frame_destroy(struct frame *frame);
 
 void frame_set_size(struct frame *frame, int width, int height);
-/** Where the frame's box begins, from the origin of its tree; not 0 for small fullscreen windows. */
+/** Where the frame's box begins, from the origin of its tree; not 0 for small fullscreen windows.
+ */
 void frame_set_position(struct frame *frame, int x, int y);
 void frame_set_style(struct frame *frame, enum frame_style style);
 void frame_set_resizable(struct frame *frame, bool resizable);

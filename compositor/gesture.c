@@ -15,29 +15,29 @@ static struct wlr_pointer_gestures_v1 *gestures(struct seat *seat) {
 static void handle_swipe_begin(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, swipe_begin);
 	const struct wlr_pointer_swipe_begin_event *event = data;
-	wlr_pointer_gestures_v1_send_swipe_begin(gestures(seat), seat->wlr_seat, event->time_msec,
-		event->fingers);
+	wlr_pointer_gestures_v1_send_swipe_begin(
+		gestures(seat), seat->wlr_seat, event->time_msec, event->fingers);
 }
 
 static void handle_swipe_update(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, swipe_update);
 	const struct wlr_pointer_swipe_update_event *event = data;
-	wlr_pointer_gestures_v1_send_swipe_update(gestures(seat), seat->wlr_seat, event->time_msec,
-		event->dx, event->dy);
+	wlr_pointer_gestures_v1_send_swipe_update(
+		gestures(seat), seat->wlr_seat, event->time_msec, event->dx, event->dy);
 }
 
 static void handle_swipe_end(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, swipe_end);
 	const struct wlr_pointer_swipe_end_event *event = data;
-	wlr_pointer_gestures_v1_send_swipe_end(gestures(seat), seat->wlr_seat, event->time_msec,
-		event->cancelled);
+	wlr_pointer_gestures_v1_send_swipe_end(
+		gestures(seat), seat->wlr_seat, event->time_msec, event->cancelled);
 }
 
 static void handle_pinch_begin(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, pinch_begin);
 	const struct wlr_pointer_pinch_begin_event *event = data;
-	wlr_pointer_gestures_v1_send_pinch_begin(gestures(seat), seat->wlr_seat, event->time_msec,
-		event->fingers);
+	wlr_pointer_gestures_v1_send_pinch_begin(
+		gestures(seat), seat->wlr_seat, event->time_msec, event->fingers);
 }
 
 static void handle_pinch_update(struct wl_listener *listener, void *data) {
@@ -50,25 +50,26 @@ static void handle_pinch_update(struct wl_listener *listener, void *data) {
 static void handle_pinch_end(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, pinch_end);
 	const struct wlr_pointer_pinch_end_event *event = data;
-	wlr_pointer_gestures_v1_send_pinch_end(gestures(seat), seat->wlr_seat, event->time_msec,
-		event->cancelled);
+	wlr_pointer_gestures_v1_send_pinch_end(
+		gestures(seat), seat->wlr_seat, event->time_msec, event->cancelled);
 }
 
 static void handle_hold_begin(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, hold_begin);
 	const struct wlr_pointer_hold_begin_event *event = data;
-	wlr_pointer_gestures_v1_send_hold_begin(gestures(seat), seat->wlr_seat, event->time_msec,
-		event->fingers);
+	wlr_pointer_gestures_v1_send_hold_begin(
+		gestures(seat), seat->wlr_seat, event->time_msec, event->fingers);
 }
 
 static void handle_hold_end(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, hold_end);
 	const struct wlr_pointer_hold_end_event *event = data;
-	wlr_pointer_gestures_v1_send_hold_end(gestures(seat), seat->wlr_seat, event->time_msec,
-		event->cancelled);
+	wlr_pointer_gestures_v1_send_hold_end(
+		gestures(seat), seat->wlr_seat, event->time_msec, event->cancelled);
 }
 
-static void listen(struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
+static void listen(
+	struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
 	listener->notify = notify;
 	wl_signal_add(signal, listener);
 }

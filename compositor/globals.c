@@ -98,8 +98,8 @@ static const char *const local_sandbox_allowed[] = {
 	NULL,
 };
 
-static bool filter_global(const struct wl_client *client, const struct wl_global *global,
-	void *data) {
+static bool filter_global(
+	const struct wl_client *client, const struct wl_global *global, void *data) {
 	struct server *server = data;
 	enum label_kind kind = label_kind_of_client(server, client);
 	if (kind == LABEL_LOCAL) {
@@ -107,7 +107,7 @@ static bool filter_global(const struct wl_client *client, const struct wl_global
 	}
 	const char *name = wl_global_get_interface(global)->name;
 	return in_list(sandbox_allowed, name) ||
-		(kind == LABEL_SANDBOX && in_list(local_sandbox_allowed, name));
+	       (kind == LABEL_SANDBOX && in_list(local_sandbox_allowed, name));
 }
 
 /* Pixels and their description. */
@@ -131,13 +131,13 @@ static bool create_rendering(struct server *server) {
 	}
 	server->compositor = wlr_compositor_create(display, 6, server->renderer);
 	return server->compositor != NULL && wlr_subcompositor_create(display) != NULL &&
-		wlr_viewporter_create(display) != NULL &&
-		wlr_single_pixel_buffer_manager_v1_create(display) != NULL &&
-		wlr_alpha_modifier_v1_create(display) != NULL &&
-		wlr_content_type_manager_v1_create(display, 1) != NULL &&
-		wlr_fractional_scale_manager_v1_create(display, 1) != NULL &&
-		wlr_presentation_create(display, server->backend, 2) != NULL &&
-		wlr_fixes_create(display, 1) != NULL;
+	       wlr_viewporter_create(display) != NULL &&
+	       wlr_single_pixel_buffer_manager_v1_create(display) != NULL &&
+	       wlr_alpha_modifier_v1_create(display) != NULL &&
+	       wlr_content_type_manager_v1_create(display, 1) != NULL &&
+	       wlr_fractional_scale_manager_v1_create(display, 1) != NULL &&
+	       wlr_presentation_create(display, server->backend, 2) != NULL &&
+	       wlr_fixes_create(display, 1) != NULL;
 }
 
 static bool create_windows(struct server *server) {
@@ -151,13 +151,13 @@ static bool create_windows(struct server *server) {
 	globals->foreign_toplevel = wlr_foreign_toplevel_manager_v1_create(display);
 	globals->security_context = wlr_security_context_manager_v1_create(display);
 	if (globals->kde_decoration != NULL) {
-		wlr_server_decoration_manager_set_default_mode(globals->kde_decoration,
-			WLR_SERVER_DECORATION_MANAGER_MODE_SERVER);
+		wlr_server_decoration_manager_set_default_mode(
+			globals->kde_decoration, WLR_SERVER_DECORATION_MANAGER_MODE_SERVER);
 	}
 	return globals->xdg_shell != NULL && globals->layer_shell != NULL &&
-		globals->xdg_decoration != NULL && globals->kde_decoration != NULL &&
-		globals->activation != NULL && globals->foreign_toplevel != NULL &&
-		globals->security_context != NULL;
+	       globals->xdg_decoration != NULL && globals->kde_decoration != NULL &&
+	       globals->activation != NULL && globals->foreign_toplevel != NULL &&
+	       globals->security_context != NULL;
 }
 
 static bool create_input(struct server *server) {
@@ -172,13 +172,13 @@ static bool create_input(struct server *server) {
 	globals->idle_notifier = wlr_idle_notifier_v1_create(display);
 	globals->idle_inhibit = wlr_idle_inhibit_v1_create(display);
 	return globals->relative_pointer != NULL && globals->pointer_constraints != NULL &&
-		globals->pointer_gestures != NULL && globals->cursor_shape != NULL &&
-		globals->virtual_keyboard != NULL && globals->virtual_pointer != NULL &&
-		globals->idle_notifier != NULL && globals->idle_inhibit != NULL &&
-		wlr_data_device_manager_create(display) != NULL &&
-		wlr_primary_selection_v1_device_manager_create(display) != NULL &&
-		wlr_data_control_manager_v1_create(display) != NULL &&
-		wlr_ext_data_control_manager_v1_create(display, 1) != NULL;
+	       globals->pointer_gestures != NULL && globals->cursor_shape != NULL &&
+	       globals->virtual_keyboard != NULL && globals->virtual_pointer != NULL &&
+	       globals->idle_notifier != NULL && globals->idle_inhibit != NULL &&
+	       wlr_data_device_manager_create(display) != NULL &&
+	       wlr_primary_selection_v1_device_manager_create(display) != NULL &&
+	       wlr_data_control_manager_v1_create(display) != NULL &&
+	       wlr_ext_data_control_manager_v1_create(display, 1) != NULL;
 }
 
 static bool create_outputs(struct server *server) {
@@ -191,15 +191,15 @@ static bool create_outputs(struct server *server) {
 		wlr_scene_set_gamma_control_manager_v1(server->scene, gamma);
 	}
 	return globals->output_manager != NULL && globals->output_power != NULL && gamma != NULL &&
-		wlr_xdg_output_manager_v1_create(display, server->layout) != NULL &&
-		wlr_screencopy_manager_v1_create(display) != NULL &&
-		wlr_export_dmabuf_manager_v1_create(display) != NULL &&
-		wlr_ext_image_copy_capture_manager_v1_create(display, 1) != NULL &&
-		wlr_ext_output_image_capture_source_manager_v1_create(display, 1) != NULL;
+	       wlr_xdg_output_manager_v1_create(display, server->layout) != NULL &&
+	       wlr_screencopy_manager_v1_create(display) != NULL &&
+	       wlr_export_dmabuf_manager_v1_create(display) != NULL &&
+	       wlr_ext_image_copy_capture_manager_v1_create(display, 1) != NULL &&
+	       wlr_ext_output_image_capture_source_manager_v1_create(display, 1) != NULL;
 }
 
 bool globals_create(struct server *server) {
 	wl_display_set_global_filter(server->display, filter_global, server);
 	return create_rendering(server) && create_windows(server) && create_input(server) &&
-		create_outputs(server);
+	       create_outputs(server);
 }

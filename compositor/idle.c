@@ -18,10 +18,10 @@ struct inhibitor {
 static void update(struct server *server, const struct wlr_idle_inhibitor_v1 *except) {
 	bool inhibited = false;
 	struct wlr_idle_inhibitor_v1 *inhibitor;
-	wl_list_for_each(inhibitor, &server->globals.idle_inhibit->inhibitors, link) {
-		inhibited = inhibited ||
-			(inhibitor != except && inhibitor->surface->mapped &&
-				!wl_list_empty(&inhibitor->surface->current_outputs));
+	wl_list_for_each (inhibitor, &server->globals.idle_inhibit->inhibitors, link) {
+		inhibited =
+			inhibited || (inhibitor != except && inhibitor->surface->mapped &&
+					     !wl_list_empty(&inhibitor->surface->current_outputs));
 	}
 	wlr_idle_notifier_v1_set_inhibited(server->globals.idle_notifier, inhibited);
 }

@@ -27,19 +27,18 @@ static struct seat *default_seat(struct server *server) {
 /* -1 leaves a setting as the device has it; libinput itself refuses what a device cannot. */
 static void configure_touchpad(struct libinput_device *device, const struct config_input *config) {
 	if (config->tap >= 0) {
-		libinput_device_config_tap_set_enabled(device, config->tap
-				? LIBINPUT_CONFIG_TAP_ENABLED
-				: LIBINPUT_CONFIG_TAP_DISABLED);
+		libinput_device_config_tap_set_enabled(device,
+			config->tap ? LIBINPUT_CONFIG_TAP_ENABLED : LIBINPUT_CONFIG_TAP_DISABLED);
 	}
 	if (config->tap_drag >= 0) {
-		libinput_device_config_tap_set_drag_enabled(device, config->tap_drag
-				? LIBINPUT_CONFIG_DRAG_ENABLED
-				: LIBINPUT_CONFIG_DRAG_DISABLED);
+		libinput_device_config_tap_set_drag_enabled(
+			device, config->tap_drag ? LIBINPUT_CONFIG_DRAG_ENABLED
+						 : LIBINPUT_CONFIG_DRAG_DISABLED);
 	}
 	if (config->disable_while_typing >= 0) {
-		libinput_device_config_dwt_set_enabled(device, config->disable_while_typing
-				? LIBINPUT_CONFIG_DWT_ENABLED
-				: LIBINPUT_CONFIG_DWT_DISABLED);
+		libinput_device_config_dwt_set_enabled(
+			device, config->disable_while_typing ? LIBINPUT_CONFIG_DWT_ENABLED
+							     : LIBINPUT_CONFIG_DWT_DISABLED);
 	}
 	if (config->click_method >= 0) {
 		static const enum libinput_config_click_method methods[] = {
@@ -53,16 +52,16 @@ static void configure_touchpad(struct libinput_device *device, const struct conf
 
 static void configure_pointer(struct libinput_device *device, const struct config_input *config) {
 	if (config->natural_scroll >= 0) {
-		libinput_device_config_scroll_set_natural_scroll_enabled(device,
-			config->natural_scroll);
+		libinput_device_config_scroll_set_natural_scroll_enabled(
+			device, config->natural_scroll);
 	}
 	if (config->left_handed >= 0) {
 		libinput_device_config_left_handed_set(device, config->left_handed);
 	}
 	if (config->middle_emulation >= 0) {
-		libinput_device_config_middle_emulation_set_enabled(device, config->middle_emulation
-				? LIBINPUT_CONFIG_MIDDLE_EMULATION_ENABLED
-				: LIBINPUT_CONFIG_MIDDLE_EMULATION_DISABLED);
+		libinput_device_config_middle_emulation_set_enabled(device,
+			config->middle_emulation ? LIBINPUT_CONFIG_MIDDLE_EMULATION_ENABLED
+						 : LIBINPUT_CONFIG_MIDDLE_EMULATION_DISABLED);
 	}
 	if (config->scroll_method >= 0) {
 		static const enum libinput_config_scroll_method methods[] = {
@@ -74,23 +73,23 @@ static void configure_pointer(struct libinput_device *device, const struct confi
 		libinput_device_config_scroll_set_method(device, methods[config->scroll_method]);
 	}
 	if (config->accel_profile >= 0) {
-		libinput_device_config_accel_set_profile(device, config->accel_profile == 0
-				? LIBINPUT_CONFIG_ACCEL_PROFILE_FLAT
-				: LIBINPUT_CONFIG_ACCEL_PROFILE_ADAPTIVE);
+		libinput_device_config_accel_set_profile(device,
+			config->accel_profile == 0 ? LIBINPUT_CONFIG_ACCEL_PROFILE_FLAT
+						   : LIBINPUT_CONFIG_ACCEL_PROFILE_ADAPTIVE);
 	}
 	if (config->has_accel) {
 		libinput_device_config_accel_set_speed(device, config->accel);
 	}
 	if (config->enabled >= 0) {
-		libinput_device_config_send_events_set_mode(device, config->enabled
-				? LIBINPUT_CONFIG_SEND_EVENTS_ENABLED
-				: LIBINPUT_CONFIG_SEND_EVENTS_DISABLED);
+		libinput_device_config_send_events_set_mode(
+			device, config->enabled ? LIBINPUT_CONFIG_SEND_EVENTS_ENABLED
+						: LIBINPUT_CONFIG_SEND_EVENTS_DISABLED);
 	}
 }
 
 static struct wlr_output *output_by_name(struct server *server, const char *name) {
 	struct output *output;
-	wl_list_for_each(output, &server->outputs, link) {
+	wl_list_for_each (output, &server->outputs, link) {
 		if (strcmp(output->wlr_output->name, name) == 0) {
 			return output->wlr_output;
 		}
@@ -121,9 +120,9 @@ static void configure(struct input *input) {
 
 void input_configure_all(struct server *server) {
 	struct seat *seat;
-	wl_list_for_each(seat, &server->seats, link) {
+	wl_list_for_each (seat, &server->seats, link) {
 		struct input *input;
-		wl_list_for_each(input, &seat->devices, link) {
+		wl_list_for_each (input, &seat->devices, link) {
 			configure(input);
 		}
 		keyboard_configure_all(seat);
@@ -187,8 +186,8 @@ static void handle_new_virtual_keyboard(struct wl_listener *listener, void *data
 static void handle_new_virtual_pointer(struct wl_listener *listener, void *data) {
 	struct server *server = wl_container_of(listener, server, new_virtual_pointer);
 	struct wlr_virtual_pointer_v1_new_pointer_event *event = data;
-	struct seat *seat = event->suggested_seat != NULL ? event->suggested_seat->data
-							  : default_seat(server);
+	struct seat *seat =
+		event->suggested_seat != NULL ? event->suggested_seat->data : default_seat(server);
 	struct wlr_input_device *device = &event->new_pointer->pointer.base;
 	if (add_device(seat, device) != NULL && event->suggested_output != NULL) {
 		wlr_cursor_map_input_to_output(seat->cursor, device, event->suggested_output);
@@ -197,7 +196,7 @@ static void handle_new_virtual_pointer(struct wl_listener *listener, void *data)
 
 bool input_has_touch(const struct seat *seat) {
 	struct input *input;
-	wl_list_for_each(input, &seat->devices, link) {
+	wl_list_for_each (input, &seat->devices, link) {
 		if (input->device->type == WLR_INPUT_DEVICE_TOUCH) {
 			return true;
 		}
@@ -207,7 +206,7 @@ bool input_has_touch(const struct seat *seat) {
 
 void input_destroy_all(struct seat *seat) {
 	struct input *input, *next;
-	wl_list_for_each_safe(input, next, &seat->devices, link) {
+	wl_list_for_each_safe (input, next, &seat->devices, link) {
 		input_destroy(input);
 	}
 	keyboard_destroy_all(seat);

@@ -15,8 +15,8 @@ void interactive_request(struct toplevel *toplevel, struct wlr_seat_client *clie
 	uint32_t edges) {
 	struct seat *seat = client->seat->data;
 	if (toplevel->mapped &&
-		wlr_seat_validate_pointer_grab_serial(client->seat, toplevel->xdg->base->surface,
-			serial) &&
+		wlr_seat_validate_pointer_grab_serial(
+			client->seat, toplevel->xdg->base->surface, serial) &&
 		toplevel_from_surface(client->seat->pointer_state.focused_surface) == toplevel) {
 		interactive_begin(seat, toplevel, edges);
 	}
@@ -26,8 +26,8 @@ void interactive_request(struct toplevel *toplevel, struct wlr_seat_client *clie
  * under the pointer at the same fraction of its width. */
 static void float_under_pointer(struct seat *seat, struct toplevel *toplevel) {
 	double fraction = toplevel->box.width > 0
-		? (seat->cursor->x - toplevel->box.x) / toplevel->box.width
-		: 0.5;
+				  ? (seat->cursor->x - toplevel->box.x) / toplevel->box.width
+				  : 0.5;
 	int y = toplevel->box.y;
 	struct wlr_box restore = toplevel->restore;
 	if (restore.width <= 0 || restore.height <= 0) {
@@ -67,7 +67,8 @@ void interactive_begin(struct seat *seat, struct toplevel *toplevel, uint32_t ed
 }
 
 static void update_move(struct seat *seat, struct toplevel *toplevel) {
-	double dx = seat->cursor->x - seat->interactive.x, dy = seat->cursor->y - seat->interactive.y;
+	double dx = seat->cursor->x - seat->interactive.x,
+	       dy = seat->cursor->y - seat->interactive.y;
 	if (toplevel->layout != TOPLEVEL_FLOATING) {
 		// A click with a shaking hand is not yet a move.
 		if (dx * dx + dy * dy < 8 * 8) {

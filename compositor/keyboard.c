@@ -28,8 +28,9 @@ static struct xkb_keymap *compile_keymap(const struct config_keyboard *config) {
 	struct xkb_keymap *keymap =
 		xkb_keymap_new_from_names(context, &names, XKB_KEYMAP_COMPILE_NO_FLAGS);
 	if (keymap == NULL) {
-		wlr_log(WLR_ERROR, "no keyboard layout \"%s\" with variant \"%s\", options \"%s\"; "
-				   "using the default layout",
+		wlr_log(WLR_ERROR,
+			"no keyboard layout \"%s\" with variant \"%s\", options \"%s\"; "
+			"using the default layout",
 			config->layout != NULL ? config->layout : "",
 			config->variant != NULL ? config->variant : "",
 			config->options != NULL ? config->options : "");
@@ -56,21 +57,21 @@ void keyboard_configure_all(struct seat *seat) {
 	}
 	// A group takes only keyboards of its own keymap: all leave it, change, and come back.
 	struct real_keyboard *real;
-	wl_list_for_each(real, &seat->real_keyboards, link) {
+	wl_list_for_each (real, &seat->real_keyboards, link) {
 		if (real->wlr_keyboard->group != NULL) {
 			wlr_keyboard_group_remove_keyboard(seat->group, real->wlr_keyboard);
 		}
 		configure(real->wlr_keyboard, config, keymap);
 	}
 	configure(&seat->group->keyboard, config, keymap);
-	wl_list_for_each(real, &seat->real_keyboards, link) {
+	wl_list_for_each (real, &seat->real_keyboards, link) {
 		wlr_keyboard_group_add_keyboard(seat->group, real->wlr_keyboard);
 	}
 	struct keyboard *keyboard;
-	wl_list_for_each(keyboard, &seat->keyboards, link) {
+	wl_list_for_each (keyboard, &seat->keyboards, link) {
 		// A virtual keyboard has brought its own keymap.
-		wlr_keyboard_set_repeat_info(keyboard->wlr_keyboard, config->repeat_rate,
-			config->repeat_delay);
+		wlr_keyboard_set_repeat_info(
+			keyboard->wlr_keyboard, config->repeat_rate, config->repeat_delay);
 	}
 	xkb_keymap_unref(keymap);
 }
@@ -78,7 +79,7 @@ void keyboard_configure_all(struct seat *seat) {
 uint32_t keyboard_modifiers(struct seat *seat) {
 	uint32_t modifiers = 0;
 	struct keyboard *keyboard;
-	wl_list_for_each(keyboard, &seat->keyboards, link) {
+	wl_list_for_each (keyboard, &seat->keyboards, link) {
 		modifiers |= wlr_keyboard_get_modifiers(keyboard->wlr_keyboard);
 	}
 	// Locks are not held.
@@ -104,11 +105,11 @@ static bool release_taken(struct keyboard *keyboard, uint32_t keycode) {
 	return false;
 }
 
-size_t keyboard_pressed_keys(struct seat *seat, const struct wlr_keyboard *wlr_keyboard,
-	uint32_t keys[]) {
+size_t keyboard_pressed_keys(
+	struct seat *seat, const struct wlr_keyboard *wlr_keyboard, uint32_t keys[]) {
 	size_t count = 0;
 	struct keyboard *keyboard;
-	wl_list_for_each(keyboard, &seat->keyboards, link) {
+	wl_list_for_each (keyboard, &seat->keyboards, link) {
 		if (keyboard->wlr_keyboard != wlr_keyboard) {
 			continue;
 		}
@@ -283,11 +284,11 @@ void keyboard_add_real(struct seat *seat, struct wlr_keyboard *wlr_keyboard) {
 
 void keyboard_destroy_all(struct seat *seat) {
 	struct real_keyboard *real, *next_real;
-	wl_list_for_each_safe(real, next_real, &seat->real_keyboards, link) {
+	wl_list_for_each_safe (real, next_real, &seat->real_keyboards, link) {
 		real_keyboard_destroy(real);
 	}
 	struct keyboard *keyboard, *next;
-	wl_list_for_each_safe(keyboard, next, &seat->keyboards, link) {
+	wl_list_for_each_safe (keyboard, next, &seat->keyboards, link) {
 		keyboard_destroy(keyboard);
 	}
 	if (seat->group != NULL) {

@@ -42,8 +42,8 @@ void keyboard_destroy_all(struct seat *seat);
 void keyboard_configure_all(struct seat *seat);
 
 /** The pressed keys (KEYS has room for WLR_KEYBOARD_KEYS_CAP) that a window may know of. */
-size_t keyboard_pressed_keys(struct seat *seat, const struct wlr_keyboard *wlr_keyboard,
-	uint32_t keys[]);
+size_t keyboard_pressed_keys(
+	struct seat *seat, const struct wlr_keyboard *wlr_keyboard, uint32_t keys[]);
 /** The modifiers held on any of the seat's keyboards, as enum wlr_keyboard_modifier. */
 uint32_t keyboard_modifiers(struct seat *seat);
 

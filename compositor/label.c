@@ -11,10 +11,10 @@
 
 #define ENGINE_VM "org.portal.vm"
 
-static const struct wlr_security_context_v1_state *lookup(struct server *server,
-	const struct wl_client *client) {
-	return wlr_security_context_manager_v1_lookup_client(server->globals.security_context,
-		client);
+static const struct wlr_security_context_v1_state *lookup(
+	struct server *server, const struct wl_client *client) {
+	return wlr_security_context_manager_v1_lookup_client(
+		server->globals.security_context, client);
 }
 
 static bool is_vm(const struct wlr_security_context_v1_state *state) {

@@ -11,8 +11,8 @@
 #include "seat.h"
 #include "server.h"
 
-static struct wlr_scene_tree *stack_of(struct server *server,
-	enum zwlr_layer_shell_v1_layer layer) {
+static struct wlr_scene_tree *stack_of(
+	struct server *server, enum zwlr_layer_shell_v1_layer layer) {
 	switch (layer) {
 	case ZWLR_LAYER_SHELL_V1_LAYER_BACKGROUND:
 		return server->stack[STACK_BACKGROUND];
@@ -34,13 +34,13 @@ struct layer *layer_from_surface(struct server *server, struct wlr_surface *surf
 
 bool layer_wants_keyboard(const struct layer *layer) {
 	return layer->surface->surface->mapped &&
-		layer->surface->current.keyboard_interactive !=
-		ZWLR_LAYER_SURFACE_V1_KEYBOARD_INTERACTIVITY_NONE;
+	       layer->surface->current.keyboard_interactive !=
+		       ZWLR_LAYER_SURFACE_V1_KEYBOARD_INTERACTIVITY_NONE;
 }
 
 struct layer *layer_exclusive(struct server *server) {
 	struct layer *best = NULL, *layer;
-	wl_list_for_each(layer, &server->layers, link) {
+	wl_list_for_each (layer, &server->layers, link) {
 		const struct wlr_layer_surface_v1_state *state = &layer->surface->current;
 		if (layer->surface->surface->mapped &&
 			state->keyboard_interactive ==
@@ -54,10 +54,10 @@ struct layer *layer_exclusive(struct server *server) {
 }
 
 /* One pass over a layer; those with an exclusive zone come first, they make the room smaller. */
-static void arrange_pass(struct output *output, enum zwlr_layer_shell_v1_layer which, bool exclusive,
-	struct wlr_box *usable) {
+static void arrange_pass(struct output *output, enum zwlr_layer_shell_v1_layer which,
+	bool exclusive, struct wlr_box *usable) {
 	struct layer *layer;
-	wl_list_for_each(layer, &output->server->layers, link) {
+	wl_list_for_each (layer, &output->server->layers, link) {
 		struct wlr_layer_surface_v1 *surface = layer->surface;
 		if (surface->output != output->wlr_output || layer->scene == NULL ||
 			!surface->initialized || surface->current.layer != which ||
@@ -83,7 +83,7 @@ void layer_arrange(struct output *output) {
 
 void layer_close_output(struct output *output) {
 	struct layer *layer, *next;
-	wl_list_for_each_safe(layer, next, &output->server->layers, link) {
+	wl_list_for_each_safe (layer, next, &output->server->layers, link) {
 		if (layer->surface->output == output->wlr_output) {
 			wlr_layer_surface_v1_destroy(layer->surface);
 		}
@@ -99,8 +99,8 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 		return;
 	}
 	if (committed & WLR_LAYER_SURFACE_V1_STATE_LAYER) {
-		wlr_scene_node_reparent(&layer->scene->tree->node,
-			stack_of(layer->server, surface->current.layer));
+		wlr_scene_node_reparent(
+			&layer->scene->tree->node, stack_of(layer->server, surface->current.layer));
 	}
 	struct output *output = output_from_wlr_output(layer->server, surface->output);
 	if (output != NULL) {
@@ -121,9 +121,10 @@ static void handle_map(struct wl_listener *listener, void *data) {
 
 static void handle_unmap(struct wl_listener *listener, void *data) {
 	struct layer *layer = wl_container_of(listener, layer, unmap);
-	struct output *output = layer->surface->output != NULL
-		? output_from_wlr_output(layer->server, layer->surface->output)
-		: NULL;
+	struct output *output =
+		layer->surface->output != NULL
+			? output_from_wlr_output(layer->server, layer->surface->output)
+			: NULL;
 	seat_forget_layer(layer);
 	if (output != NULL && !layer->server->stopping) {
 		output_arrange(output);
@@ -153,9 +154,10 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	wl_list_remove(&layer->tree_destroy.link);
 	wl_list_remove(&layer->destroy.link);
 	wlr_scene_node_destroy(&layer->popups->node);
-	struct output *output = layer->surface->output != NULL
-		? output_from_wlr_output(layer->server, layer->surface->output)
-		: NULL;
+	struct output *output =
+		layer->surface->output != NULL
+			? output_from_wlr_output(layer->server, layer->surface->output)
+			: NULL;
 	if (output != NULL && !layer->server->stopping) {
 		output_arrange(output);
 	}

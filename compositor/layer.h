@@ -11,7 +11,8 @@ struct wlr_layer_surface_v1;
 struct wlr_scene_layer_surface_v1;
 struct wlr_scene_tree;
 
-/* A part of the desktop that a client draws: bar, wallpaper, launcher, notification (layer-shell). */
+/* A part of the desktop that a client draws: bar, wallpaper, launcher, notification (layer-shell).
+ */
 struct layer {
 	struct server *server;
 	struct wl_list link; // server.layers

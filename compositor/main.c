@@ -48,8 +48,8 @@ static struct compositor_config *read_config(const char *path) {
 	return config;
 }
 
-static int run(const struct options *options, struct compositor_config *config,
-	const char *config_path) {
+static int run(
+	const struct options *options, struct compositor_config *config, const char *config_path) {
 	struct server *server = server_create(config, config_path);
 	if (server == NULL) {
 		return EXIT_FAILURE;

@@ -9,10 +9,10 @@
 #if WLR_HAS_X11_BACKEND
 #include <wlr/backend/x11.h>
 #endif
+#include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_output.h>
 #include <wlr/types/wlr_output_layout.h>
 #include <wlr/types/wlr_scene.h>
-#include <wlr/types/wlr_cursor.h>
 #include <wlr/util/log.h>
 
 #include "compositor_config.h"
@@ -32,7 +32,7 @@ void output_describe(const struct wlr_output *wlr_output, char *text, size_t siz
 
 struct output *output_from_wlr_output(struct server *server, struct wlr_output *wlr_output) {
 	struct output *output;
-	wl_list_for_each(output, &server->outputs, link) {
+	wl_list_for_each (output, &server->outputs, link) {
 		if (output->wlr_output == wlr_output) {
 			return output->scene_output != NULL ? output : NULL;
 		}
@@ -81,7 +81,7 @@ void output_arrange(struct output *output) {
 	}
 	layer_arrange(output);
 	struct toplevel *toplevel;
-	wl_list_for_each(toplevel, &server->toplevels, link) {
+	wl_list_for_each (toplevel, &server->toplevels, link) {
 		if (toplevel->output == output &&
 			(toplevel->fullscreen || toplevel->layout != TOPLEVEL_FLOATING)) {
 			toplevel_arrange(toplevel);
@@ -98,17 +98,18 @@ static void handle_layout_change(struct wl_listener *listener, void *data) {
 		return;
 	}
 	struct output *output;
-	wl_list_for_each(output, &server->outputs, link) {
+	wl_list_for_each (output, &server->outputs, link) {
 		if (output->scene_output == NULL) {
 			continue;
 		}
 		wlr_output_layout_get_box(server->layout, output->wlr_output, &output->box);
-		wlr_scene_node_set_position(&output->background->node, output->box.x, output->box.y);
+		wlr_scene_node_set_position(
+			&output->background->node, output->box.x, output->box.y);
 		wlr_scene_rect_set_size(output->background, output->box.width, output->box.height);
 		output_arrange(output);
 	}
 	struct toplevel *toplevel;
-	wl_list_for_each(toplevel, &server->toplevels, link) {
+	wl_list_for_each (toplevel, &server->toplevels, link) {
 		if (!toplevel->fullscreen && toplevel->layout == TOPLEVEL_FLOATING) {
 			if (toplevel->mapped) {
 				placement_rescue(toplevel);
@@ -128,12 +129,12 @@ static void handle_layout_change(struct wl_listener *listener, void *data) {
 static void evacuate(struct output *output) {
 	struct server *server = output->server;
 	struct toplevel *toplevel;
-	wl_list_for_each(toplevel, &server->toplevels, link) {
+	wl_list_for_each (toplevel, &server->toplevels, link) {
 		if (toplevel->output == output) {
 			toplevel->output = NULL;
 		}
 	}
-	wl_list_for_each(toplevel, &server->toplevels, link) {
+	wl_list_for_each (toplevel, &server->toplevels, link) {
 		if (toplevel->output == NULL && !server->stopping) {
 			toplevel->output = toplevel_find_output(toplevel);
 			toplevel_arrange(toplevel);
@@ -160,16 +161,17 @@ void output_set_shown(struct output *output, bool shown, bool has_position, int 
 	}
 	if (output->scene_output == NULL) {
 		float color[4] = {0, 0, 0, 1};
-		output->background = wlr_scene_rect_create(server->stack[STACK_BACKGROUND], 0, 0, color);
+		output->background =
+			wlr_scene_rect_create(server->stack[STACK_BACKGROUND], 0, 0, color);
 		output->scene_output = wlr_scene_output_create(server->scene, wlr_output);
 		wlr_scene_node_lower_to_bottom(&output->background->node);
 		output_update_background(output);
 	}
-	struct wlr_output_layout_output *layout_output = has_position
-		? wlr_output_layout_add(server->layout, wlr_output, x, y)
-		: wlr_output_layout_add_auto(server->layout, wlr_output);
-	wlr_scene_output_layout_add_output(server->scene_layout, layout_output,
-		output->scene_output);
+	struct wlr_output_layout_output *layout_output =
+		has_position ? wlr_output_layout_add(server->layout, wlr_output, x, y)
+			     : wlr_output_layout_add_auto(server->layout, wlr_output);
+	wlr_scene_output_layout_add_output(
+		server->scene_layout, layout_output, output->scene_output);
 }
 
 void output_update_background(struct output *output) {
@@ -255,7 +257,7 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 
 void output_configure_all(struct server *server) {
 	struct output *output;
-	wl_list_for_each(output, &server->outputs, link) {
+	wl_list_for_each (output, &server->outputs, link) {
 		output_state_configure(output);
 		if (output->background != NULL) {
 			output_update_background(output);

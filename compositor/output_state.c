@@ -18,12 +18,12 @@ static bool matches(const struct config_output *config, const struct wlr_output 
 	char description[256];
 	output_describe(wlr_output, description, sizeof(description));
 	return strcmp(config->name, "*") == 0 || strcmp(config->name, wlr_output->name) == 0 ||
-		strcmp(config->name, description) == 0;
+	       strcmp(config->name, description) == 0;
 }
 
 /* Everything the configuration says of an output; a later block wins over an earlier one. */
-static struct config_output merge(const struct compositor_config *config,
-	const struct wlr_output *wlr_output) {
+static struct config_output merge(
+	const struct compositor_config *config, const struct wlr_output *wlr_output) {
 	struct config_output merged = {.enabled = -1, .transform = -1, .adaptive_sync = -1};
 	for (size_t i = 0; i < config->outputs_len; i++) {
 		const struct config_output *one = &config->outputs[i];
@@ -50,17 +50,18 @@ static struct config_output merge(const struct compositor_config *config,
 	return merged;
 }
 
-/* The offered mode of that size whose refresh rate is nearest, or the fastest when none is named. */
-static struct wlr_output_mode *find_mode(struct wlr_output *wlr_output,
-	const struct config_output *config) {
+/* The offered mode of that size whose refresh rate is nearest, or the fastest when none is named.
+ */
+static struct wlr_output_mode *find_mode(
+	struct wlr_output *wlr_output, const struct config_output *config) {
 	struct wlr_output_mode *best = NULL, *mode;
-	wl_list_for_each(mode, &wlr_output->modes, link) {
+	wl_list_for_each (mode, &wlr_output->modes, link) {
 		if (mode->width != config->width || mode->height != config->height) {
 			continue;
 		}
 		if (best == NULL ||
 			(config->refresh > 0 ? abs(mode->refresh - config->refresh) <
-						abs(best->refresh - config->refresh)
+						       abs(best->refresh - config->refresh)
 					     : mode->refresh > best->refresh)) {
 			best = mode;
 		}
@@ -82,8 +83,8 @@ static void set_mode(struct wlr_output *wlr_output, struct wlr_output_state *sta
 		wlr_output_state_set_mode(state, mode);
 	} else if (config->custom_mode || wl_list_empty(&wlr_output->modes)) {
 		// Outputs without a list of modes (headless, nested) take any.
-		wlr_output_state_set_custom_mode(state, config->width, config->height,
-			config->refresh);
+		wlr_output_state_set_custom_mode(
+			state, config->width, config->height, config->refresh);
 	} else {
 		wlr_log(WLR_ERROR, "output %s has no mode %dx%d; using its preferred one",
 			wlr_output->name, config->width, config->height);
@@ -101,9 +102,9 @@ void output_state_configure(struct output *output) {
 	if (enabled) {
 		set_mode(wlr_output, &state, &config);
 		wlr_output_state_set_scale(&state, config.scale > 0 ? (float)config.scale : 1);
-		wlr_output_state_set_transform(&state, config.transform >= 0
-				? (enum wl_output_transform)config.transform
-				: WL_OUTPUT_TRANSFORM_NORMAL);
+		wlr_output_state_set_transform(
+			&state, config.transform >= 0 ? (enum wl_output_transform)config.transform
+						      : WL_OUTPUT_TRANSFORM_NORMAL);
 		if (config.adaptive_sync >= 0 && wlr_output->adaptive_sync_supported) {
 			wlr_output_state_set_adaptive_sync_enabled(&state, config.adaptive_sync);
 		}
@@ -123,7 +124,7 @@ void output_state_publish(struct server *server) {
 		return;
 	}
 	struct output *output;
-	wl_list_for_each(output, &server->outputs, link) {
+	wl_list_for_each (output, &server->outputs, link) {
 		struct wlr_output_configuration_head_v1 *head =
 			wlr_output_configuration_head_v1_create(configuration, output->wlr_output);
 		if (head != NULL) {
@@ -135,8 +136,8 @@ void output_state_publish(struct server *server) {
 	wlr_output_manager_v1_set_configuration(server->globals.output_manager, configuration);
 }
 
-static bool try_head(struct server *server, struct wlr_output_configuration_head_v1 *head,
-	bool test) {
+static bool try_head(
+	struct server *server, struct wlr_output_configuration_head_v1 *head, bool test) {
 	struct wlr_output *wlr_output = head->state.output;
 	struct wlr_output_state state;
 	wlr_output_state_init(&state);
@@ -145,20 +146,20 @@ static bool try_head(struct server *server, struct wlr_output_configuration_head
 		       : wlr_output_commit_state(wlr_output, &state);
 	wlr_output_state_finish(&state);
 	struct output *output;
-	wl_list_for_each(output, &server->outputs, link) {
+	wl_list_for_each (output, &server->outputs, link) {
 		if (!test && ok && output->wlr_output == wlr_output) {
-			output_set_shown(output, head->state.enabled, true, head->state.x,
-				head->state.y);
+			output_set_shown(
+				output, head->state.enabled, true, head->state.x, head->state.y);
 		}
 	}
 	return ok;
 }
 
-static void handle_configuration(struct server *server,
-	struct wlr_output_configuration_v1 *configuration, bool test) {
+static void handle_configuration(
+	struct server *server, struct wlr_output_configuration_v1 *configuration, bool test) {
 	bool ok = true;
 	struct wlr_output_configuration_head_v1 *head;
-	wl_list_for_each(head, &configuration->heads, link) {
+	wl_list_for_each (head, &configuration->heads, link) {
 		ok = try_head(server, head, test) && ok;
 	}
 	if (ok) {

@@ -97,8 +97,9 @@ static void keep_inside(struct wlr_box *box, const struct wlr_box *in) {
 /* Another window stands exactly there. */
 static bool is_taken(struct toplevel *toplevel, const struct wlr_box *box) {
 	struct toplevel *other;
-	wl_list_for_each(other, &toplevel->server->toplevels, link) {
-		if (other != toplevel && other->mapped && abs(other->box.x - box->x) < CASCADE / 2 &&
+	wl_list_for_each (other, &toplevel->server->toplevels, link) {
+		if (other != toplevel && other->mapped &&
+			abs(other->box.x - box->x) < CASCADE / 2 &&
 			abs(other->box.y - box->y) < CASCADE / 2) {
 			return true;
 		}
@@ -121,7 +122,7 @@ static int64_t overlap(struct toplevel *toplevel, const struct wlr_box *box) {
 	int64_t area = 0;
 	struct wlr_box outer = outer_box(toplevel, *box), common;
 	struct toplevel *other;
-	wl_list_for_each(other, &toplevel->server->toplevels, link) {
+	wl_list_for_each (other, &toplevel->server->toplevels, link) {
 		if (other == toplevel || !other->mapped || other->minimized) {
 			continue;
 		}
@@ -134,15 +135,15 @@ static int64_t overlap(struct toplevel *toplevel, const struct wlr_box *box) {
 }
 
 /* The places worth a look along one axis: in the middle, at the ends, and beside every window. */
-static size_t candidates(struct toplevel *toplevel, bool horizontal, int low, int high, int places[],
-	size_t max) {
+static size_t candidates(
+	struct toplevel *toplevel, bool horizontal, int low, int high, int places[], size_t max) {
 	size_t count = 0;
 	struct frame_extents own = toplevel_extents(toplevel);
 	struct toplevel *other;
 	places[count++] = low + (high - low) / 2;
 	places[count++] = low + GAP;
 	places[count++] = high - GAP;
-	wl_list_for_each(other, &toplevel->server->toplevels, link) {
+	wl_list_for_each (other, &toplevel->server->toplevels, link) {
 		if (other == toplevel || !other->mapped || count + 3 > max) {
 			continue;
 		}
@@ -160,14 +161,14 @@ static size_t candidates(struct toplevel *toplevel, bool horizontal, int low, in
 	return count;
 }
 
-/* The place that covers least, and of those the one nearest to where BOX is. False: all places cover
- * much. */
+/* The place that covers least, and of those the one nearest to where BOX is. False: all places
+ * cover much. */
 static bool find_place(struct toplevel *toplevel, const struct wlr_box *room, struct wlr_box *box) {
 	int xs[3 * PLACES_MAX], ys[3 * PLACES_MAX];
-	size_t xs_len = candidates(toplevel, true, room->x, room->x + room->width - box->width, xs,
-		3 * PLACES_MAX);
-	size_t ys_len = candidates(toplevel, false, room->y, room->y + room->height - box->height,
-		ys, 3 * PLACES_MAX);
+	size_t xs_len = candidates(
+		toplevel, true, room->x, room->x + room->width - box->width, xs, 3 * PLACES_MAX);
+	size_t ys_len = candidates(
+		toplevel, false, room->y, room->y + room->height - box->height, ys, 3 * PLACES_MAX);
 	struct wlr_box middle = *box;
 	int64_t least = INT64_MAX, nearest = INT64_MAX;
 	for (size_t i = 0; i < xs_len; i++) {
@@ -187,7 +188,7 @@ static bool find_place(struct toplevel *toplevel, const struct wlr_box *room, st
 	}
 	// One that goes below the focused window is better off anywhere else than in the middle.
 	bool found = least <= (int64_t)box->width * box->height / 4 ||
-		(least != INT64_MAX && !seat_would_focus(toplevel));
+		     (least != INT64_MAX && !seat_would_focus(toplevel));
 	if (!found) {
 		*box = middle;
 	}
@@ -196,8 +197,8 @@ static bool find_place(struct toplevel *toplevel, const struct wlr_box *room, st
 
 static void place_floating(struct toplevel *toplevel, const struct wlr_box *room) {
 	int width = toplevel->box.width, height = toplevel->box.height;
-	struct toplevel *parent = toplevel->xdg->parent != NULL ? toplevel->xdg->parent->base->data
-								: NULL;
+	struct toplevel *parent =
+		toplevel->xdg->parent != NULL ? toplevel->xdg->parent->base->data : NULL;
 	if (parent != NULL && parent->mapped) {
 		toplevel->box = centered(parent->box, width, height);
 		keep_inside(&toplevel->box, room);

@@ -32,8 +32,8 @@ struct popup {
 };
 
 /* The tree that popups of a surface go into, and the window at the root. */
-static struct wlr_scene_tree *parent_tree(struct server *server, struct wlr_surface *parent,
-	struct toplevel **toplevel) {
+static struct wlr_scene_tree *parent_tree(
+	struct server *server, struct wlr_surface *parent, struct toplevel **toplevel) {
 	struct wlr_xdg_surface *xdg = wlr_xdg_surface_try_from_wlr_surface(parent);
 	if (xdg != NULL && xdg->data != NULL) {
 		if (xdg->role == WLR_XDG_SURFACE_ROLE_TOPLEVEL) {
@@ -288,7 +288,7 @@ static struct wl_client *focused_client(const struct seat *seat) {
 /* The newest menu that has taken the seat without its client having the focus, or NULL. */
 static struct wlr_xdg_popup *find_stray(struct seat *seat) {
 	struct wlr_xdg_popup_grab *grab;
-	wl_list_for_each(grab, &seat->server->globals.xdg_shell->popup_grabs, link) {
+	wl_list_for_each (grab, &seat->server->globals.xdg_shell->popup_grabs, link) {
 		if (grab->seat == seat->wlr_seat && !wl_list_empty(&grab->popups) &&
 			grab->client != focused_client(seat) && !is_of_layer(grab)) {
 			struct wlr_xdg_popup *popup =
@@ -309,7 +309,7 @@ void popup_check_grabs(struct seat *seat) {
 
 static void refresh(struct wlr_scene_tree *popups) {
 	struct wlr_scene_node *child;
-	wl_list_for_each(child, &popups->children, link) {
+	wl_list_for_each (child, &popups->children, link) {
 		struct node *node = child->data;
 		struct popup *popup = node->owner;
 		color_sides(popup);

@@ -14,8 +14,8 @@
 #include "server.h"
 #include "toplevel.h"
 
-static bool check_bindings(const struct compositor_config *config, const char *path,
-	struct config_error *error) {
+static bool check_bindings(
+	const struct compositor_config *config, const char *path, struct config_error *error) {
 	const char *why;
 	const struct config_binding *wrong = action_check(config, &why);
 	if (wrong == NULL) {
@@ -39,7 +39,7 @@ struct compositor_config *reload_read_config(const char *path, struct config_err
 	bool ok = config_file_load(&file, path, error);
 	if (ok) {
 		ok = compositor_config_read(config, &file, error) &&
-			check_bindings(config, path, error);
+		     check_bindings(config, path, error);
 		config_file_finish(&file);
 	}
 	if (!ok) {
@@ -51,8 +51,8 @@ struct compositor_config *reload_read_config(const char *path, struct config_err
 
 static bool same_cursor(const struct config_theme *a, const struct config_theme *b) {
 	bool same_name = a->cursor_theme == b->cursor_theme ||
-		(a->cursor_theme != NULL && b->cursor_theme != NULL &&
-			strcmp(a->cursor_theme, b->cursor_theme) == 0);
+			 (a->cursor_theme != NULL && b->cursor_theme != NULL &&
+				 strcmp(a->cursor_theme, b->cursor_theme) == 0);
 	return same_name && a->cursor_size == b->cursor_size;
 }
 
@@ -71,11 +71,11 @@ bool reload_config(struct server *server, struct config_error *error) {
 	}
 	compositor_config_destroy(old);
 	struct toplevel *toplevel;
-	wl_list_for_each(toplevel, &server->toplevels, link) {
+	wl_list_for_each (toplevel, &server->toplevels, link) {
 		toplevel_update_label(toplevel);
 	}
 	output_configure_all(server);
-	wl_list_for_each(toplevel, &server->toplevels, link) {
+	wl_list_for_each (toplevel, &server->toplevels, link) {
 		if (toplevel->mapped) {
 			toplevel_refresh(toplevel);
 		}

@@ -30,7 +30,7 @@
 
 bool toplevel_is_focused(const struct toplevel *toplevel) {
 	struct seat *seat;
-	wl_list_for_each(seat, &toplevel->server->seats, link) {
+	wl_list_for_each (seat, &toplevel->server->seats, link) {
 		if (seat->focused == toplevel && seat->focused_layer == NULL) {
 			return true;
 		}
@@ -103,7 +103,7 @@ void seat_focus_layer(struct seat *seat, struct layer *layer) {
 /* The most recently focused window that can be seen. */
 static struct toplevel *topmost(struct server *server, const struct toplevel *except) {
 	struct toplevel *toplevel;
-	wl_list_for_each(toplevel, &server->toplevels, link) {
+	wl_list_for_each (toplevel, &server->toplevels, link) {
 		if (toplevel != except && toplevel->mapped && !toplevel->minimized) {
 			return toplevel;
 		}
@@ -114,12 +114,12 @@ static struct toplevel *topmost(struct server *server, const struct toplevel *ex
 void seat_update_focus(struct server *server) {
 	struct layer *exclusive = layer_exclusive(server);
 	struct seat *seat;
-	wl_list_for_each(seat, &server->seats, link) {
+	wl_list_for_each (seat, &server->seats, link) {
 		if (exclusive != NULL && seat->focused_layer != exclusive) {
 			seat_focus_layer(seat, exclusive);
 		} else if (exclusive == NULL && seat->focused_layer != NULL &&
-			seat->focused_layer->surface->current.keyboard_interactive ==
-				ZWLR_LAYER_SURFACE_V1_KEYBOARD_INTERACTIVITY_NONE) {
+			   seat->focused_layer->surface->current.keyboard_interactive ==
+				   ZWLR_LAYER_SURFACE_V1_KEYBOARD_INTERACTIVITY_NONE) {
 			seat_focus(seat, seat->focused);
 		}
 	}
@@ -190,7 +190,7 @@ bool seat_would_focus(struct toplevel *toplevel) {
 		return true;
 	case CONFIG_FOCUS_NEW_UNLESS_TYPING:
 		return focused == NULL || label_equal(&focused->label, &toplevel->label) ||
-			!is_typing(seat);
+		       !is_typing(seat);
 	case CONFIG_FOCUS_NEW_SAME_LABEL:
 		return focused == NULL || label_equal(&focused->label, &toplevel->label);
 	case CONFIG_FOCUS_NEW_NEVER:
@@ -214,7 +214,7 @@ void seat_toplevel_mapped(struct toplevel *toplevel) {
 
 void seat_cancel_interactive(struct toplevel *toplevel) {
 	struct seat *seat;
-	wl_list_for_each(seat, &toplevel->server->seats, link) {
+	wl_list_for_each (seat, &toplevel->server->seats, link) {
 		if (seat->interactive.toplevel == toplevel) {
 			interactive_end(seat);
 		}
@@ -224,7 +224,7 @@ void seat_cancel_interactive(struct toplevel *toplevel) {
 void seat_forget_toplevel(struct toplevel *toplevel) {
 	struct seat *seat;
 	seat_cancel_interactive(toplevel);
-	wl_list_for_each(seat, &toplevel->server->seats, link) {
+	wl_list_for_each (seat, &toplevel->server->seats, link) {
 		if (seat->cycle.restored == toplevel) {
 			seat->cycle.restored = NULL;
 		}
@@ -246,7 +246,7 @@ void seat_forget_toplevel(struct toplevel *toplevel) {
 
 void seat_forget_layer(struct layer *layer) {
 	struct seat *seat;
-	wl_list_for_each(seat, &layer->server->seats, link) {
+	wl_list_for_each (seat, &layer->server->seats, link) {
 		if (seat->focused_layer == layer) {
 			seat_focus(seat, seat->focused);
 		}
@@ -259,7 +259,7 @@ void seat_update_pointers(struct server *server) {
 		return;
 	}
 	struct seat *seat;
-	wl_list_for_each(seat, &server->seats, link) {
+	wl_list_for_each (seat, &server->seats, link) {
 		cursor_update(seat, 0);
 	}
 }
@@ -267,13 +267,13 @@ void seat_update_pointers(struct server *server) {
 /* The theme itself is the server's; a seat whose pointer shows one of its shapes loads it anew. */
 void seat_reload_cursors(struct server *server) {
 	struct output *output;
-	wl_list_for_each(output, &server->outputs, link) {
+	wl_list_for_each (output, &server->outputs, link) {
 		if (output->scene_output != NULL) {
 			wlr_xcursor_manager_load(server->xcursor, output->wlr_output->scale);
 		}
 	}
 	struct seat *seat;
-	wl_list_for_each(seat, &server->seats, link) {
+	wl_list_for_each (seat, &server->seats, link) {
 		if (seat->image.surface == NULL) {
 			cursor_set_shape(seat, "default");
 		}

@@ -27,8 +27,8 @@ static void handle_request_start_drag(struct wl_listener *listener, void *data) 
 	struct wlr_touch_point *point;
 	if (wlr_seat_validate_pointer_grab_serial(seat->wlr_seat, event->origin, event->serial)) {
 		wlr_seat_start_pointer_drag(seat->wlr_seat, event->drag, event->serial);
-	} else if (wlr_seat_validate_touch_grab_serial(seat->wlr_seat, event->origin, event->serial,
-			   &point)) {
+	} else if (wlr_seat_validate_touch_grab_serial(
+			   seat->wlr_seat, event->origin, event->serial, &point)) {
 		wlr_seat_start_touch_drag(seat->wlr_seat, event->drag, event->serial, point);
 	} else {
 		wlr_data_source_destroy(event->drag->source);
@@ -46,11 +46,13 @@ static void handle_start_drag(struct wl_listener *listener, void *data) {
 		wlr_scene_drag_icon_create(seat->server->stack[STACK_DRAG_ICONS], drag->icon);
 	if (tree != NULL) {
 		drag->icon->data = tree;
-		wlr_scene_node_set_position(&tree->node, (int)seat->cursor->x, (int)seat->cursor->y);
+		wlr_scene_node_set_position(
+			&tree->node, (int)seat->cursor->x, (int)seat->cursor->y);
 	}
 }
 
-static void listen(struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
+static void listen(
+	struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
 	listener->notify = notify;
 	wl_signal_add(signal, listener);
 }

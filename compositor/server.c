@@ -43,7 +43,8 @@
 
 void server_load_cursor_theme(struct server *server) {
 	const struct config_theme *theme = &server->config->theme;
-	const char *name = theme->cursor_theme != NULL ? theme->cursor_theme : getenv("XCURSOR_THEME");
+	const char *name =
+		theme->cursor_theme != NULL ? theme->cursor_theme : getenv("XCURSOR_THEME");
 	const char *env_size = getenv("XCURSOR_SIZE");
 	int size = theme->cursor_size;
 	if (size == 0 && env_size != NULL) {
@@ -83,7 +84,8 @@ static bool create_backend(struct server *server) {
 	server->backend = wlr_backend_autocreate(server->loop, &server->session);
 	if (server->backend == NULL) {
 		wlr_log(WLR_ERROR,
-			"cannot open a screen: on a console a seat is needed (systemd-logind or seatd, "
+			"cannot open a screen: on a console a seat is needed (systemd-logind or "
+			"seatd, "
 			"and this user in it) and a graphics card in /dev/dri; in a session "
 			"WAYLAND_DISPLAY or DISPLAY has to be right; without any screen set "
 			"WLR_BACKENDS=headless");
@@ -96,8 +98,9 @@ static bool create_renderer(struct server *server) {
 	server->renderer = wlr_renderer_autocreate(server->backend);
 	if (server->renderer == NULL) {
 		const char *wanted = getenv("WLR_RENDERER");
-		wlr_log(WLR_ERROR, "cannot draw%s%s: without a usable graphics card set "
-				   "WLR_RENDERER=pixman to draw with the processor",
+		wlr_log(WLR_ERROR,
+			"cannot draw%s%s: without a usable graphics card set "
+			"WLR_RENDERER=pixman to draw with the processor",
 			wanted != NULL ? " with WLR_RENDERER=" : "", wanted != NULL ? wanted : "");
 		return false;
 	}
@@ -126,7 +129,7 @@ static void handle_renderer_lost(struct wl_listener *listener, void *data) {
 	wl_signal_add(&server->renderer->events.lost, &server->renderer_lost);
 	wlr_compositor_set_renderer(server->compositor, server->renderer);
 	struct output *output;
-	wl_list_for_each(output, &server->outputs, link) {
+	wl_list_for_each (output, &server->outputs, link) {
 		wlr_output_init_render(output->wlr_output, server->allocator, server->renderer);
 		wlr_output_schedule_frame(output->wlr_output);
 	}
@@ -238,7 +241,8 @@ fail:
 	return NULL;
 }
 
-/* Whether something listens on that socket. libwayland tells a lock that is held only to its log. */
+/* Whether something listens on that socket. libwayland tells a lock that is held only to its log.
+ */
 static bool is_answered(const char *runtime, const char *name) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", runtime, name);
@@ -247,7 +251,7 @@ static bool is_answered(const char *runtime, const char *name) {
 		return false;
 	}
 	bool answered = length > 0 && (size_t)length < sizeof(address.sun_path) &&
-		connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+			connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 	close(fd);
 	return answered;
 }
@@ -256,8 +260,9 @@ static bool open_socket(struct server *server, const char *name) {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	struct stat status;
 	if (runtime == NULL || runtime[0] != '/') {
-		wlr_log(WLR_ERROR, "XDG_RUNTIME_DIR is not set: a login session sets it to "
-				   "/run/user/%u",
+		wlr_log(WLR_ERROR,
+			"XDG_RUNTIME_DIR is not set: a login session sets it to "
+			"/run/user/%u",
 			getuid());
 		return false;
 	}
@@ -343,7 +348,7 @@ void server_destroy(struct server *server) {
 	wl_display_destroy_clients(server->display);
 	remove_listeners(server);
 	struct seat *seat, *next;
-	wl_list_for_each_safe(seat, next, &server->seats, link) {
+	wl_list_for_each_safe (seat, next, &server->seats, link) {
 		seat_destroy(seat);
 	}
 	wlr_xcursor_manager_destroy(server->xcursor);

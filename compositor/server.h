@@ -95,8 +95,8 @@ struct server {
 struct server *server_create(struct compositor_config *config, const char *config_path);
 
 /**
- * Opens the Wayland socket NAME (NULL: the first free wayland-N) and starts the backend. False after
- * saying on the log why not.
+ * Opens the Wayland socket NAME (NULL: the first free wayland-N) and starts the backend. False
+ * after saying on the log why not.
  */
 bool server_start(struct server *server, const char *name);
 

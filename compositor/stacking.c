@@ -21,12 +21,13 @@ static bool is_ancestor(const struct toplevel *toplevel, const struct toplevel *
 	return xdg != NULL;
 }
 
-/* A fullscreen window lies over bars while it is in front, and under every window that is raised. */
+/* A fullscreen window lies over bars while it is in front, and under every window that is raised.
+ */
 static void restack_fullscreen(struct toplevel *raised) {
 	struct server *server = raised->server;
 	struct output *output = raised->fullscreen ? raised->output : toplevel_find_output(raised);
 	struct toplevel *other;
-	wl_list_for_each(other, &server->toplevels, link) {
+	wl_list_for_each (other, &server->toplevels, link) {
 		if (other != raised && other->fullscreen && other->output == output &&
 			!is_ancestor(other, raised)) {
 			stacking_move(other, STACK_WINDOWS);
@@ -46,7 +47,7 @@ void stacking_raise(struct toplevel *toplevel) {
 	wlr_scene_node_raise_to_top(&toplevel->tree->node);
 	// A dialog stays over the window it belongs to.
 	struct toplevel *child;
-	wl_list_for_each_reverse(child, &toplevel->server->toplevels, link) {
+	wl_list_for_each_reverse (child, &toplevel->server->toplevels, link) {
 		if (child->xdg->parent == toplevel->xdg && child->mapped) {
 			stacking_raise(child);
 		}

@@ -25,8 +25,8 @@ struct taskbar_entry {
 static void handle_maximize(struct wl_listener *listener, void *data) {
 	struct taskbar_entry *entry = wl_container_of(listener, entry, maximize);
 	const struct wlr_foreign_toplevel_handle_v1_maximized_event *event = data;
-	toplevel_set_layout(entry->toplevel,
-		event->maximized ? TOPLEVEL_MAXIMIZED : TOPLEVEL_FLOATING);
+	toplevel_set_layout(
+		entry->toplevel, event->maximized ? TOPLEVEL_MAXIMIZED : TOPLEVEL_FLOATING);
 }
 
 static void handle_minimize(struct wl_listener *listener, void *data) {
@@ -56,7 +56,8 @@ static void handle_close(struct wl_listener *listener, void *data) {
 	toplevel_close(entry->toplevel);
 }
 
-static void listen(struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
+static void listen(
+	struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
 	listener->notify = notify;
 	wl_signal_add(signal, listener);
 }
@@ -67,8 +68,8 @@ struct taskbar_entry *taskbar_entry_create(struct toplevel *toplevel) {
 		return NULL;
 	}
 	entry->toplevel = toplevel;
-	entry->handle = wlr_foreign_toplevel_handle_v1_create(
-		toplevel->server->globals.foreign_toplevel);
+	entry->handle =
+		wlr_foreign_toplevel_handle_v1_create(toplevel->server->globals.foreign_toplevel);
 	if (entry->handle == NULL) {
 		free(entry);
 		return NULL;
@@ -102,7 +103,7 @@ static void update_output(struct taskbar_entry *entry) {
 	}
 	// The output that was left may be gone altogether: then the handle has seen that itself.
 	struct output *old;
-	wl_list_for_each(old, &entry->toplevel->server->outputs, link) {
+	wl_list_for_each (old, &entry->toplevel->server->outputs, link) {
 		if (old == entry->output) {
 			wlr_foreign_toplevel_handle_v1_output_leave(entry->handle, old->wlr_output);
 		}
@@ -121,8 +122,8 @@ void taskbar_entry_update(struct taskbar_entry *entry) {
 	const char *title = toplevel->xdg->title, *app_id = toplevel->xdg->app_id;
 	wlr_foreign_toplevel_handle_v1_set_title(entry->handle, title != NULL ? title : "");
 	wlr_foreign_toplevel_handle_v1_set_app_id(entry->handle, app_id != NULL ? app_id : "");
-	wlr_foreign_toplevel_handle_v1_set_maximized(entry->handle,
-		toplevel->layout == TOPLEVEL_MAXIMIZED);
+	wlr_foreign_toplevel_handle_v1_set_maximized(
+		entry->handle, toplevel->layout == TOPLEVEL_MAXIMIZED);
 	wlr_foreign_toplevel_handle_v1_set_minimized(entry->handle, toplevel->minimized);
 	wlr_foreign_toplevel_handle_v1_set_fullscreen(entry->handle, toplevel->fullscreen);
 	wlr_foreign_toplevel_handle_v1_set_activated(entry->handle, toplevel_is_focused(toplevel));

@@ -43,8 +43,8 @@ static struct color contrasting(struct color color) {
 	return luminance > 0.2 ? color_from(0x101114) : color_from(0xffffff);
 }
 
-static PangoLayout *create_layout(PangoContext *context, const struct config_theme *theme,
-	bool bold) {
+static PangoLayout *create_layout(
+	PangoContext *context, const struct config_theme *theme, bool bold) {
 	PangoLayout *layout = pango_layout_new(context);
 	PangoFontDescription *font = pango_font_description_from_string(theme->font);
 	if (bold) {
@@ -57,8 +57,7 @@ static PangoLayout *create_layout(PangoContext *context, const struct config_the
 }
 
 int titlebar_height(const struct config_theme *theme) {
-	PangoContext *context =
-		pango_font_map_create_context(pango_cairo_font_map_get_default());
+	PangoContext *context = pango_font_map_create_context(pango_cairo_font_map_get_default());
 	PangoLayout *layout = create_layout(context, theme, true);
 	int height;
 	pango_layout_set_text(layout, "Âg", -1);
@@ -148,8 +147,8 @@ static void draw_buttons(cairo_t *cairo, const struct titlebar *bar, struct colo
 	}
 }
 
-static void rounded_rectangle(cairo_t *cairo, double x, double y, double width, double height,
-	double radius) {
+static void rounded_rectangle(
+	cairo_t *cairo, double x, double y, double width, double height, double radius) {
 	cairo_new_sub_path(cairo);
 	cairo_arc(cairo, x + width - radius, y + radius, radius, -M_PI / 2, 0);
 	cairo_arc(cairo, x + width - radius, y + height - radius, radius, 0, M_PI / 2);
@@ -188,8 +187,8 @@ static int text_width(cairo_t *cairo, const struct config_theme *theme, const ch
 }
 
 /* Width of the pill that holds the label's name, with the space before and after it. */
-static double label_width(cairo_t *cairo, const struct config_theme *theme,
-	const struct titlebar *bar) {
+static double label_width(
+	cairo_t *cairo, const struct config_theme *theme, const struct titlebar *bar) {
 	if (bar->label->text == NULL) {
 		return PADDING;
 	}
@@ -203,8 +202,8 @@ static int count_buttons(double room, double width) {
 }
 
 /* The label's name in a pill that the title cannot reach. */
-static void draw_label(cairo_t *cairo, const struct config_theme *theme, const struct titlebar *bar,
-	double end) {
+static void draw_label(
+	cairo_t *cairo, const struct config_theme *theme, const struct titlebar *bar, double end) {
 	const struct label *label = bar->label;
 	double width = end - LABEL_MARGIN - PADDING;
 	if (label->text == NULL || width <= 2 * PADDING) {
@@ -281,7 +280,8 @@ static void draw(cairo_t *cairo, const struct config_theme *theme, struct titleb
 }
 
 struct wlr_buffer *titlebar_draw(const struct config_theme *theme, struct titlebar *bar) {
-	int width = (int)ceil(bar->width * bar->scale), height = (int)ceil(bar->height * bar->scale);
+	int width = (int)ceil(bar->width * bar->scale),
+	    height = (int)ceil(bar->height * bar->scale);
 	if (width <= 0 || height <= 0 || width > 16384) {
 		return NULL;
 	}

@@ -35,7 +35,7 @@ struct toplevel *toplevel_from_surface(struct wlr_surface *surface) {
 
 struct toplevel *toplevel_by_id(struct server *server, uint64_t id) {
 	struct toplevel *toplevel;
-	wl_list_for_each(toplevel, &server->toplevels, link) {
+	wl_list_for_each (toplevel, &server->toplevels, link) {
 		if (toplevel->id == id) {
 			return toplevel;
 		}
@@ -47,7 +47,7 @@ static enum frame_style frame_style(const struct toplevel *toplevel) {
 	bool local = toplevel->label.kind == LABEL_LOCAL;
 	if (toplevel->fullscreen) {
 		bool shown = toplevel->server->config->fullscreen_label ==
-			CONFIG_FULLSCREEN_LABEL_BORDER;
+			     CONFIG_FULLSCREEN_LABEL_BORDER;
 		return local || !shown ? FRAME_NONE : FRAME_FULLSCREEN;
 	}
 	return local && toplevel->draws_own_titlebar ? FRAME_BORDER : FRAME_FULL;
@@ -85,8 +85,8 @@ static void handle_changed(void *data) {
 
 void toplevel_changed(struct toplevel *toplevel) {
 	if (toplevel->changed == NULL) {
-		toplevel->changed = wl_event_loop_add_idle(toplevel->server->loop, handle_changed,
-			toplevel);
+		toplevel->changed =
+			wl_event_loop_add_idle(toplevel->server->loop, handle_changed, toplevel);
 	}
 }
 
@@ -102,8 +102,8 @@ uint32_t toplevel_resize(struct toplevel *toplevel, int width, int height) {
 	if (!toplevel->xdg->base->initialized) {
 		return 0;
 	}
-	return wlr_xdg_toplevel_set_size(toplevel->xdg, width > 0 ? width : 1,
-		height > 0 ? height : 1);
+	return wlr_xdg_toplevel_set_size(
+		toplevel->xdg, width > 0 ? width : 1, height > 0 ? height : 1);
 }
 
 void toplevel_close(struct toplevel *toplevel) {
@@ -122,8 +122,8 @@ void toplevel_set_activated(struct toplevel *toplevel, bool activated) {
  * to be seen, whatever size its client takes. */
 static void shown_size(struct toplevel *toplevel, int *width, int *height) {
 	struct output *output = toplevel->fullscreen && toplevel->output != NULL
-		? toplevel->output
-		: toplevel_find_output(toplevel);
+					? toplevel->output
+					: toplevel_find_output(toplevel);
 	*width = toplevel->box.width;
 	*height = toplevel->box.height;
 	if (output != NULL && (toplevel->fullscreen || toplevel->label.kind != LABEL_LOCAL)) {
@@ -180,8 +180,8 @@ static void update_frame(struct toplevel *toplevel) {
 	if (toplevel->fullscreen && toplevel->output != NULL) {
 		const struct wlr_box *output = &toplevel->output->box;
 		frame_set_size(toplevel->frame, output->width, output->height);
-		frame_set_position(toplevel->frame, output->x - toplevel->box.x,
-			output->y - toplevel->box.y);
+		frame_set_position(
+			toplevel->frame, output->x - toplevel->box.x, output->y - toplevel->box.y);
 	} else {
 		frame_set_size(toplevel->frame, width, height);
 		frame_set_position(toplevel->frame, 0, 0);
@@ -201,7 +201,8 @@ void toplevel_arrange(struct toplevel *toplevel) {
 	wlr_xdg_toplevel_set_fullscreen(toplevel->xdg, toplevel->fullscreen);
 	wlr_xdg_toplevel_set_maximized(toplevel->xdg, toplevel->layout == TOPLEVEL_MAXIMIZED);
 	wlr_xdg_toplevel_set_tiled(toplevel->xdg, placement_tiled_edges(toplevel));
-	// A window that was never floating has no place to return to: it gets one with its next size.
+	// A window that was never floating has no place to return to: it gets one with its next
+	// size.
 	toplevel->unplaced = wlr_box_empty(&box);
 	if (toplevel->unplaced) {
 		wlr_xdg_toplevel_set_size(toplevel->xdg, 0, 0);

@@ -39,16 +39,16 @@ static void follow_resize(struct toplevel *toplevel) {
 
 static void handle_initial_commit(struct toplevel *toplevel) {
 	struct wlr_xdg_toplevel *xdg = toplevel->xdg;
-	wlr_xdg_toplevel_set_wm_capabilities(xdg,
-		WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MAXIMIZE |
-			WLR_XDG_TOPLEVEL_WM_CAPABILITIES_FULLSCREEN |
-			WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MINIMIZE);
+	wlr_xdg_toplevel_set_wm_capabilities(
+		xdg, WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MAXIMIZE |
+			     WLR_XDG_TOPLEVEL_WM_CAPABILITIES_FULLSCREEN |
+			     WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MINIMIZE);
 	decoration_configure(toplevel);
 	toplevel->output = output_active(toplevel->server);
 	toplevel->fullscreen = xdg->requested.fullscreen;
 	if (xdg->requested.fullscreen_output != NULL) {
-		toplevel->output = output_from_wlr_output(toplevel->server,
-			xdg->requested.fullscreen_output);
+		toplevel->output =
+			output_from_wlr_output(toplevel->server, xdg->requested.fullscreen_output);
 	}
 	toplevel->layout = xdg->requested.maximized ? TOPLEVEL_MAXIMIZED : TOPLEVEL_FLOATING;
 	struct wlr_box bounds = placement_bounds(toplevel);
@@ -69,7 +69,7 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 		return;
 	}
 	bool resized = base->geometry.width != toplevel->box.width ||
-		base->geometry.height != toplevel->box.height;
+		       base->geometry.height != toplevel->box.height;
 	toplevel->box.width = base->geometry.width;
 	toplevel->box.height = base->geometry.height;
 	follow_resize(toplevel);
@@ -143,8 +143,8 @@ static void handle_request_maximize(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, request_maximize);
 	if (toplevel->xdg->base->initialized) {
 		toplevel_set_layout(toplevel, toplevel->xdg->requested.maximized
-				? TOPLEVEL_MAXIMIZED
-				: TOPLEVEL_FLOATING);
+						      ? TOPLEVEL_MAXIMIZED
+						      : TOPLEVEL_FLOATING);
 		wlr_xdg_surface_schedule_configure(toplevel->xdg->base);
 	}
 }
@@ -225,7 +225,8 @@ static bool create_nodes(struct toplevel *toplevel) {
 	return true;
 }
 
-static void listen(struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
+static void listen(
+	struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
 	listener->notify = notify;
 	wl_signal_add(signal, listener);
 }

@@ -14,8 +14,8 @@ static void handle_down(struct wl_listener *listener, void *data) {
 	const struct wlr_touch_down_event *event = data;
 	double lx, ly;
 	seat_notify_activity(seat);
-	wlr_cursor_absolute_to_layout_coords(seat->cursor, &event->touch->base, event->x, event->y,
-		&lx, &ly);
+	wlr_cursor_absolute_to_layout_coords(
+		seat->cursor, &event->touch->base, event->x, event->y, &lx, &ly);
 	struct node_hit hit = node_at(seat->server, lx, ly);
 	if (hit.surface != NULL && wlr_surface_accepts_touch(hit.surface, seat->wlr_seat)) {
 		cursor_focus_hit(seat, &hit);
@@ -38,14 +38,13 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 	const struct wlr_touch_motion_event *event = data;
 	double lx, ly;
 	seat_notify_activity(seat);
-	wlr_cursor_absolute_to_layout_coords(seat->cursor, &event->touch->base, event->x, event->y,
-		&lx, &ly);
+	wlr_cursor_absolute_to_layout_coords(
+		seat->cursor, &event->touch->base, event->x, event->y, &lx, &ly);
 	if (seat->touch_pointer.active && seat->touch_pointer.id == event->touch_id) {
 		cursor_emulate_motion(seat, lx, ly, event->time_msec);
 		return;
 	}
-	struct wlr_touch_point *point =
-		wlr_seat_touch_get_point(seat->wlr_seat, event->touch_id);
+	struct wlr_touch_point *point = wlr_seat_touch_get_point(seat->wlr_seat, event->touch_id);
 	if (point == NULL) {
 		return;
 	}
@@ -59,8 +58,8 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 	}
 	double sx, sy;
 	if (node_surface_coords(seat->server, point->surface, lx, ly, &sx, &sy)) {
-		wlr_seat_touch_notify_motion(seat->wlr_seat, event->time_msec, event->touch_id, sx,
-			sy);
+		wlr_seat_touch_notify_motion(
+			seat->wlr_seat, event->time_msec, event->touch_id, sx, sy);
 	}
 }
 
@@ -84,8 +83,7 @@ static void handle_cancel(struct wl_listener *listener, void *data) {
 		cursor_emulate_button(seat, false, event->time_msec);
 		return;
 	}
-	struct wlr_touch_point *point =
-		wlr_seat_touch_get_point(seat->wlr_seat, event->touch_id);
+	struct wlr_touch_point *point = wlr_seat_touch_get_point(seat->wlr_seat, event->touch_id);
 	if (point != NULL && point->client != NULL) {
 		wlr_seat_touch_notify_cancel(seat->wlr_seat, point->client);
 	}
@@ -96,7 +94,8 @@ static void handle_frame(struct wl_listener *listener, void *data) {
 	wlr_seat_touch_notify_frame(seat->wlr_seat);
 }
 
-static void listen(struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
+static void listen(
+	struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
 	listener->notify = notify;
 	wl_signal_add(signal, listener);
 }

@@ -68,8 +68,8 @@ void compositor_config_destroy(struct compositor_config *config) {
 	free(config);
 }
 
-const struct config_label *compositor_config_label(const struct compositor_config *config,
-	const char *vm) {
+const struct config_label *compositor_config_label(
+	const struct compositor_config *config, const char *vm) {
 	for (size_t i = 0; i < config->labels_len; i++) {
 		if (strcmp(config->labels[i].vm, vm) == 0) {
 			return &config->labels[i];
@@ -103,8 +103,9 @@ static bool read_focus_new(struct compositor_config *config, const struct config
 		return true;
 	}
 	if (word != CONFIG_FOCUS_NEW_UNLESS_TYPING) {
-		return config_fail(error, file, directive, "focus-new: a time only goes with "
-							   "unless-typing");
+		return config_fail(error, file, directive,
+			"focus-new: a time only goes with "
+			"unless-typing");
 	}
 	return config_param_int(file, directive, 1, 1, 3600 * 1000, &config->typing_time, error);
 }
@@ -124,7 +125,7 @@ static bool read_fullscreen_label(struct compositor_config *config, const struct
 static bool read_raise_on_focus(struct compositor_config *config, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
 	return config_need_params(file, directive, 1, 1, error) &&
-		config_param_bool(file, directive, 0, &config->raise_on_focus, error);
+	       config_param_bool(file, directive, 0, &config->raise_on_focus, error);
 }
 
 static bool read_drag_modifiers(struct compositor_config *config, const struct config_file *file,
@@ -149,29 +150,29 @@ static bool read_cursor(struct compositor_config *config, const struct config_fi
 	const struct scfg_directive *directive, struct config_error *error) {
 	struct config_theme *theme = &config->theme;
 	return config_need_params(file, directive, 1, 2, error) &&
-		config_param_string(file, directive, 0, &theme->cursor_theme, error) &&
-		(directive->params_len < 2 ||
-			config_param_int(file, directive, 1, 8, 256, &theme->cursor_size, error));
+	       config_param_string(file, directive, 0, &theme->cursor_theme, error) &&
+	       (directive->params_len < 2 ||
+		       config_param_int(file, directive, 1, 8, 256, &theme->cursor_size, error));
 }
 
 static bool read_startup(struct compositor_config *config, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
 	return config_need_params(file, directive, 1, 1, error) &&
-		(config_strv_add(&config->startup, directive->params[0]) ||
-			config_fail(error, file, directive, "out of memory"));
+	       (config_strv_add(&config->startup, directive->params[0]) ||
+		       config_fail(error, file, directive, "out of memory"));
 }
 
 static bool read_theme_color(uint32_t *color, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
 	return config_need_params(file, directive, 1, 1, error) &&
-		config_param_color(file, directive, 0, color, error);
+	       config_param_color(file, directive, 0, color, error);
 }
 
 static bool read_theme_size(int *size, int max, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
 	// A border is what tells windows apart: it can be thin, but not gone.
 	return config_need_params(file, directive, 1, 1, error) &&
-		config_param_int(file, directive, 0, 1, max, size, error);
+	       config_param_int(file, directive, 0, 1, max, size, error);
 }
 
 static bool read_theme(struct compositor_config *config, const struct config_file *file,
@@ -215,7 +216,7 @@ static bool read_theme(struct compositor_config *config, const struct config_fil
 		if (strcmp(child->name, "font") == 0) {
 			known = true;
 			ok = config_need_params(file, child, 1, 1, error) &&
-				config_param_string(file, child, 0, &theme->font, error);
+			     config_param_string(file, child, 0, &theme->font, error);
 		}
 		if (!known) {
 			return config_fail(error, file, child, "theme has no \"%s\"", child->name);
@@ -239,8 +240,8 @@ static bool read_vm(struct compositor_config *config, const struct config_file *
 			continue;
 		}
 		struct config_label label = {0};
-		struct config_label *labels = reallocarray(config->labels, config->labels_len + 1,
-			sizeof(*labels));
+		struct config_label *labels =
+			reallocarray(config->labels, config->labels_len + 1, sizeof(*labels));
 		if (labels == NULL) {
 			return config_fail(error, file, child, "out of memory");
 		}

@@ -139,7 +139,7 @@ bool compositor_config_check_names(const struct config_file *file, struct config
 void compositor_config_destroy(struct compositor_config *config);
 
 /** The label of the VM of that name, or NULL. */
-const struct config_label *compositor_config_label(const struct compositor_config *config,
-	const char *vm);
+const struct config_label *compositor_config_label(
+	const struct compositor_config *config, const char *vm);
 
 #endif

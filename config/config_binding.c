@@ -39,7 +39,8 @@ uint32_t config_modifier_from_name(const char *name, size_t length) {
 		{"Logo", CONFIG_MODIFIER_SUPER},
 	};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strlen(names[i].name) == length && strncasecmp(names[i].name, name, length) == 0) {
+		if (strlen(names[i].name) == length &&
+			strncasecmp(names[i].name, name, length) == 0) {
 			return names[i].modifier;
 		}
 	}
@@ -155,7 +156,7 @@ bool config_binding_read(struct compositor_config *config, const struct config_f
 	}
 	return add_binding(config, modifiers, key, directive->params[1], directive->params + 2,
 		       directive->params_len - 2, directive->lineno) ||
-		config_fail(error, file, directive, "out of memory");
+	       config_fail(error, file, directive, "out of memory");
 }
 
 bool config_unbind_read(struct compositor_config *config, const struct config_file *file,

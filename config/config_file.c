@@ -57,10 +57,12 @@ bool config_file_load(struct config_file *file, const char *path, struct config_
 	int line = result == 0 ? 0 : line_reached(stream);
 	fclose(stream);
 	if (result != 0) {
-		// libscfg itself has written what it found to standard error, without the file's name.
+		// libscfg itself has written what it found to standard error, without the file's
+		// name.
 		file->root = (struct scfg_block){0};
 		snprintf(error->message, sizeof(error->message),
-			"%.300s:%d: not valid scfg; look for a missing quote or brace here or above",
+			"%.300s:%d: not valid scfg; look for a missing quote or brace here or "
+			"above",
 			path, line);
 		return false;
 	}
@@ -146,7 +148,8 @@ bool config_fail_unknown(struct config_error *error, const struct config_file *f
 	const char *nearest = config_nearest(directive->name, names);
 	if (nearest != NULL) {
 		return config_fail(error, file, directive,
-			"%s has no \"%.40s\"; did you mean \"%s\"?", where, directive->name, nearest);
+			"%s has no \"%.40s\"; did you mean \"%s\"?", where, directive->name,
+			nearest);
 	}
 	char list[256] = "";
 	for (size_t i = 0; names[i] != NULL; i++) {
@@ -196,8 +199,7 @@ bool config_parse_size(const char *text, uint64_t *value) {
 		shift = 30;
 		break;
 	}
-	if (errno != 0 || end[shift != 0] != '\0' || number == 0 ||
-		number > UINT64_MAX >> shift) {
+	if (errno != 0 || end[shift != 0] != '\0' || number == 0 || number > UINT64_MAX >> shift) {
 		return false;
 	}
 	*value = (uint64_t)number << shift;
@@ -213,7 +215,8 @@ bool config_param_double(const struct config_file *file, const struct scfg_direc
 	if (end == text || *end != '\0' || errno != 0 || !isfinite(number) || number < min ||
 		number > max) {
 		return config_fail(error, file, directive,
-			"%s: \"%s\" is not a number from %g to %g", directive->name, text, min, max);
+			"%s: \"%s\" is not a number from %g to %g", directive->name, text, min,
+			max);
 	}
 	*value = number;
 	return true;
@@ -227,8 +230,8 @@ bool config_param_int(const struct config_file *file, const struct scfg_directiv
 	long number = strtol(text, &end, 10);
 	if (end == text || *end != '\0' || errno != 0 || number < min || number > max) {
 		return config_fail(error, file, directive,
-			"%s: \"%s\" is not a whole number from %d to %d", directive->name, text, min,
-			max);
+			"%s: \"%s\" is not a whole number from %d to %d", directive->name, text,
+			min, max);
 	}
 	*value = (int)number;
 	return true;
@@ -258,8 +261,8 @@ bool config_param_word(const struct config_file *file, const struct scfg_directi
 		size_t used = strlen(list);
 		snprintf(list + used, sizeof(list) - used, "%s%s", i == 0 ? "" : ", ", words[i]);
 	}
-	return config_fail(error, file, directive, "%s: \"%s\" is none of %s", directive->name, text,
-		list);
+	return config_fail(
+		error, file, directive, "%s: \"%s\" is none of %s", directive->name, text, list);
 }
 
 bool config_param_bool(const struct config_file *file, const struct scfg_directive *directive,

@@ -19,8 +19,8 @@ void config_input_finish(struct config_input *input) {
 static bool read_repeat(struct config_keyboard *keyboard, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
 	return config_need_params(file, directive, 2, 2, error) &&
-		config_param_int(file, directive, 0, 0, 1000, &keyboard->repeat_rate, error) &&
-		config_param_int(file, directive, 1, 1, 10000, &keyboard->repeat_delay, error);
+	       config_param_int(file, directive, 0, 0, 1000, &keyboard->repeat_rate, error) &&
+	       config_param_int(file, directive, 1, 1, 10000, &keyboard->repeat_delay, error);
 }
 
 bool config_keyboard_read(struct compositor_config *config, const struct config_file *file,
@@ -49,8 +49,8 @@ bool config_keyboard_read(struct compositor_config *config, const struct config_
 			j++;
 		}
 		if (j == count) {
-			return config_fail(error, file, child, "keyboard has no \"%s\"",
-				child->name);
+			return config_fail(
+				error, file, child, "keyboard has no \"%s\"", child->name);
 		}
 		if (!config_need_params(file, child, 1, 1, error) ||
 			!config_param_string(file, child, 0, names[j].value, error)) {
@@ -100,9 +100,9 @@ static bool read_input_child(struct config_input *input, const struct config_fil
 			continue;
 		}
 		return settings[i].words == NULL
-			? read_switch(file, child, settings[i].value, error)
-			: config_param_word(file, child, 0, settings[i].words, settings[i].count,
-				  settings[i].value, error);
+			       ? read_switch(file, child, settings[i].value, error)
+			       : config_param_word(file, child, 0, settings[i].words,
+					 settings[i].count, settings[i].value, error);
 	}
 	if (strcmp(child->name, "accel") == 0) {
 		input->has_accel = true;

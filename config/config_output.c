@@ -51,14 +51,14 @@ static bool read_position(struct config_output *output, const struct config_file
 	const struct scfg_directive *directive, struct config_error *error) {
 	output->has_position = true;
 	return config_need_params(file, directive, 2, 2, error) &&
-		config_param_int(file, directive, 0, -65536, 65536, &output->x, error) &&
-		config_param_int(file, directive, 1, -65536, 65536, &output->y, error);
+	       config_param_int(file, directive, 0, -65536, 65536, &output->x, error) &&
+	       config_param_int(file, directive, 1, -65536, 65536, &output->y, error);
 }
 
 static bool read_scale(struct config_output *output, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
 	return config_need_params(file, directive, 1, 1, error) &&
-		config_param_double(file, directive, 0, 0.25, 10, &output->scale, error);
+	       config_param_double(file, directive, 0, 0.25, 10, &output->scale, error);
 }
 
 static bool read_transform(struct config_output *output, const struct config_file *file,
@@ -67,7 +67,7 @@ static bool read_transform(struct config_output *output, const struct config_fil
 	static const char *const words[] = {"normal", "90", "180", "270", "flipped", "flipped-90",
 		"flipped-180", "flipped-270"};
 	return config_need_params(file, directive, 1, 1, error) &&
-		config_param_word(file, directive, 0, words, 8, &output->transform, error);
+	       config_param_word(file, directive, 0, words, 8, &output->transform, error);
 }
 
 static bool read_switch(int *value, const struct config_file *file,

@@ -61,8 +61,8 @@ static char *socket_path(const char *display) {
 	// A display can be given as the path of its socket.
 	const char *slash = strrchr(display, '/');
 	char *path = NULL;
-	if (asprintf(&path, "%s/portal/%s.varlink", runtime,
-		    slash != NULL ? slash + 1 : display) < 0) {
+	if (asprintf(&path, "%s/portal/%s.varlink", runtime, slash != NULL ? slash + 1 : display) <
+		0) {
 		return NULL;
 	}
 	return path;
@@ -75,7 +75,8 @@ static int connect_display(const struct options *options, sd_varlink **varlink) 
 	}
 	int result = sd_varlink_connect_address(varlink, path);
 	if (result < 0) {
-		fprintf(stderr, "portalctl: no portal answers at %s: %s\n", path, strerror(-result));
+		fprintf(stderr, "portalctl: no portal answers at %s: %s\n", path,
+			strerror(-result));
 	}
 	free(path);
 	return result < 0 ? STATUS_UNREACHABLE : 0;
@@ -111,8 +112,8 @@ static int call(sd_varlink *varlink, const char *method, sd_json_variant *parame
 }
 
 static int print_json(sd_json_variant *variant) {
-	int result = sd_json_variant_dump(variant,
-		SD_JSON_FORMAT_PRETTY_AUTO | SD_JSON_FORMAT_NEWLINE, stdout, NULL);
+	int result = sd_json_variant_dump(
+		variant, SD_JSON_FORMAT_PRETTY_AUTO | SD_JSON_FORMAT_NEWLINE, stdout, NULL);
 	return result < 0 ? STATUS_REFUSED : 0;
 }
 
@@ -151,8 +152,8 @@ static int handle_state(sd_varlink *varlink, sd_json_variant *parameters, const 
 		*status = gone ? 0 : STATUS_REFUSED;
 		return 0;
 	}
-	sd_json_variant_dump(sd_json_variant_by_key(parameters, "state"), SD_JSON_FORMAT_NEWLINE,
-		stdout, NULL);
+	sd_json_variant_dump(
+		sd_json_variant_by_key(parameters, "state"), SD_JSON_FORMAT_NEWLINE, stdout, NULL);
 	// One state a line, at once, for whoever reads it through a pipe.
 	fflush(stdout);
 	return 0;

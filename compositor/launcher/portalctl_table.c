@@ -29,7 +29,7 @@ static void format_box(char *out, size_t size, sd_json_variant *box) {
 static void print_untrusted(const char *untrusted_text) {
 	for (const char *c = untrusted_text; *c != '\0'; c++) {
 		bool control = (unsigned char)*c < 0x20 || *c == 0x7f ||
-			((unsigned char)c[0] == 0xc2 && (unsigned char)c[1] < 0xa0);
+			       ((unsigned char)c[0] == 0xc2 && (unsigned char)c[1] < 0xa0);
 		if (control) {
 			putchar('?');
 			c += (unsigned char)*c == 0xc2;
@@ -53,8 +53,8 @@ void portalctl_print_windows(sd_json_variant *windows) {
 			is_set(window, "minimized") ? "-" : "");
 		const char *vm = text(window, "vm");
 		printf("%-4" PRId64 " %-12s %-16s %-20s %-10s ", number(window, "id"),
-			strcmp(vm, "-") == 0 ? text(window, "kind") : vm, text(window, "label"), box,
-			state);
+			strcmp(vm, "-") == 0 ? text(window, "kind") : vm, text(window, "label"),
+			box, state);
 		print_untrusted(text(window, "title"));
 		putchar('\n');
 	}
@@ -67,8 +67,9 @@ void portalctl_print_outputs(sd_json_variant *outputs) {
 		sd_json_variant *output = sd_json_variant_by_index(outputs, i);
 		char box[64], mode[64];
 		format_box(box, sizeof(box), sd_json_variant_by_key(output, "box"));
-		snprintf(mode, sizeof(mode), "%" PRId64 "x%" PRId64 "@%.2f", number(output, "width"),
-			number(output, "height"), (double)number(output, "refresh") / 1000);
+		snprintf(mode, sizeof(mode), "%" PRId64 "x%" PRId64 "@%.2f",
+			number(output, "width"), number(output, "height"),
+			(double)number(output, "refresh") / 1000);
 		printf("%-12s %-20s %-18s %-6g %s\n", text(output, "name"),
 			is_set(output, "enabled") ? box : "off", mode,
 			sd_json_variant_real(sd_json_variant_by_key(output, "scale")),

@@ -6,8 +6,8 @@
 
 /* Larger than the test screens, and reaching beyond all of their edges. */
 static const struct place over_everything = {"over everything", 0, 0, 1, 1,
-	XDG_POSITIONER_ANCHOR_TOP_LEFT, XDG_POSITIONER_GRAVITY_BOTTOM_RIGHT, 0, -1000, -900, 2400, 2000,
-	false};
+	XDG_POSITIONER_ANCHOR_TOP_LEFT, XDG_POSITIONER_GRAVITY_BOTTOM_RIGHT, 0, -1000, -900, 2400,
+	2000, false};
 static const struct place menu = {"menu", 10, 10, 20, 20, XDG_POSITIONER_ANCHOR_BOTTOM,
 	XDG_POSITIONER_GRAVITY_BOTTOM, 0, 0, 0, 60, 40, false};
 
@@ -43,7 +43,8 @@ void feature_intrude(struct client *client, int argc, char **argv) {
 		going = client_stage(client, "huge");
 	}
 	if (going) {
-		struct popup *popup = popup_create(client, window->xdg_surface, &over_everything, 0);
+		struct popup *popup =
+			popup_create(client, window->xdg_surface, &over_everything, 0);
 		popup_draw(popup, 4);
 		client_roundtrip(client);
 		going = client_stage(client, "over everything");

@@ -12,7 +12,8 @@
 
 #include "compositor_config.h"
 
-/* Reads text on top of the built-in settings; the message is without the directory. NULL: refused. */
+/* Reads text on top of the built-in settings; the message is without the directory. NULL: refused.
+ */
 static struct compositor_config *read_text(const char *text, char message[512]) {
 	char dir[] = "/tmp/portal-config-XXXXXX", path[64];
 	assert_non_null(mkdtemp(dir));
@@ -52,8 +53,8 @@ static void expect_refusal(const char *text, const char *expected) {
 	assert_string_equal(message, expected);
 }
 
-static const struct config_binding *find_binding(const struct compositor_config *config,
-	uint32_t modifiers, const char *key) {
+static const struct config_binding *find_binding(
+	const struct compositor_config *config, uint32_t modifiers, const char *key) {
 	const struct config_binding *found = NULL;
 	for (size_t i = 0; i < config->bindings_len; i++) {
 		const struct config_binding *binding = &config->bindings[i];
@@ -77,8 +78,9 @@ static void test_without_a_file_everything_has_a_value(void **state) {
 }
 
 static void test_a_label_is_found_by_the_name_of_its_vm(void **state) {
-	struct compositor_config *config = read_good("vm work {\n\tlabel \"At work\" \"#2e9e4f\"\n}\n"
-						     "vm work2 {\n\tdomain other\n}\n");
+	struct compositor_config *config =
+		read_good("vm work {\n\tlabel \"At work\" \"#2e9e4f\"\n}\n"
+			  "vm work2 {\n\tdomain other\n}\n");
 	const struct config_label *label = compositor_config_label(config, "work");
 	assert_non_null(label);
 	assert_string_equal(label->text, "At work");
@@ -97,8 +99,7 @@ static void test_a_later_binding_takes_the_place_of_an_earlier_one(void **state)
 	assert_string_equal(binding->action, "spawn");
 	assert_string_equal(binding->args[0], "foot -a b");
 	assert_null(binding->args[1]);
-	assert_non_null(
-		find_binding(config, CONFIG_MODIFIER_CTRL | CONFIG_MODIFIER_SHIFT, "+"));
+	assert_non_null(find_binding(config, CONFIG_MODIFIER_CTRL | CONFIG_MODIFIER_SHIFT, "+"));
 	assert_null(find_binding(config, CONFIG_MODIFIER_ALT, "Tab"));
 	compositor_config_destroy(config);
 }
@@ -171,10 +172,10 @@ static void test_a_mistake_is_told_with_its_line(void **state) {
 		"portal.scfg:2: mode: \"10x10@0\" has no refresh rate up to 1000 Hz");
 	expect_refusal("output a {\n\tscale nan\n}\n",
 		"portal.scfg:2: scale: \"nan\" is not a number from 0.25 to 10");
-	expect_refusal("drag-modifiers Hyper\n",
-		"portal.scfg:1: drag-modifiers: no modifier \"Hyper\"");
-	expect_refusal("keyboard {\n\trepeat 25\n}\n",
-		"portal.scfg:2: repeat wants 2 parameters, not 1");
+	expect_refusal(
+		"drag-modifiers Hyper\n", "portal.scfg:1: drag-modifiers: no modifier \"Hyper\"");
+	expect_refusal(
+		"keyboard {\n\trepeat 25\n}\n", "portal.scfg:2: repeat wants 2 parameters, not 1");
 }
 
 int main(void) {
