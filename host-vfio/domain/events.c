@@ -23,6 +23,8 @@ struct watch {
 static struct {
 	sd_event *loop;
 	struct watch *watches;
+	struct watch *removed; /* to be freed */
+	sd_event_source *flush; /* frees them; NULL: nothing to do */
 	int last_id;
 } events;
 
@@ -56,17 +58,24 @@ static struct watch *add(void *data, virFreeCallback free_data) {
 	return watch;
 }
 
-/* libvirt wants its data freed outside of the call that removes the watch. */
-static int handle_removed(sd_event_source *source, void *data) {
-	struct watch *watch = data;
-	if (watch->free_data != NULL) {
-		watch->free_data(watch->data);
+void domain_events_flush(void) {
+	events.flush = sd_event_source_disable_unref(events.flush);
+	while (events.removed != NULL) {
+		struct watch *watch = events.removed;
+		events.removed = watch->next;
+		if (watch->free_data != NULL) {
+			watch->free_data(watch->data);
+		}
+		free(watch);
 	}
-	sd_event_source_unref(source);
-	free(watch);
+}
+
+static int handle_flush(sd_event_source *source, void *data) {
+	domain_events_flush();
 	return 0;
 }
 
+/* libvirt wants its data freed outside of the call that removes the watch. */
 static int remove_watch(int id) {
 	struct watch **place = &events.watches;
 	while (*place != NULL && (*place)->id != id) {
@@ -77,11 +86,11 @@ static int remove_watch(int id) {
 		return -1;
 	}
 	*place = watch->next;
-	sd_event_source_disable_unref(watch->source);
-	watch->source = NULL;
-	sd_event_source *defer;
-	if (sd_event_add_defer(events.loop, &defer, handle_removed, watch) < 0) {
-		return -1;
+	watch->source = sd_event_source_disable_unref(watch->source);
+	watch->next = events.removed;
+	events.removed = watch;
+	if (events.flush == NULL) {
+		sd_event_add_defer(events.loop, &events.flush, handle_flush, NULL);
 	}
 	return 0;
 }

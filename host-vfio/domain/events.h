@@ -10,4 +10,10 @@
  */
 void domain_events_register(sd_event *loop);
 
+/*
+ * Frees what libvirt has let go of, which else the loop does in its next turn. Not from within one of
+ * libvirt's callbacks.
+ */
+void domain_events_flush(void);
+
 #endif

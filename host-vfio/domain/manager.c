@@ -124,6 +124,7 @@ void domain_manager_destroy(struct domain_manager *manager) {
 	}
 	virConnectClose(manager->connection);
 	free(manager);
+	domain_events_flush();
 }
 
 /* Domains are looked up for each call: they can be undefined and defined anew in between. */

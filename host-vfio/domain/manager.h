@@ -37,6 +37,7 @@ typedef void (*domain_manager_handler)(void *data, const char *name, enum domain
  */
 struct domain_manager *domain_manager_create(const char *uri, sd_event *loop,
 	domain_manager_handler handler, void *data, struct error *error);
+/* NULL is fine. Not from within its handler. */
 void domain_manager_destroy(struct domain_manager *manager);
 
 /* All of these return 0, or an enum domain_failure with the error set. */
