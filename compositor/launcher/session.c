@@ -191,7 +191,7 @@ static int start_launch(struct session *session) {
 	return 0;
 }
 
-/* Problems that waiting does not mend. */
+/* The bridge's words for why there is no agent yet, as a status; RUN_OK: it just is not there. */
 static int problem_status(const struct session *session) {
 	static const struct {
 		const char *problem;
@@ -228,9 +228,11 @@ static int handle_state(sd_varlink *link, sd_json_variant *parameters, const cha
 		say_progress_done();
 		return start_launch(session);
 	}
-	return status == RUN_OK ? 0
-				: finish(session, say_failure(status, "%s: %s", session->request->vm,
-							  session->state.message));
+	if (status == RUN_OK || status == RUN_HEAP) {
+		return 0; /* a heap may still come; see silent() */
+	}
+	return finish(session,
+		say_failure(status, "%s: %s", session->request->vm, session->state.message));
 }
 
 /* Hears of each change of the bridge's state from now on. False when there is no bridge. */
@@ -250,6 +252,10 @@ static bool watch(struct session *session) {
 static int silent(struct session *session) {
 	const struct session_request *request = session->request;
 	const char *message = session->state.message;
+	int status = problem_status(session);
+	if (status != RUN_OK) {
+		return finish(session, say_failure(status, "%s: %s", request->vm, message));
+	}
 	return finish(session,
 		say_failure(RUN_AGENT_SILENT,
 			"no agent has answered in %s for %u seconds%s%s%s; is portal-agent running "

@@ -310,6 +310,21 @@ def a_vm_that_cannot_be_used_is_told_why(launcher):
 
 
 @launcher_test
+def a_heap_that_is_not_there_is_told(launcher):
+    socket = os.path.join(launcher.session.directory, "agent")
+    agent = launcher.session.start(
+        "portal-agent", [programs.AGENT, "--listen", f"unix:{socket}", "--heap", "memfd:16M"]
+    )
+    until("the agent to listen", lambda: os.path.exists(socket))
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write(f"vm heapless {{\n\turi none\n\ttransport unix:{socket}\n\theap file:/nowhere/heap\n}}\n")
+    launcher.expect(207, r"heap", "--timeout", "2", "vm:heapless", "--", "true")
+    launcher.kill(KEEPER, signal.SIGTERM)
+    launcher.await_end("heapless")
+    agent.stop()
+
+
+@launcher_test
 def stopping_waits_for_the_domain(launcher):
     with open(launcher.config, "w", encoding="utf-8") as file:
         file.write(
@@ -407,6 +422,7 @@ TESTS = [
     programs_of_portal_that_are_missing_are_named,
     a_wrong_configuration_is_told_with_its_line,
     a_vm_that_cannot_be_used_is_told_why,
+    a_heap_that_is_not_there_is_told,
     stopping_waits_for_the_domain,
     a_definition_is_shown_before_it_is_made,
     a_killed_bridge_comes_back_with_the_windows,
