@@ -44,6 +44,7 @@
 #include <wlr/types/wlr_xdg_output_v1.h>
 #include <wlr/types/wlr_xdg_shell.h>
 
+#include "guard.h"
 #include "label.h"
 #include "server.h"
 
@@ -200,6 +201,6 @@ static bool create_outputs(struct server *server) {
 
 bool globals_create(struct server *server) {
 	wl_display_set_global_filter(server->display, filter_global, server);
-	return create_rendering(server) && create_windows(server) && create_input(server) &&
-	       create_outputs(server);
+	return guard_create(server->display) && create_rendering(server) &&
+	       create_windows(server) && create_input(server) && create_outputs(server);
 }
