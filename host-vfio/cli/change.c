@@ -186,6 +186,14 @@ static int read_unguard_options(struct cli *cli, struct strings *unguarded) {
 	return CLI_DONE;
 }
 
+static int check_gpu(struct cli *cli, const char *address) {
+	const struct pci_device *device = machine_find(&cli->machine, address);
+	if (!device || device->category != CATEGORY_GPU) {
+		return cli_fail(CLI_USAGE, "%s is no graphics card", address);
+	}
+	return CLI_DONE;
+}
+
 static int take(struct cli *cli, unsigned flags, size_t most) {
 	struct change change = {.what = "take", .dry_run = cli_flag(cli, "--dry-run")};
 	struct strings unguarded = {0};
@@ -199,9 +207,8 @@ static int take(struct cli *cli, unsigned flags, size_t most) {
 	if (status == CLI_DONE) {
 		status = read_names(cli, &change.names);
 	}
-	if (status == CLI_DONE && (flags & PREFLIGHT_RELEASE_CONSOLE) &&
-		machine_find(&cli->machine, change.names.items[0])->category != CATEGORY_GPU) {
-		status = cli_fail(CLI_USAGE, "%s is no graphics card", change.names.items[0]);
+	if (status == CLI_DONE && (flags & PREFLIGHT_RELEASE_CONSOLE)) {
+		status = check_gpu(cli, change.names.items[0]);
 	}
 	if (status == CLI_DONE) {
 		status = read_unguarded(cli, &unguarded);

@@ -1,5 +1,6 @@
 #include "setup/generate.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,9 @@ static int generate_rules(const struct generator *generator) {
 	char *text = NULL;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
+	if (!file) {
+		return error_set(generator->error, "%s", strerror(errno));
+	}
 	fputs("# Written by portal-host setup; portal-host setup --undo takes it back.\n", file);
 	if (generator->options->own_entry) {
 		fputs("SUBSYSTEM==\"pci\", IMPORT{cmdline}=\"portal.vfio\"\n", file);
