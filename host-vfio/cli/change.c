@@ -207,8 +207,8 @@ static int take(struct cli *cli, unsigned flags, size_t most) {
 	if (status == CLI_DONE) {
 		status = read_names(cli, &change.names);
 	}
-	if (status == CLI_DONE && (flags & PREFLIGHT_RELEASE_CONSOLE)) {
-		status = check_gpu(cli, change.names.items[0]);
+	for (size_t i = 0; i < change.names.count && (flags & PREFLIGHT_RELEASE_CONSOLE); i++) {
+		status = status == CLI_DONE ? check_gpu(cli, change.names.items[i]) : status;
 	}
 	if (status == CLI_DONE) {
 		status = read_unguarded(cli, &unguarded);

@@ -60,8 +60,17 @@ static char *record_way(struct recorder_tree *recorder, const char *path) {
 static void record_file(struct recorder_tree *recorder, const char *path) {
 	/* All of it, however little of it was asked for. */
 	struct tree *source = recorder->source;
-	char *data = must_alloc(FILE_MAX, 1);
-	ssize_t length = source->impl->read(source, path, data, FILE_MAX);
+	char *data = NULL;
+	ssize_t length = -1;
+	for (size_t room = 4096; room <= FILE_MAX; room *= 16) {
+		free(data);
+		/* Filters may need room for a newline. */
+		data = must_alloc(room + 1, 1);
+		length = source->impl->read(source, path, data, room);
+		if (length < (ssize_t)room) {
+			break;
+		}
+	}
 	char *real = length >= 0 ? record_way(recorder, path) : NULL;
 	size_t size = (size_t)length;
 	if (real && (!recorder->filter || recorder->filter(real, data, &size))) {
