@@ -32,10 +32,8 @@ portal_apt_options=(
 portal_find_privilege() {
 	if [ "$(id -u)" = 0 ]; then
 		portal_unshare=(unshare)
-		portal_mode=root
 	elif unshare --user --map-root-user --map-auto true 2>/dev/null; then
 		portal_unshare=(unshare --user --map-root-user --map-auto)
-		portal_mode=unshare
 	else
 		portal_die "needs root, or user namespaces with sub-ids for $(id -un):" \
 			"add a line for this user to /etc/subuid and /etc/subgid (package uidmap)," \
@@ -83,7 +81,9 @@ portal_make_tree() {
 		portal_say "making $tree (once; some minutes at most)"
 		# The tree belongs to the namespace's root, who without privileges is one of our sub-ids.
 		"${portal_unshare[@]}" -- rm -rf --one-file-system "$tree" "$tree.new"
-		TMPDIR=/tmp mmdebstrap --mode="$portal_mode" --include="$(IFS=,; echo "$*")" \
+		# In our own namespace, whose root later enters the tree: mmdebstrap's own would give the
+		# files to other ids.
+		TMPDIR=/tmp "${portal_unshare[@]}" --mount -- mmdebstrap --mode=root --include="$(IFS=,; echo "$*")" \
 			"${options[@]}" "${portal_apt_options[@]}" "$portal_suite" "$tree.new" >&2 ||
 			portal_die "mmdebstrap failed: see above; is the package mirror reachable?"
 		# The wake-up of the package manager's services has no place in a build root.
