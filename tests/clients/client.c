@@ -214,7 +214,7 @@ static void frame_destroy(struct frame *frame) {
 
 static void drop_frames(struct client *client) {
 	struct frame *frame, *tmp;
-	wl_list_for_each_safe(frame, tmp, &client->frames, link) {
+	wl_list_for_each_safe (frame, tmp, &client->frames, link) {
 		frame_destroy(frame);
 	}
 }
@@ -245,6 +245,12 @@ void client_wait_presented(struct client *client) {
 	while (client->unpresented > 0) {
 		client_dispatch(client);
 	}
+}
+
+void client_barrier(struct client *client, struct wl_surface *surface) {
+	client_expect_frame(client, surface);
+	wl_surface_commit(surface);
+	client_wait_presented(client);
 }
 
 void client_wait(struct client *client, const bool *flag) {

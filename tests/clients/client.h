@@ -67,7 +67,7 @@ void client_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Waits for events and dispatches them; ends the program when the connection breaks. */
 void client_dispatch(struct client *client);
 
-/* Waits until the compositor has handled everything sent so far. */
+/* Waits until the server this connection ends at has handled everything sent so far. */
 void client_roundtrip(struct client *client);
 
 /* Asks for a frame callback on `surface`, to be sent with its next commit, and counts it as not
@@ -76,6 +76,10 @@ void client_expect_frame(struct client *client, struct wl_surface *surface);
 
 /* Waits until every surface counted by client_expect_frame() has been presented. */
 void client_wait_presented(struct client *client);
+
+/* Waits until the compositor has handled everything sent so far, by a frame of a visible surface:
+ * through a guest's agent a round trip ends at the agent. Commits the surface. */
+void client_barrier(struct client *client, struct wl_surface *surface);
 
 /* Waits until `*flag` is set by an event handler. */
 void client_wait(struct client *client, const bool *flag);

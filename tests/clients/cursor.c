@@ -57,8 +57,8 @@ void feature_cursor(struct client *client, int argc, char **argv) {
 	if (!client_show_stage(client, "hotspot moved")) {
 		goto out;
 	}
-	/* An offset of the surface moves the hotspot the other way. It stays inside the picture: Portal
-	 * does not let a guest draw a cursor elsewhere than where it points. */
+	/* An offset of the surface moves the hotspot the other way. It stays inside the picture:
+	 * Portal does not let a guest draw a cursor elsewhere than where it points. */
 	wl_surface_offset(surface, 10, 6);
 	show(client, surface, small);
 	if (!client_show_stage(client, "offset")) {
@@ -70,7 +70,7 @@ void feature_cursor(struct client *client, int argc, char **argv) {
 		goto out;
 	}
 	wl_pointer_set_cursor(log.pointer, log.enter_serial, NULL, 0, 0);
-	client_roundtrip(client);
+	client_barrier(client, window->surface);
 	if (!client_stage(client, "hidden")) {
 		goto out;
 	}

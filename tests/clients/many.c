@@ -19,12 +19,13 @@ void feature_many(struct client *client, int argc, char **argv) {
 		window_draw(windows[i], 60 + i % 7 * 10, 40 + i % 5 * 10, (uint32_t)i);
 	}
 	bool going = client_show_stage(client, "all");
-	for (int i = 0; i < count && going; i += 2) {
+	/* The last one is on top, and stays. */
+	for (int i = count - 2; i >= 0 && going; i -= 2) {
 		window_destroy(windows[i]);
 		windows[i] = NULL;
 	}
 	if (going) {
-		client_roundtrip(client);
+		client_barrier(client, windows[count - 1]->surface);
 		client_stage(client, "half");
 	}
 	for (int i = 0; i < count; i++) {

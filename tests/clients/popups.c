@@ -63,7 +63,7 @@ static void show_nested(struct client *client, struct window *window) {
 	bool going = client_show_stage(client, "nested");
 	popup_destroy(c);
 	if (going) {
-		client_roundtrip(client);
+		client_barrier(client, window->surface);
 		going = client_stage(client, "innermost gone");
 	}
 	popup_destroy(b);
@@ -124,7 +124,7 @@ void feature_grab(struct client *client, int argc, char **argv) {
 	popup_destroy(b);
 	popup_destroy(a);
 	if (going) {
-		client_roundtrip(client);
+		client_barrier(client, window->surface);
 		client_stage(client, "dismissed");
 	}
 	seatlog_finish(&log);

@@ -55,16 +55,14 @@ void feature_regions(struct client *client, int argc, char **argv) {
 		goto out;
 	}
 	set_input(client, surface, false);
-	wl_surface_commit(surface);
-	client_roundtrip(client);
+	client_barrier(client, surface);
 	if (!client_stage(client, "no hole")) {
 		goto out;
 	}
 	struct wl_region *nothing = wl_compositor_create_region(client->compositor);
 	wl_surface_set_input_region(surface, nothing);
 	wl_region_destroy(nothing);
-	wl_surface_commit(surface);
-	client_roundtrip(client);
+	client_barrier(client, surface);
 	if (!client_stage(client, "nothing")) {
 		goto out;
 	}

@@ -82,11 +82,7 @@ void feature_resize(struct client *client, int argc, char **argv) {
 		client_dispatch(client);
 		if (dragger.asked) {
 			dragger.asked = false;
-			/* Not a roundtrip, which a guest's agent answers by itself: a frame is the
-			 * compositor's. */
-			client_expect_frame(client, dragger.window->surface);
-			wl_surface_commit(dragger.window->surface);
-			client_wait_presented(client);
+			client_barrier(client, dragger.window->surface);
 			client_log("moved");
 		}
 		follow_all(&dragger);

@@ -69,7 +69,7 @@ void feature_dialog(struct client *client, int argc, char **argv) {
 	/* The children of a window that goes become its parent's. */
 	window_destroy(dialog);
 	dialog = another;
-	client_roundtrip(client);
+	client_barrier(client, another->surface);
 	if (going) {
 		client_stage(client, "parent gone");
 	}
@@ -107,6 +107,9 @@ out:
 }
 
 void feature_remap(struct client *client, int argc, char **argv) {
+	/* Something visible while the window is not. */
+	struct window *witness = window_create(client, "witness", 40, 30);
+	window_draw(witness, 40, 30, 1);
 	struct window *window = window_create(client, "remap", 160, 120);
 	window_draw(window, 160, 120, 13);
 	bool going = client_show_stage(client, "mapped");
@@ -114,7 +117,7 @@ void feature_remap(struct client *client, int argc, char **argv) {
 		window->mapped = false;
 		wl_surface_attach(window->surface, NULL, 0, 0);
 		wl_surface_commit(window->surface);
-		client_roundtrip(client);
+		client_barrier(client, witness->surface);
 		going = client_stage(client, "unmapped");
 		if (!going) {
 			break;
@@ -127,4 +130,5 @@ void feature_remap(struct client *client, int argc, char **argv) {
 		going = client_show_stage(client, "mapped again");
 	}
 	window_destroy(window);
+	window_destroy(witness);
 }

@@ -1,5 +1,6 @@
 """Pictures: the binary PPM that grim writes, comparison pixel by pixel, and PNG for people."""
 
+import os
 import struct
 import zlib
 
@@ -106,6 +107,7 @@ def assert_same(expected, actual, name, directory):
     """Fails with a readable message, and pictures in `directory`, when two pictures differ."""
     if expected.pixels == actual.pixels and expected.width == actual.width:
         return
+    os.makedirs(directory, exist_ok=True)
     stem = f"{directory}/{name.replace(' ', '-').replace('/', '-')}"
     expected.write_png(f"{stem}-expected.png")
     actual.write_png(f"{stem}-actual.png")
