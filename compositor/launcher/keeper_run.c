@@ -2,68 +2,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/wait.h>
-#include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "bridge-varlink.h"
-#include "bridge.h"
 #include "config_vm.h"
-#include "domain/manager.h"
-#include "keeper.h"
-#include "process.h"
 #include "spawn.h"
 #include "status.h"
 
-#define MINUTE UINT64_C(60000000) /* in µs */
 /* A bridge that crashes again and again is not started again. */
 #define CRASHES_MAX 3
-#define CRASHES_TIME (1 * MINUTE)
-/* A guest that does not heed the power button by then is left alone. */
-#define SHUTDOWN_TIME (3 * MINUTE)
+#define CRASHES_TIME (1 * KEEPER_MINUTE)
 
-struct keeper {
-	struct keeper_guest guest;
-	struct guest_paths paths;
-	bool local;
-
-	sd_event *loop;
-	pid_t bridge_pid, agent_pid; /* 0: does not run */
-	sd_event_source *bridge_source, *agent_source;
-	sd_event_source *program_source; /* one of the agent's programs, while it is waited for */
-	uint64_t crash_time; /* of the first of `crashes`, CLOCK_MONOTONIC */
-	int crashes;
-
-	sd_varlink *link; /* tells of the bridge's state */
-	struct bridge_state state;
-	bool heard; /* state is something the bridge said */
-
-	struct domain_manager *manager; /* NULL without a domain or libvirt */
-	sd_event_source *idle_source; /* the time without a window; NULL: not running */
-	bool changed; /* windows, programs or agent, since that time was over */
-	sd_event_source *shutdown_source;
-
-	/* Waiting for the lock on paths.users is done in a thread of its own: it can take long. */
-	pthread_t lock_thread;
-	bool locking;
-	int lock_pipe[2]; /* the thread writes the locked descriptor here */
-	sd_event_source *lock_source;
-	int lock; /* the lock, once it is had; -1 */
-
-	bool ending;
-};
-
-static void log_line(const struct keeper *keeper, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void log_line(const struct keeper *keeper, const char *format, ...) {
+void keeper_log(const struct keeper *keeper, const char *format, ...) {
 	char text[256];
 	va_list args;
 	va_start(args, format);
@@ -78,7 +35,7 @@ static void record(struct keeper *keeper, const char *what, int number) {
 	int length = snprintf(text, sizeof(text), "%s %d\n", what, number);
 	if (lseek(KEEPER_STATE, 0, SEEK_END) == 0 &&
 		pwrite(KEEPER_STATE, text, (size_t)length, 0) != length) {
-		log_line(keeper, "%s: %s", keeper->paths.state, strerror(errno));
+		keeper_log(keeper, "%s: %s", keeper->paths.state, strerror(errno));
 	}
 }
 
@@ -88,7 +45,7 @@ static void exit_when_alone(struct keeper *keeper) {
 	}
 }
 
-static void end(struct keeper *keeper) {
+void keeper_end(struct keeper *keeper) {
 	if (keeper->ending) {
 		return;
 	}
@@ -106,158 +63,8 @@ static void end(struct keeper *keeper) {
 
 static int handle_stop_signal(
 	sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
-	end(data);
+	keeper_end(data);
 	return 0;
-}
-
-static void consider_idleness(struct keeper *keeper);
-
-static int handle_program_end(sd_event_source *source, int fd, uint32_t events, void *data) {
-	struct keeper *keeper = data;
-	keeper->program_source = sd_event_source_disable_unref(keeper->program_source);
-	consider_idleness(keeper);
-	return 0;
-}
-
-/*
- * Whether a program runs that the agent has started. A bridge knows only of its own launches: what
- * was started through one that crashed runs on, and its windows are yet to come back. When there is
- * one its end is waited for.
- */
-static bool agent_has_programs(struct keeper *keeper) {
-	int fd = process_open_child(keeper->agent_pid);
-	if (fd < 0) {
-		return false;
-	}
-	if (keeper->program_source == NULL &&
-		sd_event_add_io(keeper->loop, &keeper->program_source, fd, EPOLLIN,
-			handle_program_end, keeper) >= 0) {
-		sd_event_source_set_io_fd_own(keeper->program_source, true);
-	} else {
-		close(fd);
-	}
-	return true;
-}
-
-/* Nobody uses the guest: the lock is held, and the bridge says so when asked anew. */
-static bool is_unused(struct keeper *keeper) {
-	struct bridge_state state;
-	if (bridge_get_state(keeper->paths.bridge, &state) < 0) {
-		return false; /* it is ending; that is told elsewhere */
-	}
-	return state.windows == 0 &&
-		(!keeper->local || (state.programs == 0 && !agent_has_programs(keeper)));
-}
-
-static void release_lock(struct keeper *keeper) {
-	if (keeper->lock >= 0) {
-		close(keeper->lock);
-		keeper->lock = -1;
-	}
-}
-
-static bool connect_libvirt(struct keeper *keeper);
-
-static int handle_shutdown_time(sd_event_source *source, uint64_t time, void *data) {
-	struct keeper *keeper = data;
-	keeper->shutdown_source = sd_event_source_unref(keeper->shutdown_source);
-	log_line(keeper, "the guest does not shut down; see portal-run --stop --force");
-	release_lock(keeper);
-	consider_idleness(keeper);
-	return 0;
-}
-
-static void shut_down(struct keeper *keeper) {
-	struct error error = {0};
-	int result = keeper->manager == NULL
-		? DOMAIN_FAILURE_CONNECT
-		: domain_manager_shutdown(keeper->manager, keeper->guest.domain, &error);
-	if (result == DOMAIN_FAILURE_CONNECT && connect_libvirt(keeper)) {
-		/* libvirtd was started anew since. */
-		result = domain_manager_shutdown(keeper->manager, keeper->guest.domain, &error);
-	}
-	if (result < 0) {
-		log_line(keeper, "cannot shut the guest down: %s", error.text);
-		release_lock(keeper);
-		return;
-	}
-	log_line(keeper, "no window for %d minutes: shutting the guest down",
-		keeper->guest.idle_stop);
-	sd_event_add_time_relative(keeper->loop, &keeper->shutdown_source, CLOCK_MONOTONIC,
-		SHUTDOWN_TIME, 0, handle_shutdown_time, keeper);
-}
-
-static int handle_locked(sd_event_source *source, int fd, uint32_t events, void *data) {
-	struct keeper *keeper = data;
-	int lock;
-	if (read(fd, &lock, sizeof(lock)) != sizeof(lock)) {
-		return 0;
-	}
-	pthread_join(keeper->lock_thread, NULL);
-	keeper->locking = false;
-	keeper->lock = lock;
-	if (keeper->ending || lock < 0) {
-		return 0;
-	}
-	if ((keeper->changed && !keeper->local) || !is_unused(keeper)) {
-		release_lock(keeper);
-		if (!keeper->local) {
-			consider_idleness(keeper);
-		}
-	} else if (keeper->local) {
-		end(keeper);
-	} else {
-		shut_down(keeper);
-	}
-	return 0;
-}
-
-static void *wait_for_lock(void *data) {
-	struct keeper *keeper = data;
-	int fd = open(keeper->paths.users, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	while (fd >= 0 && flock(fd, LOCK_EX) < 0 && errno == EINTR) {
-	}
-	ssize_t written = write(keeper->lock_pipe[1], &fd, sizeof(fd));
-	return written == sizeof(fd) ? keeper : NULL;
-}
-
-/* Continues in handle_locked() when no portal-run is at work with this guest. */
-static void try_to_end(struct keeper *keeper) {
-	if (keeper->locking || keeper->lock >= 0 || keeper->ending) {
-		return;
-	}
-	keeper->locking =
-		pthread_create(&keeper->lock_thread, NULL, wait_for_lock, keeper) == 0;
-}
-
-static int handle_idle_time(sd_event_source *source, uint64_t time, void *data) {
-	struct keeper *keeper = data;
-	keeper->idle_source = sd_event_source_unref(keeper->idle_source);
-	keeper->changed = false;
-	try_to_end(keeper);
-	return 0;
-}
-
-static void consider_idleness(struct keeper *keeper) {
-	if (keeper->ending) {
-		return;
-	}
-	if (keeper->local) {
-		if (keeper->state.windows == 0 && keeper->state.programs == 0 &&
-			!agent_has_programs(keeper)) {
-			try_to_end(keeper);
-		}
-		return;
-	}
-	if (keeper->guest.idle_stop == 0 || keeper->guest.domain == NULL) {
-		return;
-	}
-	/* Each change begins the time anew: a program that was just started has no window yet. */
-	keeper->idle_source = sd_event_source_disable_unref(keeper->idle_source);
-	if (keeper->state.ready && keeper->state.windows == 0) {
-		sd_event_add_time_relative(keeper->loop, &keeper->idle_source, CLOCK_MONOTONIC,
-			(uint64_t)keeper->guest.idle_stop * MINUTE, 0, handle_idle_time, keeper);
-	}
 }
 
 static bool is_same(const struct bridge_state *a, const struct bridge_state *b) {
@@ -275,7 +82,7 @@ static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters,
 			keeper->heard = true;
 			keeper->state = state;
 			keeper->changed = true;
-			consider_idleness(keeper);
+			keeper_idle_consider(keeper);
 		}
 	} else if (error != NULL && strcmp(error, SD_VARLINK_ERROR_DISCONNECTED) == 0 &&
 		keeper->bridge_pid != 0 && !keeper->ending) {
@@ -292,7 +99,7 @@ static void watch_bridge(struct keeper *keeper) {
 	if (keeper->link == NULL ||
 		sd_varlink_attach_event(keeper->link, keeper->loop, SD_EVENT_PRIORITY_NORMAL) < 0 ||
 		sd_varlink_bind_reply(keeper->link, handle_bridge_state) < 0) {
-		log_line(keeper, "cannot ask the bridge for its state: %s", strerror(errno));
+		keeper_log(keeper, "cannot ask the bridge for its state: %s", strerror(errno));
 		return;
 	}
 	sd_varlink_set_userdata(keeper->link, keeper);
@@ -323,7 +130,7 @@ static int handle_bridge_exit(sd_event_source *source, const siginfo_t *info, vo
 	record(keeper, info->si_code == CLD_EXITED ? "bridge exited" : "bridge killed",
 		info->si_status);
 	if (may_start_again(keeper, info)) {
-		log_line(keeper, "the bridge crashed (%s); starting it again",
+		keeper_log(keeper, "the bridge crashed (%s); starting it again",
 			strsignal(info->si_status));
 		/* Lets those read it who wait to. */
 		flock(KEEPER_STATE, LOCK_UN);
@@ -334,7 +141,7 @@ static int handle_bridge_exit(sd_event_source *source, const siginfo_t *info, vo
 			return 0;
 		}
 	}
-	end(keeper);
+	keeper_end(keeper);
 	exit_when_alone(keeper);
 	return 0;
 }
@@ -361,13 +168,13 @@ static void start_bridge(struct keeper *keeper) {
 	free(program);
 	if (pid < 0) {
 		record(keeper, "bridge missing", error);
-		end(keeper);
+		keeper_end(keeper);
 		return;
 	}
 	keeper->bridge_pid = pid;
 	if (sd_event_add_child(keeper->loop, &keeper->bridge_source, pid, WEXITED,
 		    handle_bridge_exit, keeper) < 0) {
-		end(keeper);
+		keeper_end(keeper);
 		return;
 	}
 	watch_bridge(keeper);
@@ -380,7 +187,7 @@ static int handle_agent_exit(sd_event_source *source, const siginfo_t *info, voi
 	if (!keeper->ending) {
 		record(keeper, info->si_code == CLD_EXITED ? "agent exited" : "agent killed",
 			info->si_status);
-		end(keeper);
+		keeper_end(keeper);
 	}
 	exit_when_alone(keeper);
 	return 0;
@@ -415,13 +222,13 @@ static void start_agent(struct keeper *keeper) {
 	}
 	if (pid < 0) {
 		record(keeper, "agent missing", error);
-		end(keeper);
+		keeper_end(keeper);
 		return;
 	}
 	keeper->agent_pid = pid;
 	if (sd_event_add_child(keeper->loop, &keeper->agent_source, pid, WEXITED,
 		    handle_agent_exit, keeper) < 0) {
-		end(keeper);
+		keeper_end(keeper);
 		return;
 	}
 	start_bridge(keeper);
@@ -432,18 +239,18 @@ static void handle_domain(void *data, const char *name, enum domain_state state)
 	if (strcmp(name, keeper->guest.domain) == 0 &&
 		(state == DOMAIN_OFF || state == DOMAIN_ABSENT)) {
 		record(keeper, "domain off", 0);
-		end(keeper);
+		keeper_end(keeper);
 	}
 }
 
 /* Without libvirt the bridge works as well; only the domain's end is then not noticed. */
-static bool connect_libvirt(struct keeper *keeper) {
+bool keeper_connect_libvirt(struct keeper *keeper) {
 	struct error error;
 	domain_manager_destroy(keeper->manager);
 	keeper->manager = domain_manager_create(
 		keeper->guest.uri, keeper->loop, handle_domain, keeper, &error);
 	if (keeper->manager == NULL) {
-		log_line(keeper, "%s: %s", keeper->guest.uri, error.text);
+		keeper_log(keeper, "%s: %s", keeper->guest.uri, error.text);
 		return false;
 	}
 	enum domain_state state;
@@ -462,24 +269,19 @@ static bool set_up(struct keeper *keeper) {
 	sigaddset(&signals, SIGINT);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0 ||
 		fcntl(KEEPER_CONTROL, F_SETFD, FD_CLOEXEC) < 0 ||
-		fcntl(KEEPER_STATE, F_SETFD, FD_CLOEXEC) < 0 ||
-		pipe2(keeper->lock_pipe, O_CLOEXEC) < 0) {
+		fcntl(KEEPER_STATE, F_SETFD, FD_CLOEXEC) < 0) {
 		return false;
 	}
 	return sd_event_new(&keeper->loop) >= 0 &&
 		sd_event_add_signal(keeper->loop, NULL, SIGTERM, handle_stop_signal, keeper) >= 0 &&
 		sd_event_add_signal(keeper->loop, NULL, SIGINT, handle_stop_signal, keeper) >= 0 &&
-		sd_event_add_io(keeper->loop, &keeper->lock_source, keeper->lock_pipe[0], EPOLLIN,
-			handle_locked, keeper) >= 0;
+		keeper_idle_init(keeper);
 }
 
 static void tear_down(struct keeper *keeper) {
 	sd_varlink_close_unref(keeper->link);
 	domain_manager_destroy(keeper->manager);
-	sd_event_source_disable_unref(keeper->idle_source);
-	sd_event_source_disable_unref(keeper->program_source);
-	sd_event_source_disable_unref(keeper->shutdown_source);
-	sd_event_source_disable_unref(keeper->lock_source);
+	keeper_idle_finish(keeper);
 	unlink(keeper->paths.agent);
 	sd_event_unref(keeper->loop);
 }
@@ -510,11 +312,11 @@ int keeper_main(int argc, char **argv) {
 	};
 	keeper.local = strcmp(keeper.guest.vm, CONFIG_VM_LOCAL) == 0;
 	if (guest_paths_init(&keeper.paths, keeper.guest.vm) != RUN_OK || !set_up(&keeper)) {
-		log_line(&keeper, "cannot begin: %s", strerror(errno));
+		keeper_log(&keeper, "cannot begin: %s", strerror(errno));
 		return RUN_SYSTEM;
 	}
 	if (keeper.guest.uri != NULL) {
-		connect_libvirt(&keeper);
+		keeper_connect_libvirt(&keeper);
 	}
 	if (!keeper.ending) {
 		if (keeper.local) {

@@ -1,6 +1,16 @@
 #ifndef PORTAL_LAUNCHER_KEEPER_RUN_H
 #define PORTAL_LAUNCHER_KEEPER_RUN_H
 
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+#include <sys/types.h>
+
+#include "bridge.h"
+#include "domain/manager.h"
+#include "keeper.h"
+
 /* What keeper_start() hands to the keeper it starts: arguments, and descriptors behind standard
  * error. For no one else. */
 enum keeper_argument {
@@ -22,5 +32,52 @@ enum keeper_descriptor {
 	KEEPER_CONTROL = 3, /* the bridge's listening control socket */
 	KEEPER_STATE = 4, /* guest_paths.state, locked */
 };
+
+#define KEEPER_MINUTE UINT64_C(60000000) /* in µs */
+
+struct keeper {
+	struct keeper_guest guest;
+	struct guest_paths paths;
+	bool local;
+
+	sd_event *loop;
+	pid_t bridge_pid, agent_pid; /* 0: does not run */
+	sd_event_source *bridge_source, *agent_source;
+	sd_event_source *program_source; /* one of the agent's programs, while it is waited for */
+	uint64_t crash_time; /* of the first of `crashes`, CLOCK_MONOTONIC */
+	int crashes;
+
+	sd_varlink *link; /* tells of the bridge's state */
+	struct bridge_state state;
+	bool heard; /* state is something the bridge said */
+
+	struct domain_manager *manager; /* NULL without a domain or libvirt */
+	sd_event_source *idle_source; /* the time without a window; NULL: not running */
+	bool changed; /* windows, programs or agent, since that time was over */
+	sd_event_source *shutdown_source;
+
+	/* Waiting for the lock on paths.users is done in a thread of its own: it can take long. */
+	pthread_t lock_thread;
+	bool locking;
+	int lock_pipe[2]; /* the thread writes the locked descriptor here */
+	sd_event_source *lock_source;
+	int lock; /* the lock, once it is had; -1 */
+
+	bool ending;
+};
+
+/* keeper_run.c: the parts and their ends. */
+void keeper_log(const struct keeper *keeper, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Ends bridge and agent, then the keeper. */
+void keeper_end(struct keeper *keeper);
+/* Connects to libvirt, or anew. Without it the bridge works as well; false is logged. */
+bool keeper_connect_libvirt(struct keeper *keeper);
+
+/* keeper_idle.c: ends things that nobody uses any more. */
+bool keeper_idle_init(struct keeper *keeper);
+void keeper_idle_finish(struct keeper *keeper);
+/* To be called after each change of keeper->state. */
+void keeper_idle_consider(struct keeper *keeper);
 
 #endif
