@@ -24,7 +24,7 @@ from portalvm import archive  # noqa: E402
 from portalvm.qmp import Qmp  # noqa: E402
 from portalvm.wait import PATIENCE, Failure  # noqa: E402
 
-MODULES = ["e1000e", "nvme", "xhci-pci", "usbhid", "hid-generic", "evdev", "ext4", "bochs", "vfio-pci",
+MODULES = ["e1000", "e1000e", "nvme", "xhci-pci", "usbhid", "hid-generic", "evdev", "ext4", "bochs", "vfio-pci",
            "vfio_iommu_type1", "virtio_pci", "virtio_console"]
 
 # Bus numbers are the firmware's choice; slots of the root bus are ours.
@@ -238,6 +238,7 @@ def a_device_goes_to_vfio_and_comes_back_to_its_driver(machine):
 
 def a_group_behind_a_bridge_moves_together(machine):
     first, second = machine.find(E1000)
+    expect(first["driver"] == second["driver"] == "e1000", f"drivers: {first}, {second}")
     machine.host("take", first["address"])
     expect(all(card["driver"] == "vfio-pci" for card in machine.find(E1000)), "one stayed")
     groups = json.loads(machine.host("--json", "groups"))
