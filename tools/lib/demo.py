@@ -84,7 +84,7 @@ def host_layout(build_directory, arguments, finish):
         return process.wait()
     screen.wait_content(window)
     screen.save_picture(arguments.screenshot)
-    progress(f"wrote {os.path.basename(arguments.screenshot)}")
+    progress("took the picture")
     return 0
 
 
@@ -99,7 +99,7 @@ def siblings_layout(build_directory, arguments, finish):
         return pair.wait_exit()
     pair.wait_content()
     pair.save_picture(arguments.screenshot)
-    progress(f"wrote {os.path.basename(arguments.screenshot)}")
+    progress("took the picture")
     return 0
 
 
