@@ -7,6 +7,7 @@
 #include <wlr/types/wlr_security_context_v1.h>
 
 #include "compositor_config.h"
+#include "config_vm.h"
 #include "server.h"
 
 #define ENGINE_VM "org.portal.vm"
@@ -50,6 +51,12 @@ static void init_vm(struct label *label, const struct compositor_config *config,
 		label->kind = LABEL_VM;
 		label->text = strdup(configured->text);
 		label->color = configured->color;
+		return;
+	}
+	/* No machine: an agent on this one, whose programs are as local as any, but say so. */
+	if (strcmp(vm, CONFIG_VM_LOCAL) == 0) {
+		label->kind = LABEL_VM;
+		label->text = strdup(CONFIG_VM_LOCAL);
 		return;
 	}
 	label->kind = LABEL_UNKNOWN_VM;

@@ -105,6 +105,7 @@ def a_window_carries_the_label_of_its_vm():
         desktop = Desktop(*parts)
         expected = {"guest": ("vm", "guest", GUEST), "other": ("vm", "other", OTHER)}
         expected["nobody"] = ("unknown-vm", "no label: nobody", UNKNOWN)
+        expected["local"] = ("vm", "local", LOCAL)
         expected[None] = ("local", None, LOCAL)
         for label, (kind, text, colour) in expected.items():
             client, window = desktop.show("damage", label)
