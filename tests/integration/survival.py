@@ -5,7 +5,9 @@ survival.py COMPOSITOR GUEST [TEST...]; GUEST: agent or bridge.
 """
 
 import contextlib
+import glob
 import os
+import shutil
 import signal
 import sys
 
@@ -107,6 +109,9 @@ def kill_bridge(inside, client):
     inside.bridge.wait_exit()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(inside.control_socket())
+    # Killed while it makes its security context, it leaves the directory of that socket too.
+    for directory in glob.glob(os.path.join(inside.session.runtime, "portal-bridge-*")):
+        shutil.rmtree(directory)
     # The application does not notice: its windows come back with the next bridge.
     assert client.alive()
     client.stop()
