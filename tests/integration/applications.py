@@ -101,13 +101,19 @@ def foot_shows_a_terminal_and_typing_arrives(desk):
 
 
 def foot_follows_every_size(desk):
-    """The shell in it is told the size of every resize, and the last is the window's."""
+    """The program in it is told the size of every resize, and the last is the window's."""
     path, fd = desk.fifo()
+    # A shell's trap can come between its look for signals and its read, and wait there for ever.
     script = (
-        f"trap 'stty size > {path}' WINCH; stty size > {path};"
-        " while :; do read -r _ || :; done"
+        "import os, signal\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])\n"
+        f"out = open({path!r}, 'w', buffering=1)\n"
+        "while True:\n"
+        "    size = os.get_terminal_size(0)\n"
+        "    print(size.lines, size.columns, file=out)\n"
+        "    signal.sigwait([signal.SIGWINCH])\n"
     )
-    foot = desk.start("foot", "-W", "40x10", "sh", "-c", script)
+    foot = desk.start("foot", "-W", "40x10", sys.executable, "-c", script)
     while desk.read_line(fd, "the first size") != "10 40\n":
         pass
     window = desk.windows.expect("foot")
