@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *check(void *pointer) {
+void *must_have(void *pointer) {
 	if (!pointer) {
 		fputs("out of memory\n", stderr);
 		abort();
@@ -15,7 +15,7 @@ static void *check(void *pointer) {
 }
 
 void *must_alloc(size_t count, size_t size) {
-	return check(calloc(count ? count : 1, size));
+	return must_have(calloc(count ? count : 1, size));
 }
 
 void *must_grow(void *data, size_t count, size_t size) {
@@ -25,13 +25,13 @@ void *must_grow(void *data, size_t count, size_t size) {
 	}
 	size_t capacity = count ? count * 2 : 1;
 	if (capacity > SIZE_MAX / size) {
-		return check(NULL);
+		return must_have(NULL);
 	}
-	return check(realloc(data, capacity * size));
+	return must_have(realloc(data, capacity * size));
 }
 
 char *must_copy(const char *text) {
-	return text ? check(strdup(text)) : NULL;
+	return text ? must_have(strdup(text)) : NULL;
 }
 
 char *must_print(const char *format, ...) {
@@ -40,5 +40,5 @@ char *must_print(const char *format, ...) {
 	va_start(args, format);
 	int length = vasprintf(&text, format, args);
 	va_end(args);
-	return check(length < 0 ? NULL : text);
+	return must_have(length < 0 ? NULL : text);
 }

@@ -13,6 +13,8 @@ void *must_alloc(size_t count, size_t size);
 void *must_grow(void *data, size_t count, size_t size);
 /* A copy; NULL stays NULL. */
 char *must_copy(const char *text);
+/* The pointer, which is not NULL. */
+void *must_have(void *pointer);
 char *must_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -1,14 +1,11 @@
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <scfg.h>
-
-#include "base/file.h"
 #include "base/must.h"
+#include "base/text.h"
 #include "identity/known.h"
+#include "scfg/scfg_file.h"
 
 static const char *value_of(const struct scfg_directive *device, const char *name) {
 	for (size_t i = 0; i < device->children.directives_len; i++) {
@@ -26,8 +23,9 @@ static bool read_ids(const char *text, uint16_t *vendor, uint16_t *device) {
 	       text[end] == '\0';
 }
 
-static int read_entry(struct known *known, const struct scfg_directive *directive, const char *path,
-	struct error *error) {
+static int read_entry(
+	void *data, const struct scfg_file *file, const struct scfg_directive *directive) {
+	struct known *known = data;
 	struct identity identity = {0};
 	int end = 0;
 	const char *class_text = value_of(directive, "class");
@@ -38,11 +36,10 @@ static int read_entry(struct known *known, const struct scfg_directive *directiv
 			&identity.subsystem_device) ||
 		sscanf(class_text, "%6" SCNx32 "%n", &identity.class_code, &end) != 1 ||
 		class_text[end] != '\0' || bridge_path[0] == '\0') {
-		return error_set(error, "%s, line %d: not a known device", path, directive->lineno);
+		return scfg_file_refuse(file, directive, "not a known device");
 	}
 	if (known_find(known, directive->params[0])) {
-		return error_set(error, "%s, line %d: %s is there twice", path, directive->lineno,
-			directive->params[0]);
+		return scfg_file_refuse(file, directive, "%s is there twice", directive->params[0]);
 	}
 	identity.path = must_copy(bridge_path);
 	known->devices = must_grow(known->devices, known->count, sizeof(*known->devices));
@@ -56,20 +53,7 @@ static int read_entry(struct known *known, const struct scfg_directive *directiv
 
 int known_load(struct known *known, const char *path, struct error *error) {
 	*known = (struct known){0};
-	FILE *file = fopen(path, "re");
-	if (!file) {
-		return errno == ENOENT ? 0 : error_set(error, "%s: %s", path, strerror(errno));
-	}
-	struct scfg_block block = {0};
-	int status = scfg_parse_file(&block, file);
-	fclose(file);
-	if (status < 0) {
-		return error_set(error, "%s: not a readable list of devices", path);
-	}
-	for (size_t i = 0; status == 0 && i < block.directives_len; i++) {
-		status = read_entry(known, &block.directives[i], path, error);
-	}
-	scfg_block_finish(&block);
+	int status = scfg_file_read(path, read_entry, known, error);
 	if (status < 0) {
 		known_finish(known);
 	}
@@ -92,17 +76,10 @@ static void write_entry(FILE *file, const struct known_device *entry) {
 }
 
 int known_save(const struct known *known, const char *path, struct error *error) {
-	char *text = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&text, &size);
-	if (!file) {
-		return error_set(error, "%s", strerror(errno));
-	}
+	struct text text;
+	text_init(&text);
 	for (size_t i = 0; i < known->count; i++) {
-		write_entry(file, &known->devices[i]);
+		write_entry(text.stream, &known->devices[i]);
 	}
-	fclose(file);
-	int status = file_replace(path, text, size, 0644, error);
-	free(text);
-	return status;
+	return text_replace_file(&text, path, 0644, error);
 }

@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <scfg.h>
-
-#include "base/file.h"
 #include "base/must.h"
+#include "base/text.h"
 #include "memory/history.h"
+#include "scfg/scfg_file.h"
 
 static bool read_number(const struct scfg_directive *directive, uint64_t *number) {
 	char *end;
@@ -56,8 +55,9 @@ static bool read_child(const struct scfg_directive *child, struct history_guest 
 	return true;
 }
 
-static int read_guest(struct history *history, const struct scfg_directive *directive,
-	const char *path, struct error *error) {
+static int read_guest(
+	void *data, const struct scfg_file *file, const struct scfg_directive *directive) {
+	struct history *history = data;
 	bool good = strcmp(directive->name, "guest") == 0 && directive->params_len == 1 &&
 		    !history_find(history, directive->params[0]);
 	struct history_guest guest = {0};
@@ -65,8 +65,7 @@ static int read_guest(struct history *history, const struct scfg_directive *dire
 		good = read_child(&directive->children.directives[i], &guest);
 	}
 	if (!good) {
-		return error_set(
-			error, "%s, line %d: not a guest's history", path, directive->lineno);
+		return scfg_file_refuse(file, directive, "not a guest's history");
 	}
 	guest.name = must_copy(directive->params[0]);
 	history->guests = must_grow(history->guests, history->count, sizeof(guest));
@@ -76,20 +75,7 @@ static int read_guest(struct history *history, const struct scfg_directive *dire
 
 int history_load(struct history *history, const char *path, struct error *error) {
 	*history = (struct history){0};
-	FILE *file = fopen(path, "re");
-	if (!file) {
-		return errno == ENOENT ? 0 : error_set(error, "%s: %s", path, strerror(errno));
-	}
-	struct scfg_block block = {0};
-	int status = scfg_parse_file(&block, file);
-	fclose(file);
-	if (status < 0) {
-		return error_set(error, "%s: not valid scfg", path);
-	}
-	for (size_t i = 0; status == 0 && i < block.directives_len; i++) {
-		status = read_guest(history, &block.directives[i], path, error);
-	}
-	scfg_block_finish(&block);
+	int status = scfg_file_read(path, read_guest, history, error);
 	if (status < 0) {
 		history_finish(history);
 	}
@@ -97,12 +83,9 @@ int history_load(struct history *history, const char *path, struct error *error)
 }
 
 int history_save(const struct history *history, const char *path, struct error *error) {
-	char *text = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&text, &size);
-	if (!file) {
-		return error_set(error, "%s", strerror(errno));
-	}
+	struct text text;
+	text_init(&text);
+	FILE *file = text.stream;
 	for (size_t i = 0; i < history->count; i++) {
 		const struct history_guest *guest = &history->guests[i];
 		fprintf(file,
@@ -116,8 +99,5 @@ int history_save(const struct history *history, const char *path, struct error *
 		}
 		fputs("}\n", file);
 	}
-	fclose(file);
-	int status = file_replace(path, text, size, 0644, error);
-	free(text);
-	return status;
+	return text_replace_file(&text, path, 0644, error);
 }

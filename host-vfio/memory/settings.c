@@ -54,8 +54,8 @@ static bool read_half_life(const char *text, unsigned *seconds) {
 	return false;
 }
 
-int memory_settings_read(struct memory_settings *settings, const struct scfg_directive *directive,
-	struct error *error) {
+int memory_settings_read(struct memory_settings *settings, const struct scfg_file *file,
+	const struct scfg_directive *directive) {
 	for (size_t i = 0; i < directive->children.directives_len; i++) {
 		const struct scfg_directive *child = &directive->children.directives[i];
 		const char *value = child->params_len == 1 ? child->params[0] : "";
@@ -72,10 +72,9 @@ int memory_settings_read(struct memory_settings *settings, const struct scfg_dir
 			good = read_half_life(value, &settings->half_life);
 		}
 		if (!good) {
-			return error_set(error,
-				"line %d: expected: budget SIZE, reserve SIZE, percentile 1..100, "
-				"headroom PERCENT, half-life Nd or Nh",
-				child->lineno);
+			return scfg_file_refuse(file, child,
+				"expected: budget SIZE, reserve SIZE, percentile 1..100, "
+				"headroom PERCENT, half-life Nd or Nh");
 		}
 	}
 	return 0;
@@ -90,23 +89,22 @@ static bool read_guest_child(struct memory_guest *guest, const struct scfg_direc
 	       size_parse(child->params[1], &guest->heap_most);
 }
 
-int memory_settings_read_guest(struct memory_settings *settings,
-	const struct scfg_directive *directive, struct error *error) {
+int memory_settings_read_guest(struct memory_settings *settings, const struct scfg_file *file,
+	const struct scfg_directive *directive) {
 	struct memory_guest guest = {.heap_least = 64 * mib, .heap_most = gib};
 	if (directive->params_len != 1 || memory_settings_find(settings, directive->params[0])) {
-		return error_set(
-			error, "line %d: expected: guest NAME, each once", directive->lineno);
+		return scfg_file_refuse(file, directive, "expected: guest NAME, each once");
 	}
 	for (size_t i = 0; i < directive->children.directives_len; i++) {
 		const struct scfg_directive *child = &directive->children.directives[i];
 		if (!read_guest_child(&guest, child)) {
-			return error_set(error, "line %d: expected: memory SIZE, heap LEAST MOST",
-				child->lineno);
+			return scfg_file_refuse(
+				file, child, "expected: memory SIZE, heap LEAST MOST");
 		}
 	}
 	if (guest.memory == 0) {
-		return error_set(error, "line %d: guest %s has no memory", directive->lineno,
-			directive->params[0]);
+		return scfg_file_refuse(
+			file, directive, "guest %s has no memory", directive->params[0]);
 	}
 	guest.name = must_copy(directive->params[0]);
 	settings->guests =

@@ -1,11 +1,10 @@
 #ifndef HOST_MEMORY_SETTINGS_H
 #define HOST_MEMORY_SETTINGS_H
 
-#include <scfg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
+#include "scfg/scfg_file.h"
 
 /* The memory and guest blocks of portal-host(5). Sizes in bytes. */
 
@@ -26,11 +25,11 @@ struct memory_settings {
 
 void memory_settings_init(struct memory_settings *settings);
 void memory_settings_finish(struct memory_settings *settings);
-/* Read one block; -1 with the line and the reason, without the file's name. */
-int memory_settings_read(struct memory_settings *settings, const struct scfg_directive *directive,
-	struct error *error);
-int memory_settings_read_guest(struct memory_settings *settings,
-	const struct scfg_directive *directive, struct error *error);
+/* Read one block; -1 with the reason. */
+int memory_settings_read(struct memory_settings *settings, const struct scfg_file *file,
+	const struct scfg_directive *directive);
+int memory_settings_read_guest(struct memory_settings *settings, const struct scfg_file *file,
+	const struct scfg_directive *directive);
 const struct memory_guest *memory_settings_find(
 	const struct memory_settings *settings, const char *name);
 

@@ -1,12 +1,12 @@
 #include "setup/generate.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/text.h"
 #include "setup/boot.h"
 
 #define RULES "/etc/udev/rules.d/60-portal-vfio.rules"
@@ -33,12 +33,9 @@ static int put(const struct generator *generator, const char *path, const char *
 /* One rule for each device, by place and ids, before udev asks for the device's driver (rules of 80
  * and above): another card in the slot, or another card of the kind, keeps its own driver. */
 static int generate_rules(const struct generator *generator) {
-	char *text = NULL;
-	size_t size;
-	FILE *file = open_memstream(&text, &size);
-	if (!file) {
-		return error_set(generator->error, "%s", strerror(errno));
-	}
+	struct text text;
+	text_init(&text);
+	FILE *file = text.stream;
 	fputs("# Written by portal-host setup; portal-host setup --undo takes it back.\n", file);
 	if (generator->options->own_entry) {
 		fputs("SUBSYSTEM==\"pci\", IMPORT{cmdline}=\"portal.vfio\"\n", file);
@@ -54,9 +51,9 @@ static int generate_rules(const struct generator *generator) {
 		}
 		fputs("ATTR{driver_override}=\"vfio-pci\"\n", file);
 	}
-	fclose(file);
-	int status = put(generator, RULES, text, 0644);
-	free(text);
+	char *rules = text_take(&text);
+	int status = put(generator, RULES, rules, 0644);
+	free(rules);
 	return status;
 }
 
