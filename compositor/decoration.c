@@ -21,16 +21,29 @@ struct kde_decoration {
 	struct wl_listener destroy;
 };
 
-static void set_server_side(struct wlr_xdg_toplevel_decoration_v1 *xdg) {
+static void set_draws_own_titlebar(struct toplevel *toplevel, bool own) {
+	if (toplevel != NULL && toplevel->draws_own_titlebar != own) {
+		toplevel->draws_own_titlebar = own;
+		toplevel_refresh(toplevel);
+	}
+}
+
+/* A program of this machine may draw its title bar; that of a guest stands below its label. */
+static void choose_mode(struct wlr_xdg_toplevel_decoration_v1 *xdg) {
+	struct toplevel *toplevel = xdg->toplevel->base->data;
+	bool own = toplevel != NULL && toplevel->label.kind == LABEL_LOCAL &&
+		   xdg->requested_mode == WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE;
+	set_draws_own_titlebar(toplevel, own);
 	if (xdg->toplevel->base->initialized) {
-		wlr_xdg_toplevel_decoration_v1_set_mode(
-			xdg, WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
+		wlr_xdg_toplevel_decoration_v1_set_mode(xdg,
+			own ? WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE
+			    : WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
 	}
 }
 
 static void handle_request_mode(struct wl_listener *listener, void *data) {
 	struct decoration *decoration = wl_container_of(listener, decoration, request_mode);
-	set_server_side(decoration->xdg);
+	choose_mode(decoration->xdg);
 }
 
 static void handle_destroy(struct wl_listener *listener, void *data) {
@@ -52,25 +65,19 @@ static void handle_new_decoration(struct wl_listener *listener, void *data) {
 	wl_signal_add(&xdg->events.request_mode, &decoration->request_mode);
 	decoration->destroy.notify = handle_destroy;
 	wl_signal_add(&xdg->events.destroy, &decoration->destroy);
-	set_server_side(xdg);
-	struct toplevel *toplevel = xdg->toplevel->base->data;
-	if (toplevel != NULL && toplevel->draws_own_titlebar) {
-		toplevel->draws_own_titlebar = false;
-		toplevel_refresh(toplevel);
-	}
+	choose_mode(xdg);
 }
 
 /* A client that speaks KDE's protocol says which of both it does; GTK does with a header bar. */
+static void follow_kde(struct wlr_server_decoration *kde) {
+	struct wlr_xdg_toplevel *xdg = wlr_xdg_toplevel_try_from_wlr_surface(kde->surface);
+	set_draws_own_titlebar(xdg != NULL ? xdg->base->data : NULL,
+		kde->mode != WLR_SERVER_DECORATION_MANAGER_MODE_SERVER);
+}
+
 static void handle_kde_mode(struct wl_listener *listener, void *data) {
 	struct kde_decoration *decoration = wl_container_of(listener, decoration, mode);
-	struct wlr_xdg_toplevel *xdg =
-		wlr_xdg_toplevel_try_from_wlr_surface(decoration->kde->surface);
-	struct toplevel *toplevel = xdg != NULL ? xdg->base->data : NULL;
-	if (toplevel != NULL) {
-		toplevel->draws_own_titlebar =
-			decoration->kde->mode != WLR_SERVER_DECORATION_MANAGER_MODE_SERVER;
-		toplevel_refresh(toplevel);
-	}
+	follow_kde(decoration->kde);
 }
 
 static void handle_kde_destroy(struct wl_listener *listener, void *data) {
@@ -92,25 +99,24 @@ static void handle_new_kde_decoration(struct wl_listener *listener, void *data) 
 	wl_signal_add(&kde->events.mode, &decoration->mode);
 	decoration->destroy.notify = handle_kde_destroy;
 	wl_signal_add(&kde->events.destroy, &decoration->destroy);
+	follow_kde(kde);
 }
 
 void decoration_configure(struct toplevel *toplevel) {
 	struct server *server = toplevel->server;
-	bool asked = false;
-	struct wlr_xdg_toplevel_decoration_v1 *xdg;
-	wl_list_for_each (xdg, &server->globals.xdg_decoration->decorations, link) {
-		if (xdg->toplevel == toplevel->xdg) {
-			asked = true;
-			set_server_side(xdg);
-		}
-	}
+	toplevel->draws_own_titlebar = true;
 	struct wlr_server_decoration *kde;
 	wl_list_for_each (kde, &server->globals.kde_decoration->decorations, link) {
 		if (kde->surface == toplevel->xdg->base->surface) {
-			asked = kde->mode == WLR_SERVER_DECORATION_MANAGER_MODE_SERVER;
+			follow_kde(kde);
 		}
 	}
-	toplevel->draws_own_titlebar = !asked;
+	struct wlr_xdg_toplevel_decoration_v1 *xdg;
+	wl_list_for_each (xdg, &server->globals.xdg_decoration->decorations, link) {
+		if (xdg->toplevel == toplevel->xdg) {
+			choose_mode(xdg);
+		}
+	}
 }
 
 void decoration_init(struct server *server) {

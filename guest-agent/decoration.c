@@ -5,6 +5,7 @@
 #include "toplevel.h"
 #include "xdg.h"
 #include <stdlib.h>
+#include <wlr/types/wlr_server_decoration.h>
 #include <wlr/types/wlr_xdg_decoration_v1.h>
 #include <xdg-decoration-unstable-v1-client-protocol.h>
 
@@ -22,14 +23,25 @@ static const struct zxdg_toplevel_decoration_v1_listener decoration_listener = {
 };
 
 void decoration_configure(struct decoration *decoration) {
-	if (decoration->next != 0) {
+	// KDE's protocol has it the other way round: the application has what it asked for.
+	if (decoration->wlr != NULL && decoration->next != 0) {
 		wlr_xdg_toplevel_decoration_v1_set_mode(decoration->wlr, decoration->next);
 		decoration->next = 0;
 	}
 }
 
+/* What the application asked for; MODE_NONE for no preference. */
+static uint32_t requested_mode(const struct decoration *decoration) {
+	if (decoration->wlr != NULL) {
+		return decoration->wlr->requested_mode;
+	}
+	return decoration->kde->mode == WLR_SERVER_DECORATION_MANAGER_MODE_SERVER
+		? WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE
+		: WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE;
+}
+
 static void send_mode(struct decoration *decoration) {
-	uint32_t mode = decoration->wlr->requested_mode;
+	uint32_t mode = requested_mode(decoration);
 	if (mode == WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_NONE) {
 		zxdg_toplevel_decoration_v1_unset_mode(decoration->mirror);
 	} else {
@@ -48,7 +60,7 @@ void decoration_realize(struct decoration *decoration) {
 		connection->decoration, toplevel->mirror);
 	zxdg_toplevel_decoration_v1_add_listener(
 		decoration->mirror, &decoration_listener, decoration);
-	if (decoration->wlr->requested_mode != WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_NONE) {
+	if (requested_mode(decoration) != WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_NONE) {
 		send_mode(decoration);
 	}
 }
@@ -84,6 +96,14 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	free(decoration);
 }
 
+static void decoration_init(struct decoration *decoration, struct wl_signal *request_mode,
+	struct wl_signal *destroy) {
+	decoration->request_mode.notify = handle_request_mode;
+	wl_signal_add(request_mode, &decoration->request_mode);
+	decoration->destroy.notify = handle_destroy;
+	wl_signal_add(destroy, &decoration->destroy);
+}
+
 void decoration_create(struct wlr_xdg_toplevel_decoration_v1 *wlr) {
 	struct xdg *xdg = wlr->toplevel->base->data;
 	struct decoration *decoration = calloc(1, sizeof(*decoration));
@@ -93,15 +113,55 @@ void decoration_create(struct wlr_xdg_toplevel_decoration_v1 *wlr) {
 		wl_resource_post_no_memory(wlr->resource);
 		return;
 	}
+	if (xdg->toplevel->decoration != NULL) { // one of KDE's, which says the same less well
+		decoration_orphan(xdg->toplevel->decoration);
+	}
 	decoration->wlr = wlr;
 	decoration->toplevel = xdg->toplevel;
 	decoration->toplevel->decoration = decoration;
-	decoration->request_mode.notify = handle_request_mode;
-	wl_signal_add(&wlr->events.request_mode, &decoration->request_mode);
-	decoration->destroy.notify = handle_destroy;
-	wl_signal_add(&wlr->events.destroy, &decoration->destroy);
+	decoration_init(decoration, &wlr->events.request_mode, &wlr->events.destroy);
 	// Toolkits may ask after the initial commit.
 	if (decoration->toplevel->mirror != NULL) {
 		decoration_realize(decoration);
+	}
+}
+
+static void adopt(struct decoration *decoration, struct toplevel *toplevel) {
+	if (decoration->toplevel != NULL || toplevel->decoration != NULL) {
+		return;
+	}
+	decoration->toplevel = toplevel;
+	toplevel->decoration = decoration;
+	// The controller takes no new decoration for a window that it shows.
+	if (toplevel->mirror != NULL && !toplevel->xdg->surface->shown) {
+		decoration_realize(decoration);
+	}
+}
+
+void decoration_create_kde(struct wlr_server_decoration *kde) {
+	struct surface *surface = surface_from_wlr(kde->surface);
+	struct decoration *decoration = calloc(1, sizeof(*decoration));
+
+	if (decoration == NULL) {
+		wl_resource_post_no_memory(kde->resource);
+		return;
+	}
+	decoration->kde = kde;
+	kde->data = decoration;
+	decoration_init(decoration, &kde->events.mode, &kde->events.destroy);
+	if (surface != NULL && surface->xdg != NULL && surface->xdg->toplevel != NULL) {
+		adopt(decoration, surface->xdg->toplevel);
+	}
+}
+
+void decoration_adopt(struct toplevel *toplevel, struct wlr_server_decoration_manager *manager) {
+	struct wlr_server_decoration *kde;
+	if (manager == NULL) {
+		return;
+	}
+	wl_list_for_each(kde, &manager->decorations, link) {
+		if (kde->surface == toplevel->wlr->base->surface && kde->data != NULL) {
+			adopt(kde->data, toplevel);
+		}
 	}
 }

@@ -19,6 +19,7 @@
 #include <wlr/types/wlr_output_layout.h>
 #include <wlr/types/wlr_presentation_time.h>
 #include <wlr/types/wlr_primary_selection_v1.h>
+#include <wlr/types/wlr_server_decoration.h>
 #include <wlr/types/wlr_shm.h>
 #include <wlr/types/wlr_single_pixel_buffer_v1.h>
 #include <wlr/types/wlr_subcompositor.h>
@@ -58,6 +59,10 @@ static void handle_new_decoration(struct wl_listener *listener, void *data) {
 	decoration_create(data);
 }
 
+static void handle_new_kde_decoration(struct wl_listener *listener, void *data) {
+	decoration_create_kde(data);
+}
+
 static void handle_set_shape(struct wl_listener *listener, void *data) {
 	cursor_set_shape(data);
 }
@@ -79,6 +84,7 @@ struct server *server_create(struct agent *agent) {
 		&server->new_toplevel,
 		&server->new_popup,
 		&server->new_decoration,
+		&server->new_kde_decoration,
 		&server->set_shape,
 		&server->request_activate,
 	};
@@ -96,6 +102,7 @@ void server_destroy(struct server *server) {
 	wl_list_remove(&server->new_toplevel.link);
 	wl_list_remove(&server->new_popup.link);
 	wl_list_remove(&server->new_decoration.link);
+	wl_list_remove(&server->new_kde_decoration.link);
 	wl_list_remove(&server->set_shape.link);
 	wl_list_remove(&server->request_activate.link);
 	free(server);
@@ -144,17 +151,30 @@ static bool start_surfaces(struct server *server, const struct connection *conne
 		(connection->viewporter == NULL || wlr_viewporter_create(display) != NULL);
 }
 
+/* GTK leaves out its title bar only for one who speaks KDE's protocol. */
+static bool start_decorations(struct server *server) {
+	struct wl_display *display = server->agent->display;
+	struct wlr_xdg_decoration_manager_v1 *manager =
+		wlr_xdg_decoration_manager_v1_create(display);
+
+	server->kde_decoration = wlr_server_decoration_manager_create(display);
+	if (manager == NULL || server->kde_decoration == NULL) {
+		return false;
+	}
+	wlr_server_decoration_manager_set_default_mode(
+		server->kde_decoration, WLR_SERVER_DECORATION_MANAGER_MODE_SERVER);
+	listen(&manager->events.new_toplevel_decoration, &server->new_decoration,
+		handle_new_decoration);
+	listen(&server->kde_decoration->events.new_decoration, &server->new_kde_decoration,
+		handle_new_kde_decoration);
+	return true;
+}
+
 static bool start_windows(struct server *server, const struct connection *connection) {
 	struct wl_display *display = server->agent->display;
 
-	if (connection->decoration != NULL) {
-		struct wlr_xdg_decoration_manager_v1 *manager =
-			wlr_xdg_decoration_manager_v1_create(display);
-		if (manager == NULL) {
-			return false;
-		}
-		listen(&manager->events.new_toplevel_decoration, &server->new_decoration,
-			handle_new_decoration);
+	if (connection->decoration != NULL && !start_decorations(server)) {
+		return false;
 	}
 	if (connection->activation != NULL) {
 		server->activation = wlr_xdg_activation_v1_create(display);

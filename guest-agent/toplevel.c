@@ -5,6 +5,7 @@
 #include "decoration.h"
 #include "output.h"
 #include "seat.h"
+#include "server.h"
 #include "surface.h"
 #include "xdg.h"
 #include <stdlib.h>
@@ -409,4 +410,5 @@ void toplevel_create(struct wlr_xdg_toplevel *wlr) {
 	listen(&wlr->events.request_show_window_menu, &toplevel->request_show_window_menu,
 		handle_request_show_window_menu);
 	listen(&wlr->events.destroy, &toplevel->destroy, handle_destroy);
+	decoration_adopt(toplevel, xdg->surface->app->agent->server->kde_decoration);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "server-decoration-client-protocol.h"
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
@@ -81,6 +82,7 @@ static const struct wanted wanted[] = {
 	WANTED(presentation, wp_presentation_interface, 1),
 	WANTED(cursor_shapes, wp_cursor_shape_manager_v1_interface, 1),
 	WANTED(decorations, zxdg_decoration_manager_v1_interface, 1),
+	WANTED(kde_decorations, org_kde_kwin_server_decoration_manager_interface, 1),
 	WANTED(xdg_outputs, zxdg_output_manager_v1_interface, 3),
 };
 
@@ -148,6 +150,9 @@ void client_finish(struct client *client) {
 	drop_frames(client);
 	if (client->xdg_outputs != NULL) {
 		zxdg_output_manager_v1_destroy(client->xdg_outputs);
+	}
+	if (client->kde_decorations != NULL) {
+		org_kde_kwin_server_decoration_manager_destroy(client->kde_decorations);
 	}
 	if (client->decorations != NULL) {
 		zxdg_decoration_manager_v1_destroy(client->decorations);

@@ -33,6 +33,7 @@ struct client {
 	struct wp_presentation *presentation;
 	struct wp_cursor_shape_manager_v1 *cursor_shapes;
 	struct zxdg_decoration_manager_v1 *decorations;
+	struct org_kde_kwin_server_decoration_manager *kde_decorations;
 	struct zxdg_output_manager_v1 *xdg_outputs;
 	uint32_t formats[CLIENT_MAX_FORMATS];
 	size_t formats_len;

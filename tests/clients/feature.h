@@ -14,6 +14,7 @@ void feature_subsurfaces(struct client *client, int argc, char **argv);
 void feature_nested(struct client *client, int argc, char **argv);
 void feature_regions(struct client *client, int argc, char **argv);
 void feature_states(struct client *client, int argc, char **argv);
+void feature_decorations(struct client *client, int argc, char **argv);
 void feature_dialog(struct client *client, int argc, char **argv);
 void feature_geometry(struct client *client, int argc, char **argv);
 void feature_remap(struct client *client, int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct {
 	{"nested", feature_nested},
 	{"regions", feature_regions},
 	{"states", feature_states},
+	{"decorations", feature_decorations},
 	{"dialog", feature_dialog},
 	{"geometry", feature_geometry},
 	{"remap", feature_remap},

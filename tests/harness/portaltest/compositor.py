@@ -101,7 +101,7 @@ class Sway(Compositor):
             f"""
 output {self.output} resolution {WIDTH}x{HEIGHT} position 0 0
 default_border none
-default_floating_border none
+default_floating_border normal 2
 focus_follows_mouse no
 focus_on_window_activation none
 xwayland disable
