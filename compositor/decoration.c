@@ -35,9 +35,9 @@ static void choose_mode(struct wlr_xdg_toplevel_decoration_v1 *xdg) {
 		   xdg->requested_mode == WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE;
 	set_draws_own_titlebar(toplevel, own);
 	if (xdg->toplevel->base->initialized) {
-		wlr_xdg_toplevel_decoration_v1_set_mode(xdg,
-			own ? WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE
-			    : WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
+		wlr_xdg_toplevel_decoration_v1_set_mode(
+			xdg, own ? WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE
+				 : WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
 	}
 }
 

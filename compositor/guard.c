@@ -13,9 +13,9 @@ struct guard {
 };
 
 /*
- * wlroots 0.20.2 answers xdg_popup.reposition with wlr_xdg_surface_schedule_configure(), which asserts
- * that the popup had its initial commit. A client that has not made it gets an error in the place of
- * that; what wlroots schedules meanwhile goes with the client.
+ * wlroots 0.20.2 answers xdg_popup.reposition with wlr_xdg_surface_schedule_configure(), which
+ * asserts that the popup had its initial commit. A client that has not made it gets an error in the
+ * place of that; what wlroots schedules meanwhile goes with the client.
  */
 static void handle_message(void *data, enum wl_protocol_logger_type type,
 	const struct wl_protocol_logger_message *message) {

@@ -15,8 +15,8 @@
 #define IDLE_STOP_MAX (7 * 24 * 60)
 
 bool config_vm_name_valid(const char *name) {
-	size_t length = strspn(name,
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+	size_t length =
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 	return name[length] == '\0' && length <= 63 && isalnum((unsigned char)name[0]);
 }
 
@@ -24,7 +24,8 @@ bool config_vm_init(struct config_vm *vm, const char *name) {
 	*vm = (struct config_vm){
 		.name = strdup(name),
 		.domain = strdup(name),
-		// A user's guests run as the user, who then owns heap and channel; root's are the system's.
+		// A user's guests run as the user, who then owns heap and channel; root's are the
+		// system's.
 		.uri = strdup(geteuid() == 0 ? "qemu:///system" : "qemu:///session"),
 		.heap_size = HEAP_SIZE_DEFAULT,
 	};
@@ -81,7 +82,7 @@ static bool read_uri(struct config_vm *vm, const struct config_file *file,
 static bool read_label(struct config_vm *vm, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
 	return config_param_string(file, directive, 0, &vm->label, error) &&
-		config_param_color(file, directive, 1, &vm->color, error);
+	       config_param_color(file, directive, 1, &vm->color, error);
 }
 
 static bool read_transport(struct config_vm *vm, const struct config_file *file,
@@ -144,7 +145,7 @@ static bool read_env(struct config_vm *vm, const struct config_file *file,
 	struct config_vm_env *env = &grown[vm->env_len++];
 	*env = (struct config_vm_env){0};
 	return config_param_string(file, directive, 0, &env->name, error) &&
-		config_param_string(file, directive, 1, &env->value, error);
+	       config_param_string(file, directive, 1, &env->value, error);
 }
 
 static bool read_idle_stop(struct config_vm *vm, const struct config_file *file,
@@ -202,8 +203,8 @@ static bool read_child(struct config_vm *vm, int lines[KEYS_LEN], const struct c
 	}
 	lines[i] = directive->lineno;
 	if (directive->children.directives_len != 0) {
-		return config_fail(
-			error, file, directive, "%s has no block; remove the braces", directive->name);
+		return config_fail(error, file, directive, "%s has no block; remove the braces",
+			directive->name);
 	}
 	if (keys[i].not_local && strcmp(vm->name, CONFIG_VM_LOCAL) == 0) {
 		return config_fail(error, file, directive,
@@ -212,7 +213,7 @@ static bool read_child(struct config_vm *vm, int lines[KEYS_LEN], const struct c
 			directive->name);
 	}
 	return config_need_params(file, directive, keys[i].min, keys[i].max, error) &&
-		keys[i].read(vm, file, directive, error);
+	       keys[i].read(vm, file, directive, error);
 }
 
 static bool read_vm(struct config_vm *vm, const struct config_file *file,
@@ -223,7 +224,8 @@ static bool read_vm(struct config_vm *vm, const struct config_file *file,
 	const char *name = directive->params[0];
 	if (!config_vm_name_valid(name)) {
 		return config_fail(error, file, directive,
-			"\"%s\" cannot be a vm's name; use up to 63 letters, digits, dots, dashes and "
+			"\"%s\" cannot be a vm's name; use up to 63 letters, digits, dots, dashes "
+			"and "
 			"underscores, a letter or digit first",
 			name);
 	}
@@ -254,13 +256,13 @@ static bool add_vm(struct config_vms *vms, const struct config_file *file,
 	const struct config_vm *other = config_vms_find(vms, grown[vms->len].name);
 	vms->len++;
 	return other == NULL ||
-		config_fail(error, file, directive,
-			"a second block for vm %s, the first is on line %d; make one of them",
-			other->name, other->line);
+	       config_fail(error, file, directive,
+		       "a second block for vm %s, the first is on line %d; make one of them",
+		       other->name, other->line);
 }
 
-bool config_vms_read(struct config_vms *vms, const struct config_file *file,
-	struct config_error *error) {
+bool config_vms_read(
+	struct config_vms *vms, const struct config_file *file, struct config_error *error) {
 	*vms = (struct config_vms){0};
 	if (!compositor_config_check_names(file, error)) {
 		return false;

@@ -42,8 +42,8 @@ struct config_vms {
  * Reads every vm block of FILE, and checks the names of the other directives. On failure nothing
  * needs to be finished.
  */
-bool config_vms_read(struct config_vms *vms, const struct config_file *file,
-	struct config_error *error);
+bool config_vms_read(
+	struct config_vms *vms, const struct config_file *file, struct config_error *error);
 void config_vms_finish(struct config_vms *vms);
 
 /** The guest of that name, or NULL. */

@@ -33,7 +33,7 @@ static void purchase_destroy(struct purchase *purchase) {
 
 void activation_finish(struct connection *connection) {
 	struct purchase *purchase, *tmp;
-	wl_list_for_each_safe(purchase, tmp, &connection->purchases, link) {
+	wl_list_for_each_safe (purchase, tmp, &connection->purchases, link) {
 		purchase_destroy(purchase);
 	}
 }
@@ -45,8 +45,7 @@ static void activate(struct surface *surface, const char *token) {
 	}
 }
 
-static void handle_done(
-	void *data, struct xdg_activation_token_v1 *mirror, const char *token) {
+static void handle_done(void *data, struct xdg_activation_token_v1 *mirror, const char *token) {
 	struct purchase *purchase = data;
 	if (purchase->target != NULL) {
 		activate(purchase->target, token);
@@ -73,8 +72,7 @@ static void buy(struct connection *connection, const struct wlr_xdg_activation_t
 	purchase->target = target;
 	purchase->target_destroy.notify = handle_target_destroy;
 	wl_signal_add(&target->wlr->events.destroy, &purchase->target_destroy);
-	purchase->mirror =
-		xdg_activation_v1_get_activation_token(connection->activation);
+	purchase->mirror = xdg_activation_v1_get_activation_token(connection->activation);
 	xdg_activation_token_v1_add_listener(purchase->mirror, &token_listener, purchase);
 	wl_list_insert(&connection->purchases, &purchase->link);
 

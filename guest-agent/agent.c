@@ -44,8 +44,8 @@ static int init_heap(struct agent *agent, const struct portal_heap_address *addr
 	}
 	portal_heap_measure(&agent->heap, true);
 	const struct portal_heap_header *header = &agent->heap.header;
-	agent->heap_alloc = portal_heap_alloc_create(
-		header->data_offset, header->size - header->data_offset);
+	agent->heap_alloc =
+		portal_heap_alloc_create(header->data_offset, header->size - header->data_offset);
 	if (agent->heap_alloc == NULL) {
 		wlr_log_errno(WLR_ERROR, "no books of the heap");
 		portal_heap_finish(&agent->heap);
@@ -92,11 +92,11 @@ static void finish_display(struct agent *agent) {
 		return;
 	}
 	struct seat *seat, *seat_tmp;
-	wl_list_for_each_safe(seat, seat_tmp, &agent->seats, link) {
+	wl_list_for_each_safe (seat, seat_tmp, &agent->seats, link) {
 		seat_destroy(seat);
 	}
 	struct output *output, *output_tmp;
-	wl_list_for_each_safe(output, output_tmp, &agent->outputs, link) {
+	wl_list_for_each_safe (output, output_tmp, &agent->outputs, link) {
 		output_destroy(output);
 	}
 	for (size_t i = 0; i < sizeof(agent->signals) / sizeof(agent->signals[0]); i++) {
@@ -159,7 +159,7 @@ int agent_run(struct agent *agent) {
 
 	while (agent->running) {
 		wl_display_flush_clients(agent->display);
-		wl_list_for_each(app, &agent->apps, link) {
+		wl_list_for_each (app, &agent->apps, link) {
 			if (app->connection != NULL) {
 				connection_flush(app->connection);
 			}
@@ -190,7 +190,7 @@ static void handle_retry(void *data) {
 	wl_list_init(&waiting);
 	wl_list_insert_list(&waiting, &agent->starved);
 	wl_list_init(&agent->starved);
-	wl_list_for_each_safe(surface, tmp, &waiting, starved_link) {
+	wl_list_for_each_safe (surface, tmp, &waiting, starved_link) {
 		surface_update(surface); // which takes it off, or puts it back in line
 	}
 	wl_list_insert_list(&agent->starved, &waiting);
@@ -230,10 +230,9 @@ void agent_controller_ready(struct agent *agent) {
 			return;
 		}
 		agent->socket.fd = -1;
-		wlr_log(WLR_INFO, "applications connect to WAYLAND_DISPLAY=%s",
-			agent->socket.name);
+		wlr_log(WLR_INFO, "applications connect to WAYLAND_DISPLAY=%s", agent->socket.name);
 	}
-	wl_list_for_each(app, &agent->apps, link) {
+	wl_list_for_each (app, &agent->apps, link) {
 		app_connect(app);
 	}
 }
@@ -243,7 +242,7 @@ void agent_controller_down(struct agent *agent) {
 
 	output_forget_all(agent);
 	seat_forget_all(agent);
-	wl_list_for_each(app, &agent->apps, link) {
+	wl_list_for_each (app, &agent->apps, link) {
 		app_disconnect(app);
 	}
 	connection_destroy(agent->connection);

@@ -32,16 +32,16 @@ void app_connect(struct app *app) {
 void app_replay(struct app *app) {
 	struct surface *surface;
 
-	wl_list_for_each(surface, &app->surfaces, link) {
+	wl_list_for_each (surface, &app->surfaces, link) {
 		surface_realize(surface);
 	}
-	wl_list_for_each(surface, &app->surfaces, link) {
+	wl_list_for_each (surface, &app->surfaces, link) {
 		subsurface_realize_all(surface);
 		if (surface->xdg != NULL) {
 			xdg_realize(surface->xdg);
 		}
 	}
-	wl_list_for_each(surface, &app->surfaces, link) {
+	wl_list_for_each (surface, &app->surfaces, link) {
 		surface_update(surface);
 	}
 }
@@ -62,7 +62,7 @@ void app_disconnect(struct app *app) {
 	}
 	popup_dismiss_grabs(app);
 	// The newest first: popups go before what they stand on.
-	wl_list_for_each_reverse(surface, &app->surfaces, link) {
+	wl_list_for_each_reverse (surface, &app->surfaces, link) {
 		surface_unrealize(surface);
 	}
 	connection_destroy(app->connection);
@@ -117,7 +117,7 @@ void app_ping(struct app *app, uint32_t serial) {
 	struct surface *surface;
 
 	app->ping = serial;
-	wl_list_for_each(surface, &app->surfaces, link) {
+	wl_list_for_each (surface, &app->surfaces, link) {
 		if (surface->xdg != NULL) {
 			wlr_xdg_surface_ping(surface->xdg->wlr);
 			return;

@@ -34,8 +34,7 @@ static void connection_lost(struct connection *connection) {
 	} else {
 		const struct wl_interface *interface = NULL;
 		uint32_t id = 0;
-		uint32_t code =
-			wl_display_get_protocol_error(connection->remote, &interface, &id);
+		uint32_t code = wl_display_get_protocol_error(connection->remote, &interface, &id);
 		const char *name = interface != NULL ? interface->name : "an unknown object";
 		wlr_log(WLR_ERROR, "the controller refused a request on %s#%u, error %u", name, id,
 			code);
@@ -123,7 +122,7 @@ static const struct wl_callback_listener registry_done_listener = {.done = regis
 
 bool connection_has_format(const struct connection *connection, uint32_t drm_format) {
 	const uint32_t *format;
-	wl_array_for_each(format, &connection->formats) {
+	wl_array_for_each (format, &connection->formats) {
 		if (*format == drm_format) {
 			return true;
 		}
@@ -214,11 +213,11 @@ void connection_destroy(struct connection *connection) {
 	presentation_finish(connection);
 	activation_finish(connection);
 	struct seat_link *seat, *seat_tmp;
-	wl_list_for_each_safe(seat, seat_tmp, &connection->seats, link) {
+	wl_list_for_each_safe (seat, seat_tmp, &connection->seats, link) {
 		seat_link_destroy(seat);
 	}
 	struct output_link *output, *output_tmp;
-	wl_list_for_each_safe(output, output_tmp, &connection->outputs, link) {
+	wl_list_for_each_safe (output, output_tmp, &connection->outputs, link) {
 		output_link_destroy(output);
 	}
 	registry_release(connection);

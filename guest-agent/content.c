@@ -43,8 +43,8 @@ static bool geometry_of(
 	} else { // such as a single-pixel buffer
 		void *data;
 		size_t stride;
-		if (!wlr_buffer_begin_data_ptr_access(buffer, WLR_BUFFER_DATA_PTR_ACCESS_READ, &data,
-			    &format, &stride)) {
+		if (!wlr_buffer_begin_data_ptr_access(
+			    buffer, WLR_BUFFER_DATA_PTR_ACCESS_READ, &data, &format, &stride)) {
 			return false;
 		}
 		wlr_buffer_end_data_ptr_access(buffer);
@@ -60,7 +60,7 @@ static bool geometry_of(
 
 static bool slot_fits(const struct content_slot *slot, const struct geometry *geometry) {
 	return slot->width == geometry->width && slot->height == geometry->height &&
-		slot->format == geometry->format;
+	       slot->format == geometry->format;
 }
 
 static void slot_drop_mirror(struct content_slot *slot) {
@@ -147,9 +147,8 @@ static struct content_slot *slot_create(struct agent *agent, const struct geomet
 	slot->stride = (int32_t)((geometry->width * (int64_t)geometry->bpp + 3) & ~INT64_C(3));
 	slot->offset = portal_heap_alloc_get(
 		agent->heap_alloc, (size_t)slot->stride * (size_t)slot->height, NULL);
-	if (slot->offset == 0 ||
-		slot->offset + (size_t)slot->stride * (size_t)slot->height >
-			(size_t)portal_heap_get_pool_size(&agent->heap)) {
+	if (slot->offset == 0 || slot->offset + (size_t)slot->stride * (size_t)slot->height >
+					 (size_t)portal_heap_get_pool_size(&agent->heap)) {
 		if (slot->offset != 0) {
 			portal_heap_alloc_put(agent->heap_alloc, slot->offset);
 		}
@@ -259,7 +258,8 @@ static void warn_if_too_large(struct content *content, const struct geometry *ge
 
 	if (!content->too_large && size > header->size - header->data_offset) {
 		content->too_large = true;
-		wlr_log(WLR_ERROR, "a buffer of %dx%d pixels is larger than the heap and stays unseen",
+		wlr_log(WLR_ERROR,
+			"a buffer of %dx%d pixels is larger than the heap and stays unseen",
 			geometry->width, geometry->height);
 	}
 }
@@ -280,7 +280,8 @@ bool content_reserve(struct content *content) {
 	if (content->next == NULL) {
 		content->next = add_slot(content, &geometry);
 	}
-	if (content->next == NULL && content->front != NULL && slot_fits(content->front, &geometry)) {
+	if (content->next == NULL && content->front != NULL &&
+		slot_fits(content->front, &geometry)) {
 		// A controller that holds what it shows would wait for this frame as long as this
 		// frame waits for it: drawing over that may tear, but goes on.
 		content->next = content->front;
@@ -316,14 +317,14 @@ static bool copy_newest(struct content *content) {
 		    content->newest, WLR_BUFFER_DATA_PTR_ACCESS_READ, &data, &format, &stride)) {
 		return false;
 	}
-	pixman_region32_intersect_rect(&slot->missing, &slot->missing, 0, 0,
-		(unsigned)slot->width, (unsigned)slot->height);
+	pixman_region32_intersect_rect(&slot->missing, &slot->missing, 0, 0, (unsigned)slot->width,
+		(unsigned)slot->height);
 	void *to = portal_heap_at(&agent->heap, slot->offset);
-	agent->stats.pixels_copied += format == slot->format
-		? copy_region(to, (size_t)slot->stride, data, stride, copy_format_bpp(format),
-			  &slot->missing)
-		: copy_convert(to, (size_t)slot->stride, data, stride, format, slot->width,
-			  slot->height, &slot->missing);
+	agent->stats.pixels_copied +=
+		format == slot->format ? copy_region(to, (size_t)slot->stride, data, stride,
+						 copy_format_bpp(format), &slot->missing)
+				       : copy_convert(to, (size_t)slot->stride, data, stride,
+						 format, slot->width, slot->height, &slot->missing);
 	wlr_buffer_end_data_ptr_access(content->newest);
 	pixman_region32_clear(&slot->missing);
 	return true;
@@ -349,11 +350,12 @@ struct wl_buffer *content_take(struct content *content, struct connection *conne
 		wlr_buffer_unlock(content->newest);
 		content->newest = NULL;
 		if (!copied) {
-			wlr_log(WLR_ERROR, "a buffer of an application went away while it was read");
+			wlr_log(WLR_ERROR,
+				"a buffer of an application went away while it was read");
 			return NULL;
 		}
 		resized = content->front == NULL || content->front->width != content->next->width ||
-			content->front->height != content->next->height;
+			  content->front->height != content->next->height;
 		content->front = content->next;
 		content->next = NULL;
 		content->front->idle = 0;
@@ -366,8 +368,9 @@ struct wl_buffer *content_take(struct content *content, struct connection *conne
 			true);
 		age_slots(content);
 	} else if (content->front == NULL || !again ||
-		heap_format(content->agent, content->front->format) != content->front->format) {
-		return NULL; // a former controller's format can wait for the application's next frame
+		   heap_format(content->agent, content->front->format) != content->front->format) {
+		return NULL; // a former controller's format can wait for the application's next
+			     // frame
 	}
 	take_damage(content, resized || again, damage);
 	return slot_realize(content->front, connection);
@@ -375,7 +378,7 @@ struct wl_buffer *content_take(struct content *content, struct connection *conne
 
 void content_unrealize_all(struct connection *connection) {
 	struct content_slot *slot, *tmp;
-	wl_list_for_each_safe(slot, tmp, &connection->slots, link) {
+	wl_list_for_each_safe (slot, tmp, &connection->slots, link) {
 		slot_drop_mirror(slot);
 		if (slot->content == NULL) {
 			slot_destroy(slot);

@@ -68,7 +68,8 @@ bool content_reserve(struct content *content);
 /**
  * Copies the newest buffer into the reserved slot, releases it, and returns the mirror buffer to
  * attach; `damage` becomes what changed for the controller. With `again` (the mirror surface is
- * new) and no newer buffer, it is the last one shown, all of it damaged. NULL when there is nothing.
+ * new) and no newer buffer, it is the last one shown, all of it damaged. NULL when there is
+ * nothing.
  */
 struct wl_buffer *content_take(struct content *content, struct connection *connection, bool again,
 	pixman_region32_t *damage);

@@ -18,7 +18,7 @@
 /* Whoever connects and says nothing must not keep out the one that has the key. */
 static void drop_oldest(struct channel_controller *controller) {
 	struct session *session;
-	wl_list_for_each_reverse(session, &controller->sessions, link) {
+	wl_list_for_each_reverse (session, &controller->sessions, link) {
 		if (!session->ready && !session->closed) {
 			portal_channel_fail(session->channel, PORTAL_BYE_QUOTA,
 				"too many connections without a greeting");
@@ -51,7 +51,7 @@ static void handle_cleanup(void *data) {
 	struct session *session, *tmp;
 
 	controller->cleanup = NULL;
-	wl_list_for_each_safe(session, tmp, &controller->sessions, link) {
+	wl_list_for_each_safe (session, tmp, &controller->sessions, link) {
 		if (session->closed) {
 			session_destroy(session);
 		}
@@ -85,8 +85,8 @@ void channel_controller_ready(struct channel_controller *controller, struct sess
 }
 
 /*
- * A listening socket can be handed over as systemd does (sd_listen_fds(3)): then whoever started the
- * agent can let the bridge connect at once, before the agent has come this far.
+ * A listening socket can be handed over as systemd does (sd_listen_fds(3)): then whoever started
+ * the agent can let the bridge connect at once, before the agent has come this far.
  */
 static struct portal_transport_listener *listen_or_inherit(
 	const struct portal_transport_address *address) {
@@ -137,15 +137,14 @@ static bool channel_clock_offset(struct controller *base, int64_t *offset) {
 	struct session *session = controller->active;
 
 	*offset = 0;
-	return session != NULL &&
-		(session->same_kernel ||
-			portal_channel_get_clock_offset(session->channel, offset, NULL));
+	return session != NULL && (session->same_kernel || portal_channel_get_clock_offset(
+								   session->channel, offset, NULL));
 }
 
 static void channel_flush(struct controller *base) {
 	struct channel_controller *controller = wl_container_of(base, controller, base);
 	struct session *session, *tmp;
-	wl_list_for_each_safe(session, tmp, &controller->sessions, link) {
+	wl_list_for_each_safe (session, tmp, &controller->sessions, link) {
 		session_flush(session);
 	}
 }
@@ -154,7 +153,7 @@ static void channel_destroy(struct controller *base) {
 	struct channel_controller *controller = wl_container_of(base, controller, base);
 	struct session *session, *tmp;
 
-	wl_list_for_each_safe(session, tmp, &controller->sessions, link) {
+	wl_list_for_each_safe (session, tmp, &controller->sessions, link) {
 		if (!session->closed) {
 			portal_channel_fail(
 				session->channel, PORTAL_BYE_DONE, "the agent is ending");
@@ -206,8 +205,10 @@ struct controller *controller_create_channel(
 		}
 		controller->has_key = true;
 	} else if (portal_transport_needs_key(&controller->address)) {
-		wlr_log(WLR_ERROR, "transport %s needs the VM's key: --key, or the credential "
-			"portal.key", transport);
+		wlr_log(WLR_ERROR,
+			"transport %s needs the VM's key: --key, or the credential "
+			"portal.key",
+			transport);
 		goto error;
 	}
 	if (getrandom(controller->session_id, sizeof(controller->session_id), 0) !=

@@ -24,12 +24,10 @@ static int display_open(struct controller *base, const char *name, struct link *
 	*link = NULL;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0 &&
-		connect(fd, (struct sockaddr *)&controller->address,
-			sizeof(controller->address)) != 0) {
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&controller->address,
+			       sizeof(controller->address)) != 0) {
 		int error = errno;
-		wlr_log_errno(
-			WLR_ERROR, "no compositor at %s", controller->address.sun_path);
+		wlr_log_errno(WLR_ERROR, "no compositor at %s", controller->address.sun_path);
 		close(fd);
 		errno = error;
 		return -1;
@@ -76,10 +74,9 @@ struct controller *controller_create_display(const char *name) {
 	controller->address.sun_family = AF_UNIX;
 
 	size_t size = sizeof(controller->address.sun_path);
-	int length = name[0] == '/'
-		? snprintf(controller->address.sun_path, size, "%s", name)
-		: snprintf(controller->address.sun_path, size, "%s/%s",
-			  directory != NULL ? directory : "", name);
+	int length = name[0] == '/' ? snprintf(controller->address.sun_path, size, "%s", name)
+				    : snprintf(controller->address.sun_path, size, "%s/%s",
+					      directory != NULL ? directory : "", name);
 	if (length < 0 || (size_t)length >= size || (name[0] != '/' && directory == NULL)) {
 		errno = directory == NULL ? ENOENT : ENAMETOOLONG;
 		free(controller);

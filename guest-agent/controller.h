@@ -25,9 +25,9 @@ struct controller_impl {
 /** Begins to reach the controller; agent_controller_up() follows. 0, or −1 after a log line. */
 int controller_start(struct controller *controller, struct agent *agent);
 /**
- * A socket that speaks Wayland with the controller, the caller's; −1 with errno. `name` is for logs.
- * *link is what moves its messages, or NULL; it is set to NULL again when that is gone before the
- * caller has called link_detach().
+ * A socket that speaks Wayland with the controller, the caller's; −1 with errno. `name` is for
+ * logs. *link is what moves its messages, or NULL; it is set to NULL again when that is gone before
+ * the caller has called link_detach().
  */
 int controller_open(struct controller *controller, const char *name, struct link **link);
 /** Once a loop's turn: writes what was queued. */
@@ -35,8 +35,8 @@ void controller_flush(struct controller *controller);
 /** The agent's own connection broke, with this errno. */
 void controller_lost(struct controller *controller, int error);
 /**
- * What to add to the controller's CLOCK_MONOTONIC to get this machine's, in nanoseconds. False while
- * that is not known.
+ * What to add to the controller's CLOCK_MONOTONIC to get this machine's, in nanoseconds. False
+ * while that is not known.
  */
 bool controller_clock_offset(struct controller *controller, int64_t *offset);
 void controller_destroy(struct controller *controller);

@@ -2,8 +2,8 @@
 #include <drm_fourcc.h>
 #include <string.h>
 
-uint64_t copy_region(void *dst, size_t dst_stride, const void *src, size_t src_stride,
-	unsigned bpp, const pixman_region32_t *region) {
+uint64_t copy_region(void *dst, size_t dst_stride, const void *src, size_t src_stride, unsigned bpp,
+	const pixman_region32_t *region) {
 	uint64_t pixels = 0;
 	int count = 0;
 	const pixman_box32_t *boxes = pixman_region32_rectangles(region, &count);
@@ -12,9 +12,10 @@ uint64_t copy_region(void *dst, size_t dst_stride, const void *src, size_t src_s
 		size_t width = (size_t)(boxes[i].x2 - boxes[i].x1);
 		size_t height = (size_t)(boxes[i].y2 - boxes[i].y1);
 		size_t length = width * bpp;
-		char *to = (char *)dst + (size_t)boxes[i].y1 * dst_stride + (size_t)boxes[i].x1 * bpp;
-		const char *from =
-			(const char *)src + (size_t)boxes[i].y1 * src_stride + (size_t)boxes[i].x1 * bpp;
+		char *to =
+			(char *)dst + (size_t)boxes[i].y1 * dst_stride + (size_t)boxes[i].x1 * bpp;
+		const char *from = (const char *)src + (size_t)boxes[i].y1 * src_stride +
+				   (size_t)boxes[i].x1 * bpp;
 
 		pixels += width * height;
 		if (length == dst_stride && length == src_stride) {
@@ -71,7 +72,7 @@ static uint64_t count_pixels(const pixman_region32_t *region) {
 	const pixman_box32_t *boxes = pixman_region32_rectangles(region, &count);
 	for (int i = 0; i < count; i++) {
 		pixels += (uint64_t)(boxes[i].x2 - boxes[i].x1) *
-			(uint64_t)(boxes[i].y2 - boxes[i].y1);
+			  (uint64_t)(boxes[i].y2 - boxes[i].y1);
 	}
 	return pixels;
 }

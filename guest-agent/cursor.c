@@ -38,8 +38,8 @@ static void handle_request_set_cursor(struct wl_listener *listener, void *data) 
 	surface->cursor = true;
 	surface_realize(surface);
 	if (link != NULL && surface->mirror != NULL) {
-		wl_pointer_set_cursor(link->pointer, serial, surface->mirror, event->hotspot_x,
-			event->hotspot_y);
+		wl_pointer_set_cursor(
+			link->pointer, serial, surface->mirror, event->hotspot_x, event->hotspot_y);
 	}
 	surface_update(surface);
 }

@@ -36,8 +36,8 @@ static uint32_t requested_mode(const struct decoration *decoration) {
 		return decoration->wlr->requested_mode;
 	}
 	return decoration->kde->mode == WLR_SERVER_DECORATION_MANAGER_MODE_SERVER
-		? WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE
-		: WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE;
+		       ? WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE
+		       : WLR_XDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE;
 }
 
 static void send_mode(struct decoration *decoration) {
@@ -96,8 +96,8 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	free(decoration);
 }
 
-static void decoration_init(struct decoration *decoration, struct wl_signal *request_mode,
-	struct wl_signal *destroy) {
+static void decoration_init(
+	struct decoration *decoration, struct wl_signal *request_mode, struct wl_signal *destroy) {
 	decoration->request_mode.notify = handle_request_mode;
 	wl_signal_add(request_mode, &decoration->request_mode);
 	decoration->destroy.notify = handle_destroy;
@@ -159,7 +159,7 @@ void decoration_adopt(struct toplevel *toplevel, struct wlr_server_decoration_ma
 	if (manager == NULL) {
 		return;
 	}
-	wl_list_for_each(kde, &manager->decorations, link) {
+	wl_list_for_each (kde, &manager->decorations, link) {
 		if (kde->surface == toplevel->wlr->base->surface && kde->data != NULL) {
 			adopt(kde->data, toplevel);
 		}

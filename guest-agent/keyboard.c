@@ -30,7 +30,7 @@ void keyboard_finish(struct seat *seat) {
 static bool has_focus(const struct seat *seat, const struct seat_link *link) {
 	const struct wlr_seat_client *client = seat->wlr->keyboard_state.focused_client;
 	return link->connection->app != NULL && client != NULL &&
-		client->client == link->connection->app->client;
+	       client->client == link->connection->app->client;
 }
 
 static void seat_set_keymap(struct seat *seat, const char *text, size_t size) {
@@ -88,20 +88,20 @@ static void handle_enter(void *data, struct wl_keyboard *mirror, uint32_t serial
 	struct wlr_keyboard *keyboard = &seat->keyboard;
 	keyboard->num_keycodes = 0;
 	uint32_t *key;
-	wl_array_for_each(key, keys) {
+	wl_array_for_each (key, keys) {
 		if (keyboard->num_keycodes < WLR_KEYBOARD_KEYS_CAP) {
 			keyboard->keycodes[keyboard->num_keycodes++] = *key;
 		}
 	}
 	uint32_t begin = seat_serial_begin(link);
 	// Not the grab-aware call: a popup's grab would swallow what the controller decided.
-	wlr_seat_keyboard_enter(seat->wlr, surface->wlr, keyboard->keycodes,
-		keyboard->num_keycodes, &keyboard->modifiers);
+	wlr_seat_keyboard_enter(seat->wlr, surface->wlr, keyboard->keycodes, keyboard->num_keycodes,
+		&keyboard->modifiers);
 	seat_serial_end(link, begin, serial);
 }
 
-static void handle_leave(void *data, struct wl_keyboard *mirror, uint32_t serial,
-	struct wl_surface *target) {
+static void handle_leave(
+	void *data, struct wl_keyboard *mirror, uint32_t serial, struct wl_surface *target) {
 	struct seat_link *link = data;
 	struct seat *seat = seat_link_seat(link);
 	struct surface *surface = surface_from_mirror(target);

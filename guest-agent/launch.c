@@ -95,7 +95,8 @@ static bool is_overridden(const char *entry, const char *const *envp) {
 	return false;
 }
 
-/* The agent's environment, with the session's on top and the agent's display; freed by the caller. */
+/* The agent's environment, with the session's on top and the agent's display; freed by the caller.
+ */
 static char **make_environment(const char *const *envp, char *display) {
 	size_t count = 2, used = 0;
 	for (char **entry = environ; *entry != NULL; entry++) {
@@ -134,11 +135,11 @@ static int spawn(pid_t *pid, const char *const *argv, char **environment) {
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setflags(&attributes,
-		POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(
+		&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	int error = posix_spawnp(
-		pid, argv[0], &actions, &attributes, (char *const *)argv, environment);
+	int error =
+		posix_spawnp(pid, argv[0], &actions, &attributes, (char *const *)argv, environment);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	return error;
@@ -200,9 +201,9 @@ void launch_start(struct session *session, uint32_t launch, const char *const *a
 
 void launch_signal(struct session *session, uint32_t launch, int32_t number) {
 	struct program *program;
-	wl_list_for_each(program, &session->controller->programs, link) {
-		if (program->session == session && program->launch == launch &&
-			program->pid > 0 && number > 0 && number < NSIG) {
+	wl_list_for_each (program, &session->controller->programs, link) {
+		if (program->session == session && program->launch == launch && program->pid > 0 &&
+			number > 0 && number < NSIG) {
 			kill(-program->pid, number);
 			return;
 		}
@@ -211,7 +212,7 @@ void launch_signal(struct session *session, uint32_t launch, int32_t number) {
 
 void launch_report(struct session *session) {
 	struct program *program, *tmp;
-	wl_list_for_each_safe(program, tmp, &session->controller->programs, link) {
+	wl_list_for_each_safe (program, tmp, &session->controller->programs, link) {
 		if (program->session == session && (program->pid == 0 || !program->launched_told)) {
 			program_report(program);
 		}
@@ -220,7 +221,7 @@ void launch_report(struct session *session) {
 
 void launch_forget(struct session *session) {
 	struct program *program, *tmp;
-	wl_list_for_each_safe(program, tmp, &session->controller->programs, link) {
+	wl_list_for_each_safe (program, tmp, &session->controller->programs, link) {
 		if (program->session == session) {
 			program->session = NULL;
 			if (program->pid == 0) {
@@ -232,7 +233,7 @@ void launch_forget(struct session *session) {
 
 void launch_finish(struct channel_controller *controller) {
 	struct program *program, *tmp;
-	wl_list_for_each_safe(program, tmp, &controller->programs, link) {
+	wl_list_for_each_safe (program, tmp, &controller->programs, link) {
 		program_destroy(program);
 	}
 }

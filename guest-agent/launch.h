@@ -8,8 +8,8 @@ struct channel_controller;
 struct session;
 
 /** Starts a program for a session, which hears its pid or an errno, and how it ended. */
-void launch_start(struct session *session, uint32_t launch, const char *const *argv,
-	const char *const *envp);
+void launch_start(
+	struct session *session, uint32_t launch, const char *const *argv, const char *const *envp);
 /** Sends a signal to a program's process group. */
 void launch_signal(struct session *session, uint32_t launch, int32_t number);
 

@@ -13,7 +13,7 @@
 
 static uint32_t to_mask(short events) {
 	return ((events & POLLIN) != 0 ? (uint32_t)WL_EVENT_READABLE : 0) |
-		((events & POLLOUT) != 0 ? (uint32_t)WL_EVENT_WRITABLE : 0);
+	       ((events & POLLOUT) != 0 ? (uint32_t)WL_EVENT_WRITABLE : 0);
 }
 
 static void set_congested(struct link *link, bool congested) {

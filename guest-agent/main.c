@@ -91,7 +91,8 @@ static bool find_in_machine(struct options *options) {
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 
 	if (options->listen == NULL) {
-		if (machine_find_transport(transport, sizeof(transport), "/sys", credentials) != 0) {
+		if (machine_find_transport(transport, sizeof(transport), "/sys", credentials) !=
+			0) {
 			fputs("portal-agent: no --listen, and this machine has no channel device\n",
 				stderr);
 			return false;

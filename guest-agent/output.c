@@ -73,8 +73,7 @@ static struct output *output_create(
 
 	char fallback[32];
 	snprintf(fallback, sizeof(fallback), "portal-%u", global);
-	wlr_output_set_name(
-		&output->wlr, description->name != NULL ? description->name : fallback);
+	wlr_output_set_name(&output->wlr, description->name != NULL ? description->name : fallback);
 	copy_string(&output->wlr.description, description->description);
 	copy_string(&output->wlr.make, description->make);
 	copy_string(&output->wlr.model, description->model);
@@ -86,7 +85,7 @@ static struct output *output_create(
 
 static struct output *output_find(struct agent *agent, uint32_t global) {
 	struct output *output;
-	wl_list_for_each(output, &agent->outputs, link) {
+	wl_list_for_each (output, &agent->outputs, link) {
 		if (output->present && output->global == global) {
 			return output;
 		}
@@ -97,7 +96,7 @@ static struct output *output_find(struct agent *agent, uint32_t global) {
 /* After a reconnection an output is the one that had its name. */
 static struct output *output_find_absent(struct agent *agent, const char *name) {
 	struct output *output;
-	wl_list_for_each(output, &agent->outputs, link) {
+	wl_list_for_each (output, &agent->outputs, link) {
 		if (!output->present && name != NULL && strcmp(output->wlr.name, name) == 0) {
 			return output;
 		}
@@ -145,14 +144,14 @@ static void output_apply(struct output_link *link) {
 
 void output_forget_all(struct agent *agent) {
 	struct output *output;
-	wl_list_for_each(output, &agent->outputs, link) {
+	wl_list_for_each (output, &agent->outputs, link) {
 		output->present = false;
 	}
 }
 
 void output_sweep(struct agent *agent) {
 	struct output *output, *tmp;
-	wl_list_for_each_safe(output, tmp, &agent->outputs, link) {
+	wl_list_for_each_safe (output, tmp, &agent->outputs, link) {
 		if (!output->present) {
 			output_destroy(output);
 		}
@@ -178,9 +177,9 @@ static void handle_geometry(void *data, struct wl_output *mirror, int32_t x, int
 	next->phys_height = phys_height;
 	next->subpixel = subpixel;
 	next->transform = transform >= WL_OUTPUT_TRANSFORM_NORMAL &&
-			transform <= WL_OUTPUT_TRANSFORM_FLIPPED_270
-		? transform
-		: WL_OUTPUT_TRANSFORM_NORMAL;
+					  transform <= WL_OUTPUT_TRANSFORM_FLIPPED_270
+				  ? transform
+				  : WL_OUTPUT_TRANSFORM_NORMAL;
 	copy_string(&next->make, make);
 	copy_string(&next->model, model);
 }
@@ -226,8 +225,7 @@ static const struct wl_output_listener output_listener = {
 	.description = handle_description,
 };
 
-static void handle_logical_position(
-	void *data, struct zxdg_output_v1 *xdg, int32_t x, int32_t y) {
+static void handle_logical_position(void *data, struct zxdg_output_v1 *xdg, int32_t x, int32_t y) {
 	struct output_link *link = data;
 	link->next.logical_x = x;
 	link->next.logical_y = y;
@@ -278,8 +276,8 @@ void output_bind(struct connection *connection, uint32_t global, uint32_t versio
 void output_describe(struct output_link *link) {
 	struct connection *connection = link->connection;
 	if (connection->app == NULL && connection->xdg_output != NULL && link->xdg == NULL) {
-		link->xdg = zxdg_output_manager_v1_get_xdg_output(
-			connection->xdg_output, link->mirror);
+		link->xdg =
+			zxdg_output_manager_v1_get_xdg_output(connection->xdg_output, link->mirror);
 		zxdg_output_v1_add_listener(link->xdg, &xdg_output_listener, link);
 	}
 }
@@ -318,7 +316,7 @@ struct output *output_from_mirror(struct agent *agent, struct wl_output *mirror)
 struct wl_output *output_mirror(struct connection *connection, const struct wlr_output *wlr) {
 	const struct output *output = wl_container_of(wlr, output, wlr);
 	struct output_link *link;
-	wl_list_for_each(link, &connection->outputs, link) {
+	wl_list_for_each (link, &connection->outputs, link) {
 		if (link->global == output->global) {
 			return link->mirror;
 		}

@@ -85,7 +85,7 @@ static void handle_motion(
 /* A drag that ended leaves the pointer on no surface, where the controller says it never left. */
 static void enter_again(struct seat_link *link, struct seat *seat) {
 	struct surface *surface;
-	wl_list_for_each(surface, &link->connection->app->surfaces, link) {
+	wl_list_for_each (surface, &link->connection->app->surfaces, link) {
 		if (surface->mirror != NULL && surface->mirror == link->entered) {
 			wlr_seat_pointer_notify_enter(seat->wlr, surface->wlr, link->x, link->y);
 		}
@@ -134,8 +134,7 @@ static void handle_axis_source(void *data, struct wl_pointer *mirror, uint32_t s
 	link->axis_source = source;
 }
 
-static void handle_axis_stop(
-	void *data, struct wl_pointer *mirror, uint32_t time, uint32_t axis) {
+static void handle_axis_stop(void *data, struct wl_pointer *mirror, uint32_t time, uint32_t axis) {
 	struct seat_link *link = data;
 	if (axis < 2) {
 		link->axis[axis].stopped = true;
@@ -205,8 +204,8 @@ static void send_frame(struct seat_link *link) {
 				(enum wl_pointer_axis_relative_direction)axis->direction);
 		}
 		if (axis->stopped) { // which wlroots says with a value of zero
-			wlr_seat_pointer_notify_axis(seat->wlr, axis->time, (enum wl_pointer_axis)i, 0, 0,
-				source, WL_POINTER_AXIS_RELATIVE_DIRECTION_IDENTICAL);
+			wlr_seat_pointer_notify_axis(seat->wlr, axis->time, (enum wl_pointer_axis)i,
+				0, 0, source, WL_POINTER_AXIS_RELATIVE_DIRECTION_IDENTICAL);
 		}
 	}
 	if (seat != NULL) {

@@ -11,8 +11,8 @@
 
 /* The mirror's events */
 
-static void handle_configure(void *data, struct xdg_popup *mirror, int32_t x, int32_t y,
-	int32_t width, int32_t height) {
+static void handle_configure(
+	void *data, struct xdg_popup *mirror, int32_t x, int32_t y, int32_t width, int32_t height) {
 	struct popup *popup = data;
 	popup->next = (struct wlr_box){.x = x, .y = y, .width = width, .height = height};
 }
@@ -62,8 +62,7 @@ bool popup_can_realize(struct popup *popup) {
 	return parent != NULL && parent->mirror != NULL && parent->surface->shown;
 }
 
-static struct xdg_positioner *make_positioner(
-	struct xdg_wm_base *wm_base, struct popup *popup) {
+static struct xdg_positioner *make_positioner(struct xdg_wm_base *wm_base, struct popup *popup) {
 	const struct wlr_xdg_positioner_rules *rules = &popup->wlr->scheduled.rules;
 	struct xdg_positioner *positioner = xdg_wm_base_create_positioner(wm_base);
 
@@ -109,8 +108,8 @@ void popup_realize(struct popup *popup) {
 	struct xdg_wm_base *wm_base = popup->xdg->surface->app->connection->wm_base;
 	struct xdg_positioner *positioner = make_positioner(wm_base, popup);
 
-	popup->mirror = xdg_surface_get_popup(
-		popup->xdg->mirror, popup_parent(popup)->mirror, positioner);
+	popup->mirror =
+		xdg_surface_get_popup(popup->xdg->mirror, popup_parent(popup)->mirror, positioner);
 	xdg_popup_add_listener(popup->mirror, &popup_listener, popup);
 	xdg_positioner_destroy(positioner);
 	popup->next = (struct wlr_box){0};
@@ -179,7 +178,7 @@ void popup_set_grab_serial(struct wlr_xdg_popup *wlr, uint32_t serial) {
 
 void popup_dismiss_grabs(struct app *app) {
 	struct surface *surface, *tmp;
-	wl_list_for_each_safe(surface, tmp, &app->surfaces, link) {
+	wl_list_for_each_safe (surface, tmp, &app->surfaces, link) {
 		struct popup *popup = surface->xdg != NULL ? surface->xdg->popup : NULL;
 		if (popup != NULL && popup->wlr->seat != NULL) {
 			wlr_xdg_popup_destroy(popup->wlr); // and those on top of it

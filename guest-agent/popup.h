@@ -29,7 +29,8 @@ struct popup {
 void popup_create(struct wlr_xdg_popup *wlr);
 /** xdg_popup.grab came with this local serial, which wlroots does not keep; see watch.c. */
 void popup_set_grab_serial(struct wlr_xdg_popup *wlr, uint32_t serial);
-/** xdg_popup.reposition is about to be handled by wlroots, which asserts an initial commit before. */
+/** xdg_popup.reposition is about to be handled by wlroots, which asserts an initial commit before.
+ */
 void popup_prepare_reposition(struct wlr_xdg_popup *wlr);
 /** The controller is gone: popups with a grab are dismissed. */
 void popup_dismiss_grabs(struct app *app);

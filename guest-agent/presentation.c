@@ -30,8 +30,7 @@ static void handle_clock_id(void *data, struct wp_presentation *presentation, ui
 static const struct wp_presentation_listener presentation_listener = {.clock_id = handle_clock_id};
 
 void presentation_listen(struct connection *connection) {
-	wp_presentation_add_listener(
-		connection->presentation, &presentation_listener, connection);
+	wp_presentation_add_listener(connection->presentation, &presentation_listener, connection);
 }
 
 static void feedback_destroy(struct feedback *feedback) {
@@ -43,7 +42,7 @@ static void feedback_destroy(struct feedback *feedback) {
 
 void presentation_finish(struct connection *connection) {
 	struct feedback *feedback, *tmp;
-	wl_list_for_each_safe(feedback, tmp, &connection->feedbacks, link) {
+	wl_list_for_each_safe (feedback, tmp, &connection->feedbacks, link) {
 		feedback_destroy(feedback);
 	}
 }
@@ -57,7 +56,7 @@ static void handle_sync_output(
 /* The output can be unplugged while the frame is on its way. */
 static struct output *find_output(struct feedback *feedback) {
 	struct output *output;
-	wl_list_for_each(output, &feedback->agent->outputs, link) {
+	wl_list_for_each (output, &feedback->agent->outputs, link) {
 		if (output == feedback->output || feedback->output == NULL) {
 			return output;
 		}
@@ -66,8 +65,8 @@ static struct output *find_output(struct feedback *feedback) {
 }
 
 /*
- * A time of the controller's clock in the guest's. The offset is known to half a round trip; what that
- * would put into the future is now.
+ * A time of the controller's clock in the guest's. The offset is known to half a round trip; what
+ * that would put into the future is now.
  */
 static struct timespec translate(int64_t seconds, int64_t nanoseconds, int64_t offset) {
 	struct timespec now, time;
@@ -83,16 +82,15 @@ static struct timespec translate(int64_t seconds, int64_t nanoseconds, int64_t o
 	}
 	time = (struct timespec){.tv_sec = seconds > 0 ? seconds : 0, .tv_nsec = nanoseconds};
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (time.tv_sec > now.tv_sec ||
-		(time.tv_sec == now.tv_sec && time.tv_nsec > now.tv_nsec)) {
+	if (time.tv_sec > now.tv_sec || (time.tv_sec == now.tv_sec && time.tv_nsec > now.tv_nsec)) {
 		time = now;
 	}
 	return time;
 }
 
 static void handle_presented(void *data, struct wp_presentation_feedback *mirror,
-	uint32_t tv_sec_hi, uint32_t tv_sec_lo, uint32_t tv_nsec, uint32_t refresh,
-	uint32_t seq_hi, uint32_t seq_lo, uint32_t flags) {
+	uint32_t tv_sec_hi, uint32_t tv_sec_lo, uint32_t tv_nsec, uint32_t refresh, uint32_t seq_hi,
+	uint32_t seq_lo, uint32_t flags) {
 	struct feedback *feedback = data;
 	struct output *output = find_output(feedback);
 	// No machine runs 2^48 seconds, and sums stay in range.

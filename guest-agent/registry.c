@@ -112,12 +112,12 @@ static void handle_global_remove(void *data, struct wl_registry *registry, uint3
 	struct output_link *output, *output_tmp;
 	struct seat_link *seat, *seat_tmp;
 
-	wl_list_for_each_safe(output, output_tmp, &connection->outputs, link) {
+	wl_list_for_each_safe (output, output_tmp, &connection->outputs, link) {
 		if (output->global == name) {
 			output_link_destroy(output);
 		}
 	}
-	wl_list_for_each_safe(seat, seat_tmp, &connection->seats, link) {
+	wl_list_for_each_safe (seat, seat_tmp, &connection->seats, link) {
 		if (seat->global == name) {
 			seat_link_destroy(seat);
 		}
@@ -149,7 +149,7 @@ bool registry_complete(struct connection *connection) {
 		portal_heap_get_pool_size(&connection->agent->heap));
 	// The manager came before or after the outputs it describes.
 	struct output_link *output;
-	wl_list_for_each(output, &connection->outputs, link) {
+	wl_list_for_each (output, &connection->outputs, link) {
 		output_describe(output);
 	}
 	return connection->pool != NULL;

@@ -99,8 +99,9 @@ static void seat_reset(struct seat *seat, struct wl_client *only) {
 		wlr_seat_keyboard_clear_focus(wlr);
 		seat->keyboard.num_keycodes = 0;
 	}
-	wl_list_for_each_safe(client, tmp, &wlr->clients, link) {
-		if (wlr_seat_touch_num_points(wlr) > 0 && (only == NULL || client->client == only)) {
+	wl_list_for_each_safe (client, tmp, &wlr->clients, link) {
+		if (wlr_seat_touch_num_points(wlr) > 0 &&
+			(only == NULL || client->client == only)) {
 			wlr_seat_touch_notify_cancel(wlr, client);
 		}
 	}
@@ -108,7 +109,7 @@ static void seat_reset(struct seat *seat, struct wl_client *only) {
 
 void seat_forget_all(struct agent *agent) {
 	struct seat *seat;
-	wl_list_for_each(seat, &agent->seats, link) {
+	wl_list_for_each (seat, &agent->seats, link) {
 		seat_reset(seat, NULL);
 		seat->present = false;
 	}
@@ -116,7 +117,7 @@ void seat_forget_all(struct agent *agent) {
 
 void seat_sweep(struct agent *agent) {
 	struct seat *seat, *tmp;
-	wl_list_for_each_safe(seat, tmp, &agent->seats, link) {
+	wl_list_for_each_safe (seat, tmp, &agent->seats, link) {
 		if (!seat->present) {
 			seat_destroy(seat);
 		}
@@ -127,7 +128,7 @@ void seat_sweep(struct agent *agent) {
 
 struct seat *seat_link_seat(const struct seat_link *link) {
 	struct seat *seat;
-	wl_list_for_each(seat, &link->connection->agent->seats, link) {
+	wl_list_for_each (seat, &link->connection->agent->seats, link) {
 		if (seat->present && seat->global == link->global) {
 			return seat;
 		}
@@ -140,7 +141,7 @@ struct seat_link *seat_link_find(struct connection *connection, const struct sea
 	if (connection == NULL || !seat->present) {
 		return NULL;
 	}
-	wl_list_for_each(link, &connection->seats, link) {
+	wl_list_for_each (link, &connection->seats, link) {
 		if (link->global == seat->global) {
 			return link;
 		}
@@ -166,7 +167,7 @@ static void seat_describe(struct seat_link *link) {
 		return; // capabilities can come before the name
 	}
 	if (seat == NULL) { // new, or after a reconnection the one that had its name
-		wl_list_for_each(other, &agent->seats, link) {
+		wl_list_for_each (other, &agent->seats, link) {
 			if (!other->present && strcmp(other->wlr->name, link->name) == 0) {
 				seat = other;
 				break;
@@ -255,7 +256,8 @@ void seat_link_destroy(struct seat_link *link) {
 		wl_seat_destroy(link->mirror);
 	}
 	if (seat != NULL && connection->app == NULL) {
-		seat_destroy(seat); // unplugged; when the controller is gone it was forgotten before
+		seat_destroy(
+			seat); // unplugged; when the controller is gone it was forgotten before
 	}
 	free(link->name);
 	wl_list_remove(&link->link);

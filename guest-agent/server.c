@@ -130,10 +130,10 @@ static void listen(
 
 static bool start_surfaces(struct server *server, const struct connection *connection) {
 	struct wl_display *display = server->agent->display;
-	struct wlr_compositor *compositor = wlr_compositor_create(display,
-		version_of(connection->compositor, COMPOSITOR_VERSION), NULL);
-	struct wlr_xdg_shell *shell = wlr_xdg_shell_create(
-		display, version_of(connection->wm_base, XDG_WM_BASE_VERSION));
+	struct wlr_compositor *compositor = wlr_compositor_create(
+		display, version_of(connection->compositor, COMPOSITOR_VERSION), NULL);
+	struct wlr_xdg_shell *shell =
+		wlr_xdg_shell_create(display, version_of(connection->wm_base, XDG_WM_BASE_VERSION));
 	struct wlr_shm *shm = wlr_shm_create(display, SHM_VERSION, connection->formats.data,
 		connection->formats.size / sizeof(uint32_t));
 
@@ -148,7 +148,7 @@ static bool start_surfaces(struct server *server, const struct connection *conne
 
 	// A solid colour is one pixel to copy, which any controller can show.
 	return wlr_single_pixel_buffer_manager_v1_create(display) != NULL &&
-		(connection->viewporter == NULL || wlr_viewporter_create(display) != NULL);
+	       (connection->viewporter == NULL || wlr_viewporter_create(display) != NULL);
 }
 
 /* GTK leaves out its title bar only for one who speaks KDE's protocol. */
@@ -216,7 +216,7 @@ static bool start_input(struct server *server, const struct connection *connecti
 		listen(&manager->events.request_set_shape, &server->set_shape, handle_set_shape);
 	}
 	return wlr_data_device_manager_create(display) != NULL &&
-		wlr_primary_selection_v1_device_manager_create(display) != NULL;
+	       wlr_primary_selection_v1_device_manager_create(display) != NULL;
 }
 
 int server_start(struct server *server, const struct connection *connection) {

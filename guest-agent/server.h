@@ -20,11 +20,12 @@ struct server {
 	struct agent *agent;
 	struct wlr_output_layout *layout;
 	struct wlr_xdg_activation_v1 *activation; // NULL when the controller has none
-	struct wlr_server_decoration_manager *kde_decoration; // NULL when the controller draws no frames
+	struct wlr_server_decoration_manager
+		*kde_decoration; // NULL when the controller draws no frames
 	bool started;
 
-	struct wl_listener new_surface, new_toplevel, new_popup, new_decoration,
-		new_kde_decoration, set_shape, request_activate;
+	struct wl_listener new_surface, new_toplevel, new_popup, new_decoration, new_kde_decoration,
+		set_shape, request_activate;
 };
 
 /** Returns NULL with errno. */

@@ -16,7 +16,7 @@
 
 static struct link *find_link(struct session *session, uint32_t connection) {
 	struct link *link;
-	wl_list_for_each(link, &session->links, link) {
+	wl_list_for_each (link, &session->links, link) {
 		if (link->connection == connection) {
 			return link;
 		}
@@ -36,7 +36,7 @@ static void handle_ready(void *data, const struct portal_hello *peer, int heap_f
 	}
 	uint8_t boot_id[16];
 	session->same_kernel = portal_hello_get_boot_id(boot_id) == 0 &&
-		memcmp(boot_id, peer->boot_id, sizeof(boot_id)) == 0;
+			       memcmp(boot_id, peer->boot_id, sizeof(boot_id)) == 0;
 	session->ready = true;
 	wlr_log(WLR_INFO, "controller \"%s\" (%s), channel version %u", peer->name, peer->software,
 		portal_channel_get_version(session->channel));
@@ -56,7 +56,7 @@ static void handle_closed(void *data, const struct portal_channel_end *end) {
 static void handle_writable(void *data) {
 	struct session *session = data;
 	struct link *link, *tmp;
-	wl_list_for_each_safe(link, tmp, &session->links, link) {
+	wl_list_for_each_safe (link, tmp, &session->links, link) {
 		portal_relay_writable(link->relay);
 	}
 	launch_report(session);
@@ -69,8 +69,7 @@ static void handle_disconnect(void *data, uint32_t connection, const char *reaso
 	}
 }
 
-static void handle_wayland(
-	void *data, uint32_t connection, const void *messages, size_t size) {
+static void handle_wayland(void *data, uint32_t connection, const void *messages, size_t size) {
 	struct link *link = find_link(data, connection);
 	if (link != NULL) {
 		portal_relay_wayland(link->relay, messages, size);
@@ -114,8 +113,8 @@ static void send_stats(struct session *session) {
 		{.key = PORTAL_STAT_COPIED_PIXELS, .value = agent->stats.pixels_copied},
 		{.key = PORTAL_STAT_HEAP_USED, .value = heap_used},
 	};
-	if (portal_channel_send_stats(
-		    session->channel, stats, sizeof(stats) / sizeof(stats[0])) == 0) {
+	if (portal_channel_send_stats(session->channel, stats, sizeof(stats) / sizeof(stats[0])) ==
+		0) {
 		session->heap_told = heap_used;
 	}
 }
@@ -143,7 +142,7 @@ static const struct portal_channel_handlers channel_handlers = {
 
 static uint32_t to_mask(short events) {
 	return ((events & POLLIN) != 0 ? (uint32_t)WL_EVENT_READABLE : 0) |
-		((events & POLLOUT) != 0 ? (uint32_t)WL_EVENT_WRITABLE : 0);
+	       ((events & POLLOUT) != 0 ? (uint32_t)WL_EVENT_WRITABLE : 0);
 }
 
 static void handle_events(void *data, short events) {
@@ -218,14 +217,12 @@ struct session *session_create(
 	session->controller = controller;
 	session->next_connection = 1;
 	wl_list_init(&session->links);
-	session->channel =
-		portal_channel_create(transport, &options, &channel_handlers, session);
+	session->channel = portal_channel_create(transport, &options, &channel_handlers, session);
 	if (session->channel == NULL) {
 		free(session);
 		return NULL;
 	}
-	session->source = wl_event_loop_add_fd(agent->loop,
-		portal_channel_get_fd(session->channel),
+	session->source = wl_event_loop_add_fd(agent->loop, portal_channel_get_fd(session->channel),
 		to_mask(portal_channel_get_events(session->channel)), handle_stream, session);
 	if (session->source == NULL) {
 		portal_channel_destroy(session->channel);
@@ -241,7 +238,7 @@ void session_destroy(struct session *session) {
 	struct link *link, *tmp;
 
 	launch_forget(session);
-	wl_list_for_each_safe(link, tmp, &session->links, link) {
+	wl_list_for_each_safe (link, tmp, &session->links, link) {
 		link_destroy(link);
 	}
 	wl_event_source_remove(session->source);

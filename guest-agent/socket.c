@@ -47,8 +47,7 @@ static int bind_socket(struct agent_socket *sock) {
 
 static int try_name(struct agent_socket *socket, const char *directory, int number) {
 	snprintf(socket->name, sizeof(socket->name), "wayland-%d", number);
-	int length = snprintf(
-		socket->path, sizeof(socket->path), "%s/%s", directory, socket->name);
+	int length = snprintf(socket->path, sizeof(socket->path), "%s/%s", directory, socket->name);
 	if (length < 0 || (size_t)length >= sizeof(socket->path)) {
 		errno = ENAMETOOLONG;
 		return -1;

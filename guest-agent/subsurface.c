@@ -38,8 +38,8 @@ static void subsurface_realize(struct subsurface *subsurface) {
 	}
 	surface_realize(subsurface->parent);
 	surface_realize(subsurface->surface);
-	subsurface->mirror = wl_subcompositor_get_subsurface(connection->subcompositor,
-		subsurface->surface->mirror, subsurface->parent->mirror);
+	subsurface->mirror = wl_subcompositor_get_subsurface(
+		connection->subcompositor, subsurface->surface->mirror, subsurface->parent->mirror);
 	subsurface->x = subsurface->y = 0;
 	subsurface->synchronized = true;
 	subsurface->below = NULL;
@@ -49,7 +49,7 @@ static void subsurface_realize(struct subsurface *subsurface) {
 
 void subsurface_realize_all(struct surface *parent) {
 	struct subsurface *subsurface;
-	wl_list_for_each(subsurface, &parent->subsurfaces, link) {
+	wl_list_for_each (subsurface, &parent->subsurfaces, link) {
 		subsurface_realize(subsurface);
 	}
 }
@@ -74,7 +74,7 @@ static bool visit_order(struct surface *parent,
 	struct surface *neighbour = parent;
 	struct wlr_subsurface *wlr;
 
-	wl_list_for_each(wlr, &parent->wlr->current.subsurfaces_above, current.link) {
+	wl_list_for_each (wlr, &parent->wlr->current.subsurfaces_above, current.link) {
 		struct subsurface *subsurface = from_wlr(wlr);
 		if (subsurface != NULL && subsurface->mirror != NULL) {
 			if (visit(subsurface, neighbour, true)) {
@@ -84,7 +84,7 @@ static bool visit_order(struct surface *parent,
 		}
 	}
 	neighbour = parent;
-	wl_list_for_each_reverse(wlr, &parent->wlr->current.subsurfaces_below, current.link) {
+	wl_list_for_each_reverse (wlr, &parent->wlr->current.subsurfaces_below, current.link) {
 		struct subsurface *subsurface = from_wlr(wlr);
 		if (subsurface != NULL && subsurface->mirror != NULL) {
 			if (visit(subsurface, neighbour, false)) {
@@ -98,8 +98,8 @@ static bool visit_order(struct surface *parent,
 
 static bool is_changed(struct subsurface *subsurface, struct surface *neighbour, bool above) {
 	return subsurface->x != subsurface->wlr->current.x ||
-		subsurface->y != subsurface->wlr->current.y ||
-		subsurface->below != neighbour->mirror || subsurface->above != above;
+	       subsurface->y != subsurface->wlr->current.y ||
+	       subsurface->below != neighbour->mirror || subsurface->above != above;
 }
 
 bool subsurface_changed(struct surface *parent) {

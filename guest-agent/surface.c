@@ -250,8 +250,7 @@ static void send_damage(struct surface *surface, const pixman_region32_t *damage
 	const pixman_box32_t *boxes = pixman_region32_rectangles(damage, &count);
 	for (int i = 0; i < count; i++) {
 		int32_t width = boxes[i].x2 - boxes[i].x1, height = boxes[i].y2 - boxes[i].y1;
-		wl_surface_damage_buffer(
-			surface->mirror, boxes[i].x1, boxes[i].y1, width, height);
+		wl_surface_damage_buffer(surface->mirror, boxes[i].x1, boxes[i].y1, width, height);
 		surface->app->agent->stats.pixels_damaged += (uint64_t)width * (uint64_t)height;
 	}
 }
@@ -334,7 +333,7 @@ static bool group_any(struct surface *surface, bool (*check)(struct surface *sur
 		return true;
 	}
 	struct subsurface *sub;
-	wl_list_for_each(sub, &surface->subsurfaces, link) {
+	wl_list_for_each (sub, &surface->subsurfaces, link) {
 		if (subsurface_is_synchronized(sub) && group_any(sub->surface, check)) {
 			return true;
 		}
@@ -354,7 +353,7 @@ static bool lacks_room(struct surface *surface) {
 static void group_send(struct surface *surface) {
 	subsurface_realize_all(surface);
 	struct subsurface *sub;
-	wl_list_for_each(sub, &surface->subsurfaces, link) {
+	wl_list_for_each (sub, &surface->subsurfaces, link) {
 		if (subsurface_is_synchronized(sub)) {
 			group_send(sub->surface);
 		}
@@ -411,8 +410,7 @@ static void absorb(struct surface *surface) {
 		surface->dy += state->dy;
 	}
 	if ((state->committed & WLR_SURFACE_STATE_BUFFER) != 0) {
-		content_attach(
-			&surface->content, state->buffer, &surface->wlr->buffer_damage);
+		content_attach(&surface->content, state->buffer, &surface->wlr->buffer_damage);
 	}
 	if (surface->width != state->width || surface->height != state->height) {
 		surface->width = state->width;
@@ -448,7 +446,7 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct subsurface *sub, *tmp;
 
 	// wlroots destroys the subsurfaces of a parent only after this.
-	wl_list_for_each_safe(sub, tmp, &surface->subsurfaces, link) {
+	wl_list_for_each_safe (sub, tmp, &surface->subsurfaces, link) {
 		subsurface_orphan(sub);
 	}
 	surface_unrealize(surface);

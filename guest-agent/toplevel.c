@@ -65,8 +65,8 @@ static void add_state(struct toplevel *toplevel, uint32_t state) {
 	}
 }
 
-static void handle_configure(void *data, struct xdg_toplevel *mirror, int32_t width,
-	int32_t height, struct wl_array *states) {
+static void handle_configure(void *data, struct xdg_toplevel *mirror, int32_t width, int32_t height,
+	struct wl_array *states) {
 	struct toplevel *toplevel = data;
 	struct wlr_xdg_toplevel_configure *next = &toplevel->next;
 
@@ -78,7 +78,7 @@ static void handle_configure(void *data, struct xdg_toplevel *mirror, int32_t wi
 		.height = height > 0 ? height : 0,
 	};
 	uint32_t *state;
-	wl_array_for_each(state, states) {
+	wl_array_for_each (state, states) {
 		add_state(toplevel, *state);
 	}
 }
@@ -111,7 +111,7 @@ static void handle_wm_capabilities(
 	toplevel->next.fields |= WLR_XDG_TOPLEVEL_CONFIGURE_WM_CAPABILITIES;
 	toplevel->next.wm_capabilities = 0;
 	uint32_t *capability;
-	wl_array_for_each(capability, capabilities) {
+	wl_array_for_each (capability, capabilities) {
 		if (*capability < sizeof(bits) / sizeof(bits[0])) {
 			toplevel->next.wm_capabilities |= bits[*capability];
 		}
@@ -173,9 +173,9 @@ static void send_fullscreen(struct toplevel *toplevel, bool fullscreen) {
 	const struct wlr_output *output = toplevel->wlr->requested.fullscreen_output;
 	if (fullscreen) {
 		xdg_toplevel_set_fullscreen(toplevel->mirror,
-			output != NULL ? output_mirror(toplevel->xdg->surface->app->connection,
-						 output)
-				       : NULL);
+			output != NULL
+				? output_mirror(toplevel->xdg->surface->app->connection, output)
+				: NULL);
 	} else {
 		xdg_toplevel_unset_fullscreen(toplevel->mirror);
 	}
@@ -228,9 +228,8 @@ void toplevel_unrealize(struct toplevel *toplevel) {
 bool toplevel_changed(const struct toplevel *toplevel) {
 	const struct wlr_xdg_toplevel_state *state = &toplevel->wlr->current;
 	return toplevel->min_width != state->min_width ||
-		toplevel->min_height != state->min_height ||
-		toplevel->max_width != state->max_width ||
-		toplevel->max_height != state->max_height;
+	       toplevel->min_height != state->min_height ||
+	       toplevel->max_width != state->max_width || toplevel->max_height != state->max_height;
 }
 
 void toplevel_send(struct toplevel *toplevel) {
@@ -250,10 +249,9 @@ void toplevel_send(struct toplevel *toplevel) {
 void toplevel_shown(struct toplevel *toplevel) {
 	// Compositors heed a parent only when it is mapped, so children say it again.
 	struct surface *surface;
-	wl_list_for_each(surface, &toplevel->xdg->surface->app->surfaces, link) {
+	wl_list_for_each (surface, &toplevel->xdg->surface->app->surfaces, link) {
 		struct toplevel *child = surface->xdg != NULL ? surface->xdg->toplevel : NULL;
-		if (child != NULL && child->mirror != NULL &&
-			child->wlr->parent == toplevel->wlr) {
+		if (child != NULL && child->mirror != NULL && child->wlr->parent == toplevel->wlr) {
 			send_parent(child);
 		}
 	}

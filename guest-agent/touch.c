@@ -17,8 +17,8 @@ static void handle_down(void *data, struct wl_touch *mirror, uint32_t serial, ui
 		return;
 	}
 	uint32_t begin = seat_serial_begin(link);
-	wlr_seat_touch_notify_down(seat->wlr, surface->wlr, time, id, wl_fixed_to_double(x),
-		wl_fixed_to_double(y));
+	wlr_seat_touch_notify_down(
+		seat->wlr, surface->wlr, time, id, wl_fixed_to_double(x), wl_fixed_to_double(y));
 	seat_serial_end(link, begin, serial);
 }
 
@@ -62,9 +62,9 @@ static void handle_frame(void *data, struct wl_touch *mirror) {
 static void handle_cancel(void *data, struct wl_touch *mirror) {
 	struct seat_link *link = data;
 	struct seat *seat = seat_link_seat(link);
-	struct wlr_seat_client *client = seat != NULL
-		? wlr_seat_client_for_wl_client(seat->wlr, link->connection->app->client)
-		: NULL;
+	struct wlr_seat_client *client = seat != NULL ? wlr_seat_client_for_wl_client(seat->wlr,
+								link->connection->app->client)
+						      : NULL;
 	if (client != NULL) {
 		wlr_seat_touch_notify_cancel(seat->wlr, client);
 	}

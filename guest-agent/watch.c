@@ -10,7 +10,7 @@
 static bool is_request(
 	const struct wl_protocol_logger_message *message, int opcode, const char *interface) {
 	return message->message_opcode == opcode &&
-		strcmp(wl_resource_get_class(message->resource), interface) == 0;
+	       strcmp(wl_resource_get_class(message->resource), interface) == 0;
 }
 
 static void handle_message(void *data, enum wl_protocol_logger_type type,

@@ -131,7 +131,7 @@ void xdg_shown(struct xdg *xdg) {
 	}
 	// Popups that came back before their parent.
 	struct surface *surface;
-	wl_list_for_each(surface, &xdg->surface->app->surfaces, link) {
+	wl_list_for_each (surface, &xdg->surface->app->surfaces, link) {
 		if (surface->xdg != NULL && surface->xdg->popup != NULL &&
 			surface->xdg->mirror == NULL) {
 			xdg_realize(surface->xdg);

@@ -5,10 +5,11 @@
 
 #include "heap.h"
 
-static const char usage[] =
-	"portal-heap create FILE SIZE [--dax]\n"
-	"Make the file behind a guest's heap: an ivshmem's memory, or with --dax an nvdimm's, which\n"
-	"the guest then sees as a DAX device. SIZE takes K, M, G; a multiple of 2 MiB, at least 6.\n";
+static const char usage[] = "portal-heap create FILE SIZE [--dax]\n"
+			    "Make the file behind a guest's heap: an ivshmem's memory, or with "
+			    "--dax an nvdimm's, which\n"
+			    "the guest then sees as a DAX device. SIZE takes K, M, G; a multiple "
+			    "of 2 MiB, at least 6.\n";
 
 static int create(const char *path, const char *size_text, bool dax) {
 	uint64_t size;

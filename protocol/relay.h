@@ -52,8 +52,8 @@ struct portal_relay_handlers {
 	 * At the controller's end: a request has passed the checks and is written next, as it
 	 * stands in message. Returns false when the connection cannot go on.
 	 */
-	bool (*request)(void *data, const struct portal_wire_info *info, const void *message,
-		size_t size);
+	bool (*request)(
+		void *data, const struct portal_wire_info *info, const void *message, size_t size);
 	/* The quota's rate is exceeded: pause the channel for so many nanoseconds. */
 	void (*throttle)(void *data, uint64_t nanoseconds);
 };

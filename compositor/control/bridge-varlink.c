@@ -37,9 +37,10 @@ static SD_VARLINK_DEFINE_METHOD_FULL(GetState, SD_VARLINK_SUPPORTS_MORE,
 	SD_VARLINK_DEFINE_OUTPUT(heapSize, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT("bytes of it in use, as the agent said last, when ready"),
 	SD_VARLINK_DEFINE_OUTPUT(heapUsed, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
-	SD_VARLINK_FIELD_COMMENT("what the agent has counted since its start, as it said in answer "
-				 "to the last call: frames passed on, pixels damaged by them, pixels "
-				 "copied for them"),
+	SD_VARLINK_FIELD_COMMENT(
+		"what the agent has counted since its start, as it said in answer "
+		"to the last call: frames passed on, pixels damaged by them, pixels "
+		"copied for them"),
 	SD_VARLINK_DEFINE_OUTPUT(frames, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_DEFINE_OUTPUT(damagedPixels, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_DEFINE_OUTPUT(copiedPixels, SD_VARLINK_INT, SD_VARLINK_NULLABLE),

@@ -21,8 +21,8 @@ sd_varlink *bridge_connect(const char *path) {
 static void copy_text(char *to, size_t size, sd_json_variant *object, const char *key) {
 	sd_json_variant *value = sd_json_variant_by_key(object, key);
 	const char *text = value != NULL && sd_json_variant_is_string(value)
-		? sd_json_variant_string(value)
-		: "";
+				   ? sd_json_variant_string(value)
+				   : "";
 	snprintf(to, size, "%s", text);
 }
 
@@ -51,8 +51,7 @@ int bridge_get_state(const char *path, struct bridge_state *state) {
 	sd_varlink_set_relative_timeout(link, UINT64_C(10000000));
 	sd_json_variant *parameters = NULL;
 	const char *error = NULL;
-	int result =
-		sd_varlink_call(link, BRIDGE_METHOD_GET_STATE, NULL, &parameters, &error);
+	int result = sd_varlink_call(link, BRIDGE_METHOD_GET_STATE, NULL, &parameters, &error);
 	if (result >= 0 && (error != NULL || !bridge_state_read(state, parameters))) {
 		result = -EPROTO;
 	}

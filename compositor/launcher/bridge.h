@@ -13,7 +13,8 @@ struct bridge_state {
 	int64_t windows, programs;
 };
 
-/* Connects to a bridge's socket. NULL with errno: ENOENT and ECONNREFUSED mean that there is none. */
+/* Connects to a bridge's socket. NULL with errno: ENOENT and ECONNREFUSED mean that there is none.
+ */
 sd_varlink *bridge_connect(const char *path);
 
 /* Reads the parameters of a reply to GetState. False when they are not what they should be. */

@@ -64,9 +64,9 @@ static int choose_heap(struct definition *definition) {
 		return RUN_OK;
 	}
 	int length = geteuid() == 0
-		? asprintf(&definition->heap_path, "/dev/shm/portal-%s", vm->name)
-		: asprintf(&definition->heap_path, "/dev/shm/portal-%u-%s", (unsigned)geteuid(),
-			  vm->name);
+			     ? asprintf(&definition->heap_path, "/dev/shm/portal-%s", vm->name)
+			     : asprintf(&definition->heap_path, "/dev/shm/portal-%u-%s",
+				       (unsigned)geteuid(), vm->name);
 	if (length < 0) {
 		definition->heap_path = NULL;
 		return say_failure(RUN_SYSTEM, "%s", strerror(ENOMEM));
@@ -105,16 +105,16 @@ static int choose_control(struct definition *definition) {
 	struct domain_spec *spec = &definition->spec;
 	const struct config_vm *vm = definition->vm;
 	struct portal_transport_address *transport = &definition->transport;
-	bool configured =
-		vm->transport != NULL && portal_transport_parse(transport, vm->transport, NULL) == 0;
+	bool configured = vm->transport != NULL &&
+			  portal_transport_parse(transport, vm->transport, NULL) == 0;
 	if (definition->exists && spec->control == DOMAIN_CONTROL_UNSET) {
 		return RUN_OK;
 	}
 	if (spec->control == DOMAIN_CONTROL_UNSET && configured) {
 		spec->control = transport->kind == PORTAL_TRANSPORT_VSOCK ? DOMAIN_CONTROL_VSOCK
-			: transport->kind == PORTAL_TRANSPORT_VSOCK_UNIX
-			? DOMAIN_CONTROL_VHOST_USER_VSOCK
-			: DOMAIN_CONTROL_VIRTIO_SERIAL;
+				: transport->kind == PORTAL_TRANSPORT_VSOCK_UNIX
+					? DOMAIN_CONTROL_VHOST_USER_VSOCK
+					: DOMAIN_CONTROL_VIRTIO_SERIAL;
 	}
 	switch (spec->control) {
 	case DOMAIN_CONTROL_VSOCK:
@@ -221,9 +221,10 @@ static int choose(struct definition *definition) {
 
 static int refused(const struct definition *definition, int failure, const struct error *error) {
 	return failure == DOMAIN_FAILURE_CONNECT
-		? say_failure(RUN_NO_LIBVIRT, "libvirt does not answer at %s: %s",
-			  definition->vm->uri, error->text)
-		: say_failure(RUN_DOMAIN, "cannot define %s: %s", definition->vm->name, error->text);
+		       ? say_failure(RUN_NO_LIBVIRT, "libvirt does not answer at %s: %s",
+				 definition->vm->uri, error->text)
+		       : say_failure(RUN_DOMAIN, "cannot define %s: %s", definition->vm->name,
+				 error->text);
 }
 
 /* The definition as it stands, or the bare beginning of a new one. */
@@ -264,7 +265,8 @@ static int add_block(const struct definition *definition) {
 	FILE *file = make_directories(settings->path) ? fopen(settings->path, "ae") : NULL;
 	if (file == NULL ||
 		fprintf(file, "%svm %s {\n\tlabel \"%s\" \"#808080\"\n}\n",
-			settings->exists ? "\n" : "", definition->vm->name, definition->vm->name) < 0 ||
+			settings->exists ? "\n" : "", definition->vm->name,
+			definition->vm->name) < 0 ||
 		fclose(file) != 0) {
 		return say_failure(RUN_CONFIG, "%s: %s", settings->path, strerror(errno));
 	}
@@ -286,7 +288,8 @@ static int commit(struct definition *definition, const char *before, const char 
 		}
 		if (!options->replace && !options->dry_run) {
 			return say_failure(RUN_EXISTS,
-				"libvirt has a domain %s already, and nothing was changed; --replace "
+				"libvirt has a domain %s already, and nothing was changed; "
+				"--replace "
 				"makes the changes above",
 				definition->vm->domain);
 		}
@@ -305,11 +308,10 @@ static int commit(struct definition *definition, const char *before, const char 
 	if (failure < 0) {
 		return refused(definition, failure, &error);
 	}
-	say("%s domain %s (%s)", definition->exists ? "changed" : "defined",
-		definition->vm->domain,
-		definition->spec.virt == DOMAIN_VIRT_KVM	? "KVM"
-			: definition->spec.virt == DOMAIN_VIRT_QEMU ? "emulated processor"
-								    : "its processor as before");
+	say("%s domain %s (%s)", definition->exists ? "changed" : "defined", definition->vm->domain,
+		definition->spec.virt == DOMAIN_VIRT_KVM    ? "KVM"
+		: definition->spec.virt == DOMAIN_VIRT_QEMU ? "emulated processor"
+							    : "its processor as before");
 	return add_block(definition);
 }
 
@@ -359,8 +361,8 @@ int launch_define(const struct run_options *options, const struct settings *sett
 	}
 	int status;
 	if (definition.vm->uri == NULL) {
-		status = say_failure(RUN_CONFIG, "%s has \"uri none\": there is no libvirt to define it in",
-			options->vm);
+		status = say_failure(RUN_CONFIG,
+			"%s has \"uri none\": there is no libvirt to define it in", options->vm);
 	} else if (sd_event_new(&definition.loop) < 0) {
 		status = say_failure(RUN_SYSTEM, "%s", strerror(ENOMEM));
 	} else {

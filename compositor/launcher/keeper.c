@@ -14,9 +14,9 @@
 #include "spawn.h"
 #include "status.h"
 
-/* Where the logs go: the journal; else standard error, which a detached caller must not hold on to. */
-static int open_log(
-	const struct guest_paths *paths, const char *vm, bool detached, bool *journal) {
+/* Where the logs go: the journal; else standard error, which a detached caller must not hold on to.
+ */
+static int open_log(const struct guest_paths *paths, const char *vm, bool detached, bool *journal) {
 	char identifier[128];
 	snprintf(identifier, sizeof(identifier), "portal-bridge@%s", vm);
 	int fd = spawn_journal(identifier);
@@ -37,8 +37,7 @@ static int open_state(const char *path) {
 	return fd;
 }
 
-int keeper_start(
-	const struct guest_paths *paths, const struct keeper_guest *guest, bool detached) {
+int keeper_start(const struct guest_paths *paths, const struct keeper_guest *guest, bool detached) {
 	char heap_size[32], idle_stop[16];
 	snprintf(heap_size, sizeof(heap_size), "%llu", (unsigned long long)guest->heap_size);
 	snprintf(idle_stop, sizeof(idle_stop), "%d", guest->idle_stop);
@@ -78,7 +77,8 @@ int keeper_start(
 	}
 	if (pid < 0) {
 		unlink(paths->bridge);
-		return say_failure(RUN_SYSTEM, "cannot start the bridge's keeper: %s", strerror(error));
+		return say_failure(
+			RUN_SYSTEM, "cannot start the bridge's keeper: %s", strerror(error));
 	}
 	return RUN_OK;
 }
@@ -102,15 +102,16 @@ static int explain_bridge(const char *vm, int status) {
 			"%s and its bridge do not have the same key; see \"key\" in portal(5)", vm);
 	case BRIDGE_VERSION:
 		return say_failure(RUN_VERSION,
-			"the agent in %s and this bridge speak no version in common; update one", vm);
+			"the agent in %s and this bridge speak no version in common; update one",
+			vm);
 	case BRIDGE_HEAP:
 		return say_failure(RUN_HEAP,
 			"the heap of %s is absent, or another than its agent uses; see \"heap\" in "
 			"portal(5)",
 			vm);
 	default:
-		return say_failure(
-			RUN_BRIDGE, "portal-bridge failed for %s (status %d); see the log", vm, status);
+		return say_failure(RUN_BRIDGE,
+			"portal-bridge failed for %s (status %d); see the log", vm, status);
 	}
 }
 
@@ -127,8 +128,8 @@ int keeper_explain(const struct guest_paths *paths, const char *vm) {
 		return explain_bridge(vm, number);
 	}
 	if (sscanf(text, "bridge killed %d", &number) == 1) {
-		return say_failure(RUN_BRIDGE, "portal-bridge of %s was ended by signal %d (%s)", vm,
-			number, strsignal(number));
+		return say_failure(RUN_BRIDGE, "portal-bridge of %s was ended by signal %d (%s)",
+			vm, number, strsignal(number));
 	}
 	if (sscanf(text, "bridge missing %d", &number) == 1) {
 		return say_failure(RUN_BRIDGE, "cannot run portal-bridge: %s", strerror(number));

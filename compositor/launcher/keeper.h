@@ -9,8 +9,8 @@
 /*
  * The keeper: a background process beside each bridge, started by the portal-run that finds no
  * bridge, as `portal-run --keep`. It is the parent of the bridge and, for local:, of the agent;
- * starts a bridge that crashed again; ends it all when the domain has stopped, when the last program
- * of local: has, or, with idle-stop, when the guest has had no window for long enough.
+ * starts a bridge that crashed again; ends it all when the domain has stopped, when the last
+ * program of local: has, or, with idle-stop, when the guest has had no window for long enough.
  */
 
 struct keeper_guest {
@@ -28,8 +28,7 @@ struct keeper_guest {
  * must be held. With `detached`, logs go to a file where there is no journal. RUN_OK, or says what
  * is wrong and returns a status.
  */
-int keeper_start(
-	const struct guest_paths *paths, const struct keeper_guest *guest, bool detached);
+int keeper_start(const struct guest_paths *paths, const struct keeper_guest *guest, bool detached);
 
 /* The whole life of a keeper: `portal-run --keep …`. Returns the exit status. */
 int keeper_main(int argc, char **argv);

@@ -46,7 +46,7 @@ static bool is_unused(struct keeper *keeper) {
 		return false; /* it is ending; that is told elsewhere */
 	}
 	return state.windows == 0 &&
-		(!keeper->local || (state.programs == 0 && !agent_has_programs(keeper)));
+	       (!keeper->local || (state.programs == 0 && !agent_has_programs(keeper)));
 }
 
 static void release_lock(struct keeper *keeper) {
@@ -67,9 +67,9 @@ static int handle_shutdown_time(sd_event_source *source, uint64_t time, void *da
 
 static void shut_down(struct keeper *keeper) {
 	struct error error = {0};
-	int result = keeper->manager == NULL
-		? DOMAIN_FAILURE_CONNECT
-		: domain_manager_shutdown(keeper->manager, keeper->guest.domain, &error);
+	int result = keeper->manager == NULL ? DOMAIN_FAILURE_CONNECT
+					     : domain_manager_shutdown(keeper->manager,
+						       keeper->guest.domain, &error);
 	if (result == DOMAIN_FAILURE_CONNECT && keeper_connect_libvirt(keeper)) {
 		/* libvirtd was started anew since. */
 		result = domain_manager_shutdown(keeper->manager, keeper->guest.domain, &error);
@@ -124,8 +124,7 @@ static void try_to_end(struct keeper *keeper) {
 	if (keeper->locking || keeper->lock >= 0 || keeper->ending) {
 		return;
 	}
-	keeper->locking =
-		pthread_create(&keeper->lock_thread, NULL, wait_for_lock, keeper) == 0;
+	keeper->locking = pthread_create(&keeper->lock_thread, NULL, wait_for_lock, keeper) == 0;
 }
 
 static int handle_idle_time(sd_event_source *source, uint64_t time, void *data) {
@@ -154,14 +153,15 @@ void keeper_idle_consider(struct keeper *keeper) {
 	keeper->idle_source = sd_event_source_disable_unref(keeper->idle_source);
 	if (keeper->state.ready && keeper->state.windows == 0) {
 		sd_event_add_time_relative(keeper->loop, &keeper->idle_source, CLOCK_MONOTONIC,
-			(uint64_t)keeper->guest.idle_stop * KEEPER_MINUTE, 0, handle_idle_time, keeper);
+			(uint64_t)keeper->guest.idle_stop * KEEPER_MINUTE, 0, handle_idle_time,
+			keeper);
 	}
 }
 
 bool keeper_idle_init(struct keeper *keeper) {
 	return pipe2(keeper->lock_pipe, O_CLOEXEC) == 0 &&
-		sd_event_add_io(keeper->loop, &keeper->lock_source, keeper->lock_pipe[0], EPOLLIN,
-			handle_locked, keeper) >= 0;
+	       sd_event_add_io(keeper->loop, &keeper->lock_source, keeper->lock_pipe[0], EPOLLIN,
+		       handle_locked, keeper) >= 0;
 }
 
 void keeper_idle_finish(struct keeper *keeper) {

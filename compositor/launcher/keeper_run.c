@@ -73,8 +73,8 @@ static bool is_same(const struct bridge_state *a, const struct bridge_state *b) 
 
 static void watch_bridge(struct keeper *keeper);
 
-static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters,
-	const char *error, sd_varlink_reply_flags_t flags, void *data) {
+static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters, const char *error,
+	sd_varlink_reply_flags_t flags, void *data) {
 	struct keeper *keeper = data;
 	struct bridge_state state;
 	if (error == NULL && bridge_state_read(&state, parameters)) {
@@ -85,7 +85,7 @@ static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters,
 			keeper_idle_consider(keeper);
 		}
 	} else if (error != NULL && strcmp(error, SD_VARLINK_ERROR_DISCONNECTED) == 0 &&
-		keeper->bridge_pid != 0 && !keeper->ending) {
+		   keeper->bridge_pid != 0 && !keeper->ending) {
 		/* A bridge that waits for its agent is a new process at each attempt. */
 		watch_bridge(keeper);
 	}
@@ -149,8 +149,8 @@ static int handle_bridge_exit(sd_event_source *source, const siginfo_t *info, vo
 static void start_bridge(struct keeper *keeper) {
 	const struct keeper_guest *guest = &keeper->guest;
 	char *program = paths_find_program("portal-bridge", "compositor/bridge");
-	const char *argv[16] = {program, "--vm", guest->vm, "--transport", guest->transport, "--heap",
-		guest->heap, "--label", guest->label, "--wait"};
+	const char *argv[16] = {program, "--vm", guest->vm, "--transport", guest->transport,
+		"--heap", guest->heap, "--label", guest->label, "--wait"};
 	if (guest->key != NULL) {
 		argv[10] = "--key";
 		argv[11] = guest->key;
@@ -199,8 +199,8 @@ static void start_agent(struct keeper *keeper) {
 	snprintf(heap, sizeof(heap), "memfd:%llu", (unsigned long long)keeper->guest.heap_size);
 	int channel = paths_listen(keeper->paths.agent);
 	char *program = paths_find_program("portal-agent", "guest-agent");
-	const char *argv[] = {program, "--listen", keeper->guest.transport, "--heap", heap, "--name",
-		keeper->guest.vm, NULL};
+	const char *argv[] = {program, "--listen", keeper->guest.transport, "--heap", heap,
+		"--name", keeper->guest.vm, NULL};
 	int log = spawn_journal("portal-agent@" CONFIG_VM_LOCAL);
 	struct spawn spawn = {
 		.argv = (char *const *)argv,
@@ -226,8 +226,8 @@ static void start_agent(struct keeper *keeper) {
 		return;
 	}
 	keeper->agent_pid = pid;
-	if (sd_event_add_child(keeper->loop, &keeper->agent_source, pid, WEXITED,
-		    handle_agent_exit, keeper) < 0) {
+	if (sd_event_add_child(keeper->loop, &keeper->agent_source, pid, WEXITED, handle_agent_exit,
+		    keeper) < 0) {
 		keeper_end(keeper);
 		return;
 	}
@@ -273,9 +273,9 @@ static bool set_up(struct keeper *keeper) {
 		return false;
 	}
 	return sd_event_new(&keeper->loop) >= 0 &&
-		sd_event_add_signal(keeper->loop, NULL, SIGTERM, handle_stop_signal, keeper) >= 0 &&
-		sd_event_add_signal(keeper->loop, NULL, SIGINT, handle_stop_signal, keeper) >= 0 &&
-		keeper_idle_init(keeper);
+	       sd_event_add_signal(keeper->loop, NULL, SIGTERM, handle_stop_signal, keeper) >= 0 &&
+	       sd_event_add_signal(keeper->loop, NULL, SIGINT, handle_stop_signal, keeper) >= 0 &&
+	       keeper_idle_init(keeper);
 }
 
 static void tear_down(struct keeper *keeper) {

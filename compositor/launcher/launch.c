@@ -179,7 +179,8 @@ static int run(struct job *job) {
 		return status;
 	}
 	char target[72];
-	snprintf(target, sizeof(target), job->options->local ? CONFIG_VM_LOCAL : "vm:%s", job->vm->name);
+	snprintf(target, sizeof(target), job->options->local ? CONFIG_VM_LOCAL : "vm:%s",
+		job->vm->name);
 	struct session_request request = {
 		.vm = target,
 		.name = job->vm->name,

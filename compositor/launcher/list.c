@@ -79,14 +79,16 @@ int launch_list(const struct settings *settings) {
 		print_row(&connections, &vms->vms[i]);
 	}
 	struct config_vm local;
-	if (config_vms_find(vms, CONFIG_VM_LOCAL) == NULL && config_vm_init(&local, CONFIG_VM_LOCAL)) {
+	if (config_vms_find(vms, CONFIG_VM_LOCAL) == NULL &&
+		config_vm_init(&local, CONFIG_VM_LOCAL)) {
 		print_row(&connections, &local);
 		config_vm_finish(&local);
 	}
 	for (size_t i = 0; i < connections.len; i++) {
 		const struct connection *connection = &connections.items[i];
 		if (connection->manager == NULL) {
-			fprintf(stderr, "portal-run: %s: %s\n", connection->uri, connection->error.text);
+			fprintf(stderr, "portal-run: %s: %s\n", connection->uri,
+				connection->error.text);
 		}
 		domain_manager_destroy(connection->manager);
 	}

@@ -14,13 +14,14 @@
 #include "transport.h"
 #include "vsock_device.h"
 
-static int libvirt_failure(const struct machine *machine, int failure, const char *what,
-	const struct error *error) {
+static int libvirt_failure(
+	const struct machine *machine, int failure, const char *what, const struct error *error) {
 	const struct config_vm *vm = machine->vm;
 	switch (failure) {
 	case DOMAIN_FAILURE_CONNECT:
 		return say_failure(RUN_NO_LIBVIRT,
-			"libvirt does not answer at %s: %s; is libvirtd (or virtqemud) running, and "
+			"libvirt does not answer at %s: %s; is libvirtd (or virtqemud) running, "
+			"and "
 			"may you use it?",
 			vm->uri, error->text);
 	case DOMAIN_FAILURE_ABSENT:
@@ -52,7 +53,8 @@ int machine_init(struct machine *machine, const struct config_vm *vm, sd_event *
 	if (machine->manager == NULL) {
 		return libvirt_failure(machine, DOMAIN_FAILURE_CONNECT, NULL, &error);
 	}
-	int failure = domain_manager_get_state(machine->manager, vm->domain, &machine->state, &error);
+	int failure =
+		domain_manager_get_state(machine->manager, vm->domain, &machine->state, &error);
 	return failure < 0 ? libvirt_failure(machine, failure, "ask for", &error) : RUN_OK;
 }
 
@@ -67,8 +69,8 @@ void machine_finish(struct machine *machine) {
 static int read_info(struct machine *machine, bool live, struct domain_info *info) {
 	struct error error = {0};
 	char *xml;
-	int failure = domain_manager_get_xml(
-		machine->manager, machine->vm->domain, live, &xml, &error);
+	int failure =
+		domain_manager_get_xml(machine->manager, machine->vm->domain, live, &xml, &error);
 	if (failure < 0) {
 		return libvirt_failure(machine, failure, "read the definition of", &error);
 	}
@@ -81,8 +83,8 @@ static int read_info(struct machine *machine, bool live, struct domain_info *inf
 
 static int prepare_heap(const struct machine *machine, const struct domain_info *info) {
 	if (info->heap == DOMAIN_HEAP_UNSET ||
-		portal_heap_format_file(info->heap_path, info->heap_size,
-			info->heap == DOMAIN_HEAP_NVDIMM) == 0) {
+		portal_heap_format_file(
+			info->heap_path, info->heap_size, info->heap == DOMAIN_HEAP_NVDIMM) == 0) {
 		return RUN_OK;
 	}
 	return say_failure(RUN_HEAP, "the heap of %s, %s (%llu MiB): %s", machine->vm->name,
@@ -140,8 +142,7 @@ static int find_ends(
 	if (vm->key != NULL) {
 		machine->key = strdup(vm->key);
 	} else {
-		machine->key =
-			info->key != NULL ? strdup(info->key) : settings_key_path(vm->name);
+		machine->key = info->key != NULL ? strdup(info->key) : settings_key_path(vm->name);
 	}
 	if (machine->transport == NULL || machine->heap == NULL || machine->key == NULL) {
 		return say_failure(RUN_SYSTEM, "%s", strerror(ENOMEM));
@@ -176,8 +177,8 @@ int machine_start(struct machine *machine, const struct settings *settings) {
 			return libvirt_failure(machine, DOMAIN_FAILURE_ABSENT, NULL, &absent);
 		}
 		if (machine->state == DOMAIN_STOPPING) {
-			return say_failure(RUN_DOMAIN,
-				"%s is shutting down; try again when it has", machine->vm->name);
+			return say_failure(RUN_DOMAIN, "%s is shutting down; try again when it has",
+				machine->vm->name);
 		}
 		if (machine->state != DOMAIN_RUNNING) {
 			status = start_domain(machine);
@@ -237,10 +238,10 @@ int machine_stop(struct machine *machine, sd_event *loop, unsigned timeout, bool
 	int status = sd_event_loop(loop);
 	say_progress_done();
 	machine->changed = NULL;
-	return status == RUN_STOP_TIMEOUT
-		? say_failure(RUN_STOP_TIMEOUT,
-			  "%s has not shut down in %u seconds; --timeout waits longer, --force does "
-			  "not ask",
-			  vm->name, timeout)
-		: RUN_OK;
+	return status == RUN_STOP_TIMEOUT ? say_failure(RUN_STOP_TIMEOUT,
+						    "%s has not shut down in %u seconds; --timeout "
+						    "waits longer, --force does "
+						    "not ask",
+						    vm->name, timeout)
+					  : RUN_OK;
 }

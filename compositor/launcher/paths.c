@@ -24,8 +24,8 @@ static bool fits(char path[PATH_SIZE], const char *directory, const char *prefix
 int guest_paths_init(struct guest_paths *paths, const char *vm) {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	if (runtime == NULL || runtime[0] != '/') {
-		return say_failure(RUN_SYSTEM,
-			"XDG_RUNTIME_DIR is not set: run this from within a session");
+		return say_failure(
+			RUN_SYSTEM, "XDG_RUNTIME_DIR is not set: run this from within a session");
 	}
 	const char *directory = paths->directory;
 	if (!fits(paths->directory, runtime, "portal", "", "") ||

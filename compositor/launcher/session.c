@@ -41,8 +41,7 @@ static void send_signal(struct session *session, int number) {
 	}
 	sd_json_variant *parameters = NULL;
 	if (sd_json_build(&parameters,
-		    SD_JSON_BUILD_OBJECT(
-			    SD_JSON_BUILD_PAIR_INTEGER("launch", session->number),
+		    SD_JSON_BUILD_OBJECT(SD_JSON_BUILD_PAIR_INTEGER("launch", session->number),
 			    SD_JSON_BUILD_PAIR_INTEGER("signal", number))) >= 0) {
 		/* One way: the program's end is the answer. */
 		sd_varlink_send(link, BRIDGE_METHOD_SIGNAL, parameters);
@@ -80,7 +79,8 @@ static const char *text_of(sd_json_variant *object, const char *key) {
 static int launch_failure(const struct session_request *request, int64_t error) {
 	const char *program = request->command[0];
 	if (error == ENOENT) {
-		return say_failure(RUN_NOT_FOUND, "%s: no such program in %s", program, request->vm);
+		return say_failure(
+			RUN_NOT_FOUND, "%s: no such program in %s", program, request->vm);
 	}
 	return say_failure(RUN_CANNOT_EXECUTE, "%s cannot be run in %s: %s", program, request->vm,
 		strerror((int)error));
@@ -136,8 +136,8 @@ static int handle_launch(sd_varlink *link, sd_json_variant *parameters, const ch
 		return session->request->detach ? finish(session, RUN_OK) : 0;
 	}
 	int64_t signal = integer_of(parameters, "signal");
-	return finish(session,
-		signal > 0 ? RUN_SIGNAL + (int)signal : (int)integer_of(parameters, "status") & 0xff);
+	return finish(session, signal > 0 ? RUN_SIGNAL + (int)signal
+					  : (int)integer_of(parameters, "status") & 0xff);
 }
 
 static int build_environment(const struct session_request *request, sd_json_variant **array) {
@@ -165,9 +165,10 @@ static int start_launch(struct session *session) {
 	int result = build_environment(request, &environment);
 	if (result >= 0) {
 		result = sd_json_build(&parameters,
-			SD_JSON_BUILD_OBJECT(
-				SD_JSON_BUILD_PAIR("argv", SD_JSON_BUILD_STRV((char **)request->command)),
-				SD_JSON_BUILD_PAIR("environment", SD_JSON_BUILD_VARIANT(environment))));
+			SD_JSON_BUILD_OBJECT(SD_JSON_BUILD_PAIR("argv",
+						     SD_JSON_BUILD_STRV((char **)request->command)),
+				SD_JSON_BUILD_PAIR(
+					"environment", SD_JSON_BUILD_VARIANT(environment))));
 	}
 	if (result >= 0) {
 		session->launch = bridge_connect(request->paths->bridge);
@@ -185,8 +186,8 @@ static int start_launch(struct session *session) {
 	sd_json_variant_unref(environment);
 	sd_json_variant_unref(parameters);
 	if (result < 0) {
-		return finish(session, say_failure(RUN_BRIDGE, "cannot ask portal-bridge: %s",
-					       strerror(-result)));
+		return finish(session,
+			say_failure(RUN_BRIDGE, "cannot ask portal-bridge: %s", strerror(-result)));
 	}
 	return 0;
 }
@@ -244,9 +245,9 @@ static bool watch(struct session *session) {
 	}
 	sd_varlink_set_userdata(session->watch, session);
 	return sd_varlink_bind_reply(session->watch, handle_state) >= 0 &&
-		sd_varlink_attach_event(session->watch, session->loop, SD_EVENT_PRIORITY_NORMAL) >=
-		0 &&
-		sd_varlink_observe(session->watch, BRIDGE_METHOD_GET_STATE, NULL) >= 0;
+	       sd_varlink_attach_event(session->watch, session->loop, SD_EVENT_PRIORITY_NORMAL) >=
+		       0 &&
+	       sd_varlink_observe(session->watch, BRIDGE_METHOD_GET_STATE, NULL) >= 0;
 }
 
 static int silent(struct session *session) {
@@ -294,7 +295,8 @@ static bool set_up(struct session *session) {
 	}
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	for (size_t i = 0; i < FORWARDED_LEN; i++) {
-		if (sd_event_add_signal(session->loop, NULL, forwarded[i], handle_signal, session) < 0) {
+		if (sd_event_add_signal(session->loop, NULL, forwarded[i], handle_signal, session) <
+			0) {
 			return false;
 		}
 	}
@@ -302,9 +304,8 @@ static bool set_up(struct session *session) {
 		request->machine->changed = handle_machine;
 		request->machine->data = session;
 	}
-	return watch(session) &&
-		sd_event_add_time_relative(session->loop, &session->tick, CLOCK_MONOTONIC, 1000000,
-			0, handle_tick, session) >= 0;
+	return watch(session) && sd_event_add_time_relative(session->loop, &session->tick,
+					 CLOCK_MONOTONIC, 1000000, 0, handle_tick, session) >= 0;
 }
 
 int session_run(sd_event *loop, const struct session_request *request) {

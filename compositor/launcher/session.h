@@ -19,7 +19,8 @@ struct session_request {
 	struct machine *machine; /* whose end is noticed, or NULL */
 };
 
-/* Runs it on the loop. Returns the status to exit with, after saying why when it is portal-run's. */
+/* Runs it on the loop. Returns the status to exit with, after saying why when it is portal-run's.
+ */
 int session_run(sd_event *loop, const struct session_request *request);
 
 #endif

@@ -14,12 +14,14 @@ static char *user_path(void) {
 	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 	char *path = NULL;
 	int length = config != NULL && config[0] == '/'
-		? asprintf(&path, "%s/portal/portal.scfg", config)
-		: asprintf(&path, "%s/.config/portal/portal.scfg", home != NULL ? home : "");
+			     ? asprintf(&path, "%s/portal/portal.scfg", config)
+			     : asprintf(&path, "%s/.config/portal/portal.scfg",
+				       home != NULL ? home : "");
 	return length < 0 ? NULL : path;
 }
 
-/* The forms of these two belong to the protocol, which the configuration's library does not know. */
+/* The forms of these two belong to the protocol, which the configuration's library does not know.
+ */
 static bool check_addresses(const struct settings *settings) {
 	for (size_t i = 0; i < settings->vms.len; i++) {
 		const struct config_vm *vm = &settings->vms.vms[i];
@@ -33,7 +35,8 @@ static bool check_addresses(const struct settings *settings) {
 			return false;
 		}
 		if (vm->heap != NULL && portal_heap_parse(&heap, vm->heap, &why) < 0) {
-			say("%s:%d: heap: \"%s\": %s", settings->path, vm->heap_line, vm->heap, why);
+			say("%s:%d: heap: \"%s\": %s", settings->path, vm->heap_line, vm->heap,
+				why);
 			return false;
 		}
 	}
@@ -102,7 +105,8 @@ char *settings_key_path(const char *vm) {
 	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
 	char *path = NULL;
 	int length = data != NULL && data[0] == '/'
-		? asprintf(&path, "%s/portal/%s.key", data, vm)
-		: asprintf(&path, "%s/.local/share/portal/%s.key", home != NULL ? home : "", vm);
+			     ? asprintf(&path, "%s/portal/%s.key", data, vm)
+			     : asprintf(&path, "%s/.local/share/portal/%s.key",
+				       home != NULL ? home : "", vm);
 	return length < 0 ? NULL : path;
 }

@@ -5,7 +5,8 @@
 
 /* portal.scfg as portal-run sees it. */
 struct settings {
-	char *path; /* of the file that was read, or would be; NULL when there is no place for one */
+	char *path; /* of the file that was read, or would be; NULL when there is no place for one
+		     */
 	bool exists;
 	struct config_vms vms;
 };

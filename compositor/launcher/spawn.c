@@ -22,8 +22,8 @@ int spawn_journal(const char *identifier) {
 
 /* What says something about this process that is not true of the new one. */
 static bool is_ours(const char *variable, const struct spawn *spawn) {
-	static const char *const names[] = {
-		"LISTEN_FDS=", "LISTEN_PID=", "LISTEN_PIDFDID=", "LISTEN_FDNAMES=", "NOTIFY_SOCKET="};
+	static const char *const names[] = {"LISTEN_FDS=", "LISTEN_PID=", "LISTEN_PIDFDID=",
+		"LISTEN_FDNAMES=", "NOTIFY_SOCKET="};
 	if (spawn->output >= 0 && strncmp(variable, "JOURNAL_STREAM=", 15) == 0) {
 		return true;
 	}
@@ -56,7 +56,8 @@ static bool environment_init(struct environment *environment, const struct spawn
 	}
 	strcpy(environment->pid, "LISTEN_PID="); /* the child knows the rest */
 	if (spawn->listen) {
-		snprintf(environment->fds, sizeof(environment->fds), "LISTEN_FDS=%zu", spawn->fds_len);
+		snprintf(environment->fds, sizeof(environment->fds), "LISTEN_FDS=%zu",
+			spawn->fds_len);
 		environment->variables[used++] = environment->fds;
 		environment->variables[used++] = environment->pid;
 	}

@@ -21,7 +21,8 @@
 /* Until the socket is there or the process is not. */
 static bool wait_for_socket(int notify, const char *socket, pid_t pid) {
 	int process = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd wait[] = {{.fd = notify, .events = POLLIN}, {.fd = process, .events = POLLIN}};
+	struct pollfd wait[] = {
+		{.fd = notify, .events = POLLIN}, {.fd = process, .events = POLLIN}};
 	bool there = false;
 	while (!(there = access(socket, F_OK) == 0)) {
 		if (poll(wait, 2, -1) < 0 && errno != EINTR) {

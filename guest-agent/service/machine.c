@@ -27,7 +27,8 @@ static int print(char *text, size_t size, const char *format, ...) {
 	return 0;
 }
 
-/* The first line of a file without its end. A longer one than fits is an error, not a shorter line. */
+/* The first line of a file without its end. A longer one than fits is an error, not a shorter line.
+ */
 static int read_line(char *text, size_t size, const char *directory, const char *name) {
 	char path[512];
 	if (print(path, sizeof(path), "%s/%s", directory, name) < 0) {
@@ -78,8 +79,8 @@ static bool attribute_is(
 	const char *directory, const char *name, const char *attribute, const char *prefix) {
 	char path[512], value[128];
 	return print(path, sizeof(path), "%s/%s", directory, name) == 0 &&
-		read_line(value, sizeof(value), path, attribute) == 0 &&
-		strncmp(value, prefix, strlen(prefix)) == 0;
+	       read_line(value, sizeof(value), path, attribute) == 0 &&
+	       strncmp(value, prefix, strlen(prefix)) == 0;
 }
 
 static bool is_port(const char *directory, const char *name) {
@@ -92,14 +93,15 @@ static bool is_dax(const char *directory, const char *name) {
 
 static bool is_ivshmem(const char *directory, const char *name) {
 	return attribute_is(directory, name, "vendor", IVSHMEM_VENDOR) &&
-		attribute_is(directory, name, "device", IVSHMEM_DEVICE);
+	       attribute_is(directory, name, "device", IVSHMEM_DEVICE);
 }
 
 /* The kernel's tree, not /dev, says what there is: udev may not have come to the node yet. */
-static bool find_in(char *name, size_t size, const char *sysfs, const char *below, matcher matches) {
+static bool find_in(
+	char *name, size_t size, const char *sysfs, const char *below, matcher matches) {
 	char directory[256];
 	return print(directory, sizeof(directory), "%s/%s", sysfs, below) == 0 &&
-		find_entry(name, size, directory, matches);
+	       find_entry(name, size, directory, matches);
 }
 
 int machine_find_transport(char *text, size_t size, const char *sysfs, const char *credentials) {
@@ -110,7 +112,8 @@ int machine_find_transport(char *text, size_t size, const char *sysfs, const cha
 	if (find_in(name, sizeof(name), sysfs, "class/virtio-ports", is_port)) {
 		return print(text, size, "virtio-serial:/dev/%s", name);
 	}
-	if (print(path, sizeof(path), "%s/class/misc/vsock", sysfs) == 0 && access(path, F_OK) == 0) {
+	if (print(path, sizeof(path), "%s/class/misc/vsock", sysfs) == 0 &&
+		access(path, F_OK) == 0) {
 		return print(text, size, "vsock:any:%d", MACHINE_VSOCK_PORT);
 	}
 	errno = ENOENT;

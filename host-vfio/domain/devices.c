@@ -116,12 +116,14 @@ static int add_nvdimm(xmlNode *devices, const struct domain_spec *spec, struct e
 
 static int add_ivshmem(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
 	if ((spec->heap_size & (spec->heap_size - 1)) != 0 || spec->heap_size < MIB) {
-		return error_set(error, "an ivshmem heap's size must be a power of two, such as 256M");
+		return error_set(
+			error, "an ivshmem heap's size must be a power of two, such as 256M");
 	}
 	const char *name = spec->heap_path + strlen(SHM_DIRECTORY);
 	if (strncmp(spec->heap_path, SHM_DIRECTORY, strlen(SHM_DIRECTORY)) != 0 ||
 		name[0] == '\0' || strchr(name, '/') != NULL) {
-		return error_set(error, "an ivshmem heap must be a file in " SHM_DIRECTORY ", not %s",
+		return error_set(error,
+			"an ivshmem heap must be a file in " SHM_DIRECTORY ", not %s",
 			spec->heap_path);
 	}
 	xmlNode *shmem = begin("shmem");
@@ -317,13 +319,14 @@ void devices_apply_command_line(xmlNode *root, const struct domain_spec *spec) {
 		}
 		return;
 	}
-	/* libvirt's <vsock> is the kernel's device only. It hands out PCI addresses without knowing of
-	 * this one, from the bus's beginning, so it gets one near the end. */
+	/* libvirt's <vsock> is the kernel's device only. It hands out PCI addresses without knowing
+	 * of this one, from the bus's beginning, so it gets one near the end. */
 	char *chardev = must_print("socket,id=" COMMAND_LINE_MARK ",path=%s", spec->control_path);
 	xmlNode *line = command_line(root);
 	add_argument(line, "-chardev");
 	add_argument(line, chardev);
 	add_argument(line, "-device");
-	add_argument(line, "vhost-user-vsock-pci,chardev=" COMMAND_LINE_MARK ",bus=pcie.0,addr=0x1c");
+	add_argument(
+		line, "vhost-user-vsock-pci,chardev=" COMMAND_LINE_MARK ",bus=pcie.0,addr=0x1c");
 	free(chardev);
 }

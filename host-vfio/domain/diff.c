@@ -31,10 +31,11 @@ static uint16_t *common_lengths(const struct strings *a, const struct strings *b
 	uint16_t *table = must_alloc((a->count + 1) * width, sizeof(*table));
 	for (size_t i = a->count; i-- > 0;) {
 		for (size_t j = b->count; j-- > 0;) {
-			uint16_t down = table[(i + 1) * width + j], right = table[i * width + j + 1];
+			uint16_t down = table[(i + 1) * width + j],
+				 right = table[i * width + j + 1];
 			table[i * width + j] = strcmp(a->items[i], b->items[j]) == 0
-				? table[(i + 1) * width + j + 1] + 1
-				: (down >= right ? down : right);
+						       ? table[(i + 1) * width + j + 1] + 1
+						       : (down >= right ? down : right);
 		}
 	}
 	return table;
@@ -44,13 +45,12 @@ static size_t walk(struct step *steps, const struct strings *a, const struct str
 	uint16_t *table = common_lengths(a, b);
 	size_t width = b->count + 1, count = 0, i = 0, j = 0;
 	while (i < a->count || j < b->count) {
-		bool same = i < a->count && j < b->count &&
-			strcmp(a->items[i], b->items[j]) == 0;
+		bool same = i < a->count && j < b->count && strcmp(a->items[i], b->items[j]) == 0;
 		if (same) {
 			steps[count++] = (struct step){' ', a->items[i++]};
 			j++;
-		} else if (j == b->count ||
-			(i < a->count && table[(i + 1) * width + j] >= table[i * width + j + 1])) {
+		} else if (j == b->count || (i < a->count && table[(i + 1) * width + j] >=
+								     table[i * width + j + 1])) {
 			steps[count++] = (struct step){'-', a->items[i++]};
 		} else {
 			steps[count++] = (struct step){'+', b->items[j++]};

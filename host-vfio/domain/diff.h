@@ -2,7 +2,8 @@
 #define HOST_DOMAIN_DIFF_H
 
 /*
- * What changes from one text to another, line by line: removed lines begin with "-", added ones with
+ * What changes from one text to another, line by line: removed lines begin with "-", added ones
+ * with
  * "+", up to three lines around them with " ", and "@@" stands for what is left out. Empty when the
  * texts are the same. Owned by the caller.
  */

@@ -50,8 +50,8 @@ xmlDoc *domain_document_parse(const char *xml, struct error *error) {
 static void apply_metadata(xmlNode *root, const struct domain_spec *spec) {
 	xmlNode *metadata = tree_need(root, "metadata");
 	xmlNode *guest = tree_child(metadata, "guest");
-	if (guest != NULL && (guest->ns == NULL ||
-		strcmp((const char *)guest->ns->href, DOMAIN_NAMESPACE) != 0)) {
+	if (guest != NULL && (guest->ns == NULL || strcmp((const char *)guest->ns->href,
+							   DOMAIN_NAMESPACE) != 0)) {
 		guest = NULL;
 	}
 	if (guest == NULL) {
@@ -102,10 +102,12 @@ static void apply_boot(xmlNode *root, const struct domain_spec *spec) {
 	}
 }
 
-/* All memory is there before the guest runs: it must never wait for, or fail for want of, a page. */
+/* All memory is there before the guest runs: it must never wait for, or fail for want of, a page.
+ */
 static void apply_backing(xmlNode *root, const struct domain_spec *spec) {
 	xmlNode *backing = tree_need(root, "memoryBacking");
-	/* vhost-user devices map the guest's memory, so it is a memfd. Huge pages stay as they are. */
+	/* vhost-user devices map the guest's memory, so it is a memfd. Huge pages stay as they are.
+	 */
 	if (tree_child(backing, "hugepages") == NULL) {
 		tree_set(tree_need(backing, "source"), "type", "memfd");
 	}
@@ -143,9 +145,10 @@ static int apply_memory(xmlNode *root, const struct domain_spec *spec, uint64_t 
 	}
 	if (cell != NULL && tree_next(cell) != NULL) {
 		return spec->memory == 0 && spec->cpus == 0
-			? 0
-			: error_set(error, "the domain has several NUMA nodes: change its memory "
-					   "and processors with virsh edit");
+			       ? 0
+			       : error_set(error,
+					 "the domain has several NUMA nodes: change its memory "
+					 "and processors with virsh edit");
 	}
 	if (cell == NULL) {
 		cell = tree_add(tree_need(tree_need(root, "cpu"), "numa"), "cell", NULL);

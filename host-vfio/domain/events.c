@@ -30,14 +30,14 @@ static struct {
 
 static uint32_t to_epoll(int flags) {
 	return (flags & VIR_EVENT_HANDLE_READABLE ? EPOLLIN : 0u) |
-		(flags & VIR_EVENT_HANDLE_WRITABLE ? EPOLLOUT : 0u);
+	       (flags & VIR_EVENT_HANDLE_WRITABLE ? EPOLLOUT : 0u);
 }
 
 static int from_epoll(uint32_t bits) {
 	return (bits & EPOLLIN ? VIR_EVENT_HANDLE_READABLE : 0) |
-		(bits & EPOLLOUT ? VIR_EVENT_HANDLE_WRITABLE : 0) |
-		(bits & EPOLLERR ? VIR_EVENT_HANDLE_ERROR : 0) |
-		(bits & EPOLLHUP ? VIR_EVENT_HANDLE_HANGUP : 0);
+	       (bits & EPOLLOUT ? VIR_EVENT_HANDLE_WRITABLE : 0) |
+	       (bits & EPOLLERR ? VIR_EVENT_HANDLE_ERROR : 0) |
+	       (bits & EPOLLHUP ? VIR_EVENT_HANDLE_HANGUP : 0);
 }
 
 static struct watch *find(int id) {
@@ -101,11 +101,12 @@ static int handle_io(sd_event_source *source, int fd, uint32_t bits, void *data)
 	return 0;
 }
 
-static int add_handle(int fd, int flags, virEventHandleCallback callback, void *data,
-	virFreeCallback free_data) {
+static int add_handle(
+	int fd, int flags, virEventHandleCallback callback, void *data, virFreeCallback free_data) {
 	struct watch *watch = add(data, free_data);
 	watch->handle = callback;
-	if (sd_event_add_io(events.loop, &watch->source, fd, to_epoll(flags), handle_io, watch) < 0) {
+	if (sd_event_add_io(events.loop, &watch->source, fd, to_epoll(flags), handle_io, watch) <
+		0) {
 		watch->free_data = NULL; /* stays the caller's after a failure */
 		remove_watch(watch->id);
 		return -1;
@@ -163,6 +164,6 @@ static void update_timeout(int id, int interval) {
 
 void domain_events_register(sd_event *loop) {
 	events.loop = loop;
-	virEventRegisterImpl(add_handle, update_handle, remove_watch, add_timeout, update_timeout,
-		remove_watch);
+	virEventRegisterImpl(
+		add_handle, update_handle, remove_watch, add_timeout, update_timeout, remove_watch);
 }

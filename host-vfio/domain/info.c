@@ -11,8 +11,8 @@
 
 static void read_metadata(struct domain_info *info, xmlNode *root) {
 	xmlNode *guest = tree_child(tree_child(root, "metadata"), "guest");
-	while (guest != NULL && (guest->ns == NULL ||
-		strcmp((const char *)guest->ns->href, DOMAIN_NAMESPACE) != 0)) {
+	while (guest != NULL && (guest->ns == NULL || strcmp((const char *)guest->ns->href,
+							      DOMAIN_NAMESPACE) != 0)) {
 		guest = tree_next(guest);
 	}
 	info->guest = tree_get(guest, "name");
@@ -39,16 +39,15 @@ static char *read_channel(xmlNode *devices) {
 
 static char *read_vsock(xmlNode *devices) {
 	char *cid = tree_get(tree_child(tree_child(devices, "vsock"), "cid"), "address");
-	char *transport =
-		cid == NULL ? NULL : must_print("vsock:%s:%d", cid, DOMAIN_VSOCK_PORT);
+	char *transport = cid == NULL ? NULL : must_print("vsock:%s:%d", cid, DOMAIN_VSOCK_PORT);
 	free(cid);
 	return transport;
 }
 
 static void read_transport(struct domain_info *info, xmlNode *devices) {
 	if (info->vsock_socket != NULL) {
-		info->transport = must_print(
-			"vsock-unix:%s" DOMAIN_VSOCK_SUFFIX ":%d", info->vsock_socket, DOMAIN_VSOCK_PORT);
+		info->transport = must_print("vsock-unix:%s" DOMAIN_VSOCK_SUFFIX ":%d",
+			info->vsock_socket, DOMAIN_VSOCK_PORT);
 		return;
 	}
 	info->transport = read_channel(devices);

@@ -32,7 +32,8 @@ static int fail(struct error *error) {
 	case VIR_ERR_RPC:
 		return DOMAIN_FAILURE_CONNECT;
 	default:
-		return last->domain == VIR_FROM_RPC ? DOMAIN_FAILURE_CONNECT : DOMAIN_FAILURE_REFUSED;
+		return last->domain == VIR_FROM_RPC ? DOMAIN_FAILURE_CONNECT
+						    : DOMAIN_FAILURE_REFUSED;
 	}
 }
 
@@ -110,7 +111,8 @@ struct domain_manager *domain_manager_create(const char *uri, sd_event *loop,
 			return NULL;
 		}
 	}
-	/* A libvirtd that dies without a word is noticed. Drivers without a daemon say no, rightly. */
+	/* A libvirtd that dies without a word is noticed. Drivers without a daemon say no, rightly.
+	 */
 	virConnectSetKeepAlive(manager->connection, 10, 3);
 	return manager;
 }

@@ -54,7 +54,8 @@ static char *host_kernel(void) {
 	return path;
 }
 
-/* Starts QEMU with its messages and the guest's serial console on *output. Returns its pid, or -1 with errno. */
+/* Starts QEMU with its messages and the guest's serial console on *output. Returns its pid, or -1
+ * with errno. */
 static pid_t start(const char *kernel, int *output) {
 	int pipe_fds[2];
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
@@ -129,7 +130,8 @@ bool domain_probe_kvm(const char *kernel, struct error *why) {
 	}
 	char *own = kernel == NULL ? host_kernel() : NULL;
 	if (kernel == NULL && own == NULL) {
-		error_set(why, "there is no kernel in /boot to try KVM with; say --virt kvm if it works");
+		error_set(why,
+			"there is no kernel in /boot to try KVM with; say --virt kvm if it works");
 		return false;
 	}
 	int output;

@@ -45,7 +45,8 @@ enum domain_sound {
 #define DOMAIN_PORT_NAME "org.portal.agent.0"
 /* The agent's vsock port. */
 #define DOMAIN_VSOCK_PORT 7000
-/* What vhost-device-vsock adds to the path of its vhost-user socket for connections to the guest. */
+/* What vhost-device-vsock adds to the path of its vhost-user socket for connections to the guest.
+ */
 #define DOMAIN_VSOCK_SUFFIX ".vsock"
 /* Serial number of the guest's disk, by which the guest tells it from others. */
 #define DOMAIN_DISK_SERIAL "portal-root"

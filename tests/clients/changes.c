@@ -96,8 +96,8 @@ static void handle_shm_format(
 	}
 }
 
-static void handle_dmabuf_device(void *data, struct ext_image_copy_capture_session_v1 *session,
-	struct wl_array *device) {
+static void handle_dmabuf_device(
+	void *data, struct ext_image_copy_capture_session_v1 *session, struct wl_array *device) {
 }
 
 static void handle_dmabuf_format(void *data, struct ext_image_copy_capture_session_v1 *session,
@@ -149,7 +149,8 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		watcher->shm = wl_registry_bind(registry, name, &wl_shm_interface, 1);
 	} else if (strcmp(interface, wl_output_interface.name) == 0 && watcher->output == NULL) {
 		watcher->output = wl_registry_bind(registry, name, &wl_output_interface, 1);
-	} else if (strcmp(interface, ext_output_image_capture_source_manager_v1_interface.name) == 0) {
+	} else if (strcmp(interface, ext_output_image_capture_source_manager_v1_interface.name) ==
+		   0) {
 		watcher->sources = wl_registry_bind(
 			registry, name, &ext_output_image_capture_source_manager_v1_interface, 1);
 	} else if (strcmp(interface, ext_image_copy_capture_manager_v1_interface.name) == 0) {

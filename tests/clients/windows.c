@@ -56,8 +56,8 @@ static void handle_app_id(
 	set_string(&toplevel->app_id, app_id);
 }
 
-static void handle_output(void *data, struct zwlr_foreign_toplevel_handle_v1 *handle,
-	struct wl_output *output) {
+static void handle_output(
+	void *data, struct zwlr_foreign_toplevel_handle_v1 *handle, struct wl_output *output) {
 	/* Outputs are not bound, so these are never sent. */
 }
 
@@ -66,7 +66,7 @@ static void handle_state(
 	struct toplevel *toplevel = data;
 	toplevel->states = 0;
 	uint32_t *state;
-	wl_array_for_each(state, states) {
+	wl_array_for_each (state, states) {
 		toplevel->states |= *state < 32 ? 1u << *state : 0;
 	}
 }

@@ -104,8 +104,8 @@ static int setup(void **state) {
 	wl_list_init(&fixture.agent.starved);
 	assert_int_equal(portal_heap_create(&fixture.agent.heap, &address, NULL), 0);
 	const struct portal_heap_header *header = &fixture.agent.heap.header;
-	fixture.agent.heap_alloc = portal_heap_alloc_create(
-		header->data_offset, header->size - header->data_offset);
+	fixture.agent.heap_alloc =
+		portal_heap_alloc_create(header->data_offset, header->size - header->data_offset);
 	assert_non_null(fixture.agent.heap_alloc);
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -113,8 +113,7 @@ static int setup(void **state) {
 	struct connection *connection = &fixture.connection;
 	connection->remote = wl_display_connect_to_fd(pair[0]);
 	connection->registry = wl_display_get_registry(connection->remote);
-	connection->shm =
-		wl_registry_bind(connection->registry, 1, &wl_shm_interface, 1);
+	connection->shm = wl_registry_bind(connection->registry, 1, &wl_shm_interface, 1);
 	connection->pool = wl_shm_create_pool(connection->shm, fixture.agent.heap.fd,
 		portal_heap_get_pool_size(&fixture.agent.heap));
 	wl_list_init(&connection->slots);
@@ -313,8 +312,7 @@ static size_t fill_heap(struct fixture *fixture, size_t taken[64]) {
 	size_t count = 0, largest;
 	while ((largest = portal_heap_alloc_get_largest(fixture->agent.heap_alloc)) > 0 &&
 		count < 64) {
-		taken[count++] =
-			portal_heap_alloc_get(fixture->agent.heap_alloc, largest, NULL);
+		taken[count++] = portal_heap_alloc_get(fixture->agent.heap_alloc, largest, NULL);
 	}
 	return count;
 }

@@ -82,8 +82,7 @@ static void a_format_is_converted_inside_the_region_only(void **state) {
 	pixman_region32_t region;
 
 	pixman_region32_init_rect(&region, 1, 0, 1, 2);
-	assert_int_equal(
-		copy_convert(to, 8, from, 8, DRM_FORMAT_XBGR8888, 2, 2, &region), 2);
+	assert_int_equal(copy_convert(to, 8, from, 8, DRM_FORMAT_XBGR8888, 2, 2, &region), 2);
 	assert_int_equal(to[0][0], 0);
 	assert_int_equal(to[0][1], 0xff332211);
 	assert_int_equal(to[1][0], 0);

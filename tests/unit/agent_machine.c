@@ -23,7 +23,8 @@ static void make(const struct tree *tree, const char *path, const char *content)
 	char full[256];
 	int length = snprintf(full, sizeof(full), "%s/%s", tree->path, path);
 	assert_true(length > 0 && (size_t)length < sizeof(full));
-	for (char *slash = full + strlen(tree->path) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+	for (char *slash = full + strlen(tree->path) + 1; (slash = strchr(slash, '/')) != NULL;
+		slash++) {
 		*slash = '\0';
 		assert_true(mkdir(full, 0700) == 0 || errno == EEXIST);
 		*slash = '/';

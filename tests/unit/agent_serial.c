@@ -47,8 +47,7 @@ static void the_oldest_is_forgotten_first(void **state) {
 	assert_int_equal(serial_map_find(&map, 1), 0);
 	assert_int_equal(serial_map_find(&map, 3), 0);
 	assert_int_equal(serial_map_find(&map, 4), 1003);
-	assert_int_equal(
-		serial_map_find(&map, SERIAL_MAP_SIZE + 3), 1000 + SERIAL_MAP_SIZE + 2);
+	assert_int_equal(serial_map_find(&map, SERIAL_MAP_SIZE + 3), 1000 + SERIAL_MAP_SIZE + 2);
 }
 
 static void ranges_may_wrap_around_zero(void **state) {

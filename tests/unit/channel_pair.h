@@ -5,7 +5,8 @@
 
 #include "channel.h"
 
-/* What one end's handlers have seen, as lines of text, so that tests compare whole conversations. */
+/* What one end's handlers have seen, as lines of text, so that tests compare whole conversations.
+ */
 struct channel_end {
 	struct portal_channel *channel;
 	enum portal_role role;

@@ -167,9 +167,9 @@ static void test_wrong_values_are_told_how_to_be_right(void **state) {
 		"portal.scfg:2: idle-stop: \"soon\" is not a whole number from 0 to 10080");
 	expect_refusal("vm a {\n\tdomain x {\n\t\ty\n\t}\n}\n",
 		"portal.scfg:2: domain has no block; remove the braces");
-	expect_refusal("vm ../a\n",
-		"portal.scfg:1: \"../a\" cannot be a vm's name; use up to 63 letters, digits, dots, "
-		"dashes and underscores, a letter or digit first");
+	expect_refusal("vm ../a\n", "portal.scfg:1: \"../a\" cannot be a vm's name; use up to 63 "
+				    "letters, digits, dots, "
+				    "dashes and underscores, a letter or digit first");
 }
 
 static void test_what_stands_twice_is_refused(void **state) {
@@ -186,7 +186,8 @@ static void test_the_local_guest_has_a_label_but_no_domain(void **state) {
 	assert_string_equal(vms.vms[0].label, "Here");
 	config_vms_finish(&vms);
 	expect_refusal("vm local {\n\tdomain x\n}\n",
-		"portal.scfg:2: vm local is the agent on this machine and has no domain; remove the "
+		"portal.scfg:2: vm local is the agent on this machine and has no domain; remove "
+		"the "
 		"line, or give the virtual machine another name");
 }
 

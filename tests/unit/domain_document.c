@@ -110,9 +110,8 @@ static void test_a_definition_with_everything_is_valid(void **state) {
 	assert_contains(text, "<path>/dev/shm/portal-demo</path>");
 	assert_contains(text, "<source mode=\"bind\" path=\"/run/portal/demo.channel\"/>");
 	assert_contains(text, "<target type=\"virtio\" name=\"org.portal.agent.0\"/>");
-	assert_contains(text,
-		"<entry name=\"opt/io.systemd.credentials/portal.key\" "
-		"file=\"/etc/portal/demo.key\"/>");
+	assert_contains(text, "<entry name=\"opt/io.systemd.credentials/portal.key\" "
+			      "file=\"/etc/portal/demo.key\"/>");
 	assert_contains(text, "<backend type=\"passt\"/>");
 	assert_contains(text, "<audio id=\"1\" type=\"pipewire\" runtimeDir=\"/run/user/1000\"/>");
 	assert_contains(text, "<label>+1000:+100</label>");
@@ -414,8 +413,7 @@ static void test_a_domain_that_was_defined_by_hand_is_read(void **state) {
 static void test_a_diff_has_the_changed_lines_and_their_neighbours(void **state) {
 	char *diff = diff_lines("1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n",
 		"1\n2\n3\n4\nfive\n6\n7\n8\n9\n10\n11\n12\n13\n");
-	assert_string_equal(
-		diff, " 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n@@\n 10\n 11\n 12\n+13\n");
+	assert_string_equal(diff, " 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n@@\n 10\n 11\n 12\n+13\n");
 	free(diff);
 	diff = diff_lines("", "a\n");
 	assert_string_equal(diff, "+a\n");

@@ -92,8 +92,8 @@ static void test_a_domain_that_is_not_there_is_told_apart(void **state) {
 		DOMAIN_FAILURE_ABSENT);
 	assert_int_equal(domain_manager_kill(fixture->manager, "nobody", &fixture->error),
 		DOMAIN_FAILURE_ABSENT);
-	assert_int_equal(domain_manager_get_xml(
-				 fixture->manager, "nobody", false, &xml, &fixture->error),
+	assert_int_equal(
+		domain_manager_get_xml(fixture->manager, "nobody", false, &xml, &fixture->error),
 		DOMAIN_FAILURE_ABSENT);
 	assert_null(xml);
 }
@@ -122,8 +122,8 @@ static void test_a_definition_is_validated_and_read_back(void **state) {
 static void test_a_libvirt_that_is_not_there_is_told(void **state) {
 	struct fixture *fixture = *state;
 	struct error error = {0};
-	assert_null(domain_manager_create("qemu+unix:///system?socket=/nowhere/libvirt",
-		fixture->loop, NULL, NULL, &error));
+	assert_null(domain_manager_create(
+		"qemu+unix:///system?socket=/nowhere/libvirt", fixture->loop, NULL, NULL, &error));
 	assert_string_not_equal(error.text, "");
 }
 

@@ -116,8 +116,8 @@ static void test_what_cannot_be_meant_is_refused(void **state) {
 		"portal-run: a command can only be run, not be listed, stopped or defined");
 	expect_refusal("--stop vm:a --detach", "portal-run: --detach is about running a command");
 	expect_refusal("vm:a --force", "portal-run: --force goes with --stop");
-	expect_refusal("vm:a --memory 1G",
-		"portal-run: the options of a definition go with --define");
+	expect_refusal(
+		"vm:a --memory 1G", "portal-run: the options of a definition go with --define");
 	expect_refusal(
 		"vm:a --timeout 0", "portal-run: --timeout: 0 is not a number from 1 to 86400");
 	expect_refusal(
@@ -170,8 +170,8 @@ static void test_wrong_values_of_a_definition_are_refused(void **state) {
 	expect_refusal("--define vm:a --image i", "portal-run: --image: i is not an absolute path");
 	expect_refusal("--define vm:a --memory 100",
 		"portal-run: --memory: 100 is not a size in whole megabytes, such as 512M or 2G");
-	expect_refusal("--define vm:a --heap pmem",
-		"portal-run: --heap: pmem is none of nvdimm, ivshmem");
+	expect_refusal(
+		"--define vm:a --heap pmem", "portal-run: --heap: pmem is none of nvdimm, ivshmem");
 	expect_refusal("--define vm:a --control tcp",
 		"portal-run: --control: tcp is none of virtio-serial, vsock, vhost-user-vsock");
 	expect_refusal("--define vm:a --cid 2",
