@@ -76,6 +76,13 @@ struct portal_channel_handlers {
 	void (*exited)(void *data, uint32_t launch, int32_t status, int32_t signal);
 	void (*signal)(void *data, uint32_t launch, int32_t signal);
 
+	/* the name is printable and may be empty */
+	void (*call)(void *data, uint32_t call, const struct portal_frame_call *untrusted_call,
+		const char *guest);
+	/* names of guests are printable, states and text as well */
+	void (*answer)(void *data, uint32_t call, uint32_t error,
+		const struct portal_frame_guest *guests, size_t count, const char *text);
+
 	void (*stats)(void *data, const struct portal_frame_stat *stats, size_t count);
 	/* a PONG came: portal_channel_get_clock_offset() is fresh */
 	void (*pong)(void *data);
@@ -198,6 +205,12 @@ int portal_channel_send_launched(
 int portal_channel_send_exited(
 	struct portal_channel *channel, uint32_t launch, int32_t status, int32_t signal);
 int portal_channel_send_signal(struct portal_channel *channel, uint32_t launch, int32_t signal);
+/* guest: NULL for LIST; EINVAL when it cannot be a name. */
+int portal_channel_send_call(struct portal_channel *channel, uint32_t id,
+	const struct portal_frame_call *call, const char *guest);
+/* text may be NULL, and is cut to PORTAL_BYE_TEXT_MAX; EMSGSIZE over PORTAL_ANSWER_GUESTS_MAX. */
+int portal_channel_send_answer(struct portal_channel *channel, uint32_t id, uint32_t error,
+	const struct portal_frame_guest *guests, size_t count, const char *text);
 /* count 0 asks the guest for its counters */
 int portal_channel_send_stats(
 	struct portal_channel *channel, const struct portal_frame_stat *stats, size_t count);

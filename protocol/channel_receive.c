@@ -184,6 +184,59 @@ static void take_signal(struct portal_channel *channel, const struct portal_fram
 	CALL(channel, signal, frame->id, payload.signal);
 }
 
+static bool is_printable(const char *text, size_t length) {
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] < 0x20 || text[i] > 0x7e) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void take_call(struct portal_channel *channel, const struct portal_frame *frame) {
+	struct portal_frame_call untrusted_call;
+	char name[PORTAL_NAME_MAX + 1];
+	memcpy(&untrusted_call, frame->payload, sizeof(untrusted_call));
+	size_t length = frame->length - sizeof(untrusted_call);
+	memcpy(name, frame->payload + sizeof(untrusted_call), length);
+	name[length] = '\0';
+	if (!is_printable(name, length)) {
+		violate(channel, frame, "a name that is not printable");
+		return;
+	}
+	CALL(channel, call, frame->id, &untrusted_call, name);
+}
+
+static bool is_guest(const struct portal_frame_guest *untrusted_guest) {
+	size_t length = strnlen(untrusted_guest->name, sizeof(untrusted_guest->name));
+	return length > 0 && length < sizeof(untrusted_guest->name) &&
+	       is_printable(untrusted_guest->name, length);
+}
+
+static void take_answer(struct portal_channel *channel, const struct portal_frame *frame) {
+	struct portal_frame_answer untrusted_answer;
+	memcpy(&untrusted_answer, frame->payload, sizeof(untrusted_answer));
+	size_t left = frame->length - sizeof(untrusted_answer);
+	uint32_t count = untrusted_answer.guests;
+	const struct portal_frame_guest *guests =
+		(const void *)(frame->payload + sizeof(untrusted_answer));
+	if (count > PORTAL_ANSWER_GUESTS_MAX || left < count * sizeof(*guests) ||
+		left - count * sizeof(*guests) > PORTAL_BYE_TEXT_MAX) {
+		violate(channel, frame, "its guests and its length differ");
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_guest(&guests[i])) {
+			violate(channel, frame, "a guest without a printable name");
+			return;
+		}
+	}
+	char text[PORTAL_BYE_TEXT_MAX + 1];
+	copy_text(text, sizeof(text), (const uint8_t *)(guests + count),
+		left - count * sizeof(*guests));
+	CALL(channel, answer, frame->id, untrusted_answer.error, guests, count, text);
+}
+
 void portal_channel_receive(struct portal_channel *channel, const struct portal_frame *frame) {
 	switch (frame->type) {
 	case PORTAL_FRAME_INVALID:
@@ -239,6 +292,12 @@ void portal_channel_receive(struct portal_channel *channel, const struct portal_
 		break;
 	case PORTAL_FRAME_SIGNAL:
 		take_signal(channel, frame);
+		break;
+	case PORTAL_FRAME_CALL:
+		take_call(channel, frame);
+		break;
+	case PORTAL_FRAME_ANSWER:
+		take_answer(channel, frame);
 		break;
 	}
 }

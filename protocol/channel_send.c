@@ -225,6 +225,41 @@ int portal_channel_send_signal(struct portal_channel *channel, uint32_t launch, 
 		channel, PORTAL_FRAME_SIGNAL, 0, launch, &payload, sizeof(payload), NULL, 0);
 }
 
+int portal_channel_send_call(struct portal_channel *channel, uint32_t id,
+	const struct portal_frame_call *call, const char *guest) {
+	size_t length = guest != NULL ? strlen(guest) : 0;
+	if (length > PORTAL_NAME_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	return send_frame(channel, PORTAL_FRAME_CALL, 0, id, call, sizeof(*call), guest, length);
+}
+
+int portal_channel_send_answer(struct portal_channel *channel, uint32_t id, uint32_t error,
+	const struct portal_frame_guest *guests, size_t count, const char *text) {
+	if (count > PORTAL_ANSWER_GUESTS_MAX) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	const struct portal_frame_answer answer = {.error = error, .guests = (uint32_t)count};
+	size_t length = text != NULL ? strnlen(text, PORTAL_BYE_TEXT_MAX) : 0;
+	size_t list = count * sizeof(*guests);
+	size_t size = sizeof(answer) + list + length;
+	uint8_t *payload = portal_channel_begin(channel, PORTAL_FRAME_ANSWER, id, size);
+	if (payload == NULL) {
+		return -1;
+	}
+	memcpy(payload, &answer, sizeof(answer));
+	if (list > 0) {
+		memcpy(payload + sizeof(answer), guests, list);
+	}
+	if (length > 0) {
+		memcpy(payload + sizeof(answer) + list, text, length);
+	}
+	portal_channel_end(channel, 0, size);
+	return 0;
+}
+
 int portal_channel_send_stats(
 	struct portal_channel *channel, const struct portal_frame_stat *stats, size_t count) {
 	return send_frame(

@@ -43,6 +43,12 @@ static const struct frame_form forms[] = {
 		sizeof(struct portal_frame_exited)},
 	[PORTAL_FRAME_SIGNAL] = {"SIGNAL", 0, sizeof(struct portal_frame_signal),
 		sizeof(struct portal_frame_signal)},
+	[PORTAL_FRAME_CALL] = {"CALL", 0, sizeof(struct portal_frame_call),
+		sizeof(struct portal_frame_call) + PORTAL_NAME_MAX},
+	[PORTAL_FRAME_ANSWER] = {"ANSWER", 0, sizeof(struct portal_frame_answer),
+		sizeof(struct portal_frame_answer) +
+			PORTAL_ANSWER_GUESTS_MAX * sizeof(struct portal_frame_guest) +
+			PORTAL_BYE_TEXT_MAX},
 };
 
 static const struct frame_form *find_form(uint32_t type) {

@@ -41,6 +41,9 @@ enum portal_frame_type {
 	PORTAL_FRAME_LAUNCHED = 65, /* id: launch; payload: portal_frame_launched */
 	PORTAL_FRAME_EXITED = 66, /* id: launch; payload: portal_frame_exited */
 	PORTAL_FRAME_SIGNAL = 67, /* id: launch; payload: portal_frame_signal */
+
+	PORTAL_FRAME_CALL = 80, /* id: call; payload: portal_frame_call, a guest's name */
+	PORTAL_FRAME_ANSWER = 81, /* id: call; payload: portal_frame_answer, guests, text */
 };
 
 #define PORTAL_CONNECT_NAME_MAX 256 /* bytes of CONNECT's name */
@@ -144,6 +147,63 @@ struct portal_frame_signal {
 	int32_t reserved;
 };
 static_assert(sizeof(struct portal_frame_signal) == 8, "signal");
+
+/*
+ * A controller VM's door to the host (feature PORTAL_FEATURE_DOOR): the controller calls, the
+ * host's end, which has the guest's role, answers each call once, in any order. Every call but LIST
+ * is about one guest, whose name follows: printable ASCII, at most PORTAL_NAME_MAX bytes, no NUL.
+ */
+struct portal_frame_call {
+	uint32_t method; /* enum portal_call_method */
+	uint32_t flags; /* PORTAL_CALL_FLAG_FORCE */
+	uint64_t value; /* STOP: seconds to wait at most; HEAP_USE: bytes */
+};
+static_assert(sizeof(struct portal_frame_call) == 16, "call");
+
+enum portal_call_method {
+	PORTAL_CALL_LIST = 1,
+	PORTAL_CALL_START = 2, /* answered when the guest runs */
+	PORTAL_CALL_STOP = 3, /* answered when it has shut down */
+	PORTAL_CALL_HEAP_USE = 4, /* so much of its heap is in use */
+};
+
+#define PORTAL_CALL_FLAG_FORCE 1u /* STOP: without asking the guest to shut down */
+
+/* Followed by so many portal_frame_guest, and text for people as in BYE; both may be empty. */
+struct portal_frame_answer {
+	uint32_t error; /* enum portal_call_error */
+	uint32_t guests;
+};
+static_assert(sizeof(struct portal_frame_answer) == 8, "answer");
+
+enum portal_call_error {
+	PORTAL_CALL_DONE = 0,
+	PORTAL_CALL_NO_GUEST = 1, /* none of this controller's */
+	PORTAL_CALL_REFUSED = 2, /* the host's policy, or its memory plan, is against it */
+	PORTAL_CALL_FAILED = 3, /* it was tried */
+	PORTAL_CALL_TIMEOUT = 4, /* STOP: the guest is still shutting down */
+	PORTAL_CALL_UNAVAILABLE = 5, /* who decides is not there: portal-hostd, or libvirt */
+	PORTAL_CALL_UNKNOWN = 6, /* no such method in this version */
+};
+
+enum portal_guest_state {
+	PORTAL_GUEST_UNKNOWN = 0,
+	PORTAL_GUEST_UNDEFINED = 1, /* the host has no such domain */
+	PORTAL_GUEST_OFF = 2,
+	PORTAL_GUEST_RUNNING = 3,
+	PORTAL_GUEST_PAUSED = 4,
+	PORTAL_GUEST_STOPPING = 5,
+};
+
+struct portal_frame_guest {
+	char name[64]; /* zeros behind it, at least one */
+	uint32_t state; /* enum portal_guest_state */
+	uint32_t reserved;
+	uint64_t heap_size; /* bytes; 0 when not known */
+};
+static_assert(sizeof(struct portal_frame_guest) == 80, "guest");
+
+#define PORTAL_ANSWER_GUESTS_MAX 512
 
 /* CLOCK_MONOTONIC of the machine that writes the field, in nanoseconds */
 struct portal_frame_ping {

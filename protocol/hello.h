@@ -27,6 +27,7 @@ enum portal_role {
 enum portal_feature {
 	PORTAL_FEATURE_SHARED_HEAP = 1 << 0, /* pixels lie in memory that both ends map */
 	PORTAL_FEATURE_HEAP_FD = 1 << 1, /* the heap's descriptor came with this HELLO */
+	PORTAL_FEATURE_DOOR = 1 << 2, /* not an agent: the host answers calls */
 };
 
 /* Where the heap is and how fast this end reaches it. All zero: this end has no heap. */

@@ -190,6 +190,27 @@ static void handle_signal(void *data, uint32_t launch, int32_t signal) {
 	expect_ready(data);
 }
 
+static void handle_call(void *data, uint32_t call, const struct portal_frame_call *untrusted_call,
+	const char *guest) {
+	expect_ready(data);
+	sum_bytes(data, untrusted_call, sizeof(*untrusted_call));
+	if (strlen(guest) > PORTAL_NAME_MAX) {
+		abort();
+	}
+}
+
+static void handle_answer(void *data, uint32_t call, uint32_t error,
+	const struct portal_frame_guest *guests, size_t count, const char *text) {
+	expect_ready(data);
+	sum_bytes(data, guests, count * sizeof(*guests));
+	sum_bytes(data, text, strlen(text));
+	for (size_t i = 0; i < count; i++) {
+		if (strnlen(guests[i].name, sizeof(guests[i].name)) == sizeof(guests[i].name)) {
+			abort();
+		}
+	}
+}
+
 static void handle_stats(void *data, const struct portal_frame_stat *stats, size_t count) {
 	expect_ready(data);
 	sum_bytes(data, stats, count * sizeof(*stats));
@@ -212,6 +233,8 @@ static const struct portal_channel_handlers handlers = {
 	.launched = handle_numbers,
 	.exited = handle_numbers,
 	.signal = handle_signal,
+	.call = handle_call,
+	.answer = handle_answer,
 	.stats = handle_stats,
 };
 

@@ -86,6 +86,66 @@ static void every_frame_arrives_as_it_was_sent(void **state) {
 		"launch 1 [sh] [-c] [] {A=b}\nlaunch 2 [sh] [-c] []\nsignal 1 9\n");
 }
 
+static void calls_and_answers_arrive_as_they_were_sent(void **state) {
+	struct channel_pair *pair = *state;
+	forget_logs(pair);
+	struct portal_channel *controller = pair->controller.channel, *host = pair->guest.channel;
+	struct portal_frame_call call = {.method = PORTAL_CALL_LIST};
+	assert_int_equal(portal_channel_send_call(controller, 1, &call, NULL), 0);
+	call = (struct portal_frame_call){
+		.method = PORTAL_CALL_STOP, .flags = PORTAL_CALL_FLAG_FORCE, .value = 30};
+	assert_int_equal(portal_channel_send_call(controller, 2, &call, "firefox"), 0);
+	const struct portal_frame_guest guests[] = {
+		{.name = "firefox", .state = PORTAL_GUEST_RUNNING, .heap_size = 4096},
+		{.name = "mail", .state = PORTAL_GUEST_OFF},
+	};
+	assert_int_equal(portal_channel_send_answer(host, 2, PORTAL_CALL_FAILED, NULL, 0, "no"), 0);
+	assert_int_equal(portal_channel_send_answer(host, 1, PORTAL_CALL_DONE, guests, 2, NULL), 0);
+	channel_pair_settle(pair);
+	assert_string_equal(pair->guest.log, "call 1 1 0 0 []\ncall 2 3 1 30 [firefox]\n");
+	assert_string_equal(
+		pair->controller.log, "answer 2 3 [no]\nanswer 1 0 [] firefox 3 4096 mail 2 0\n");
+}
+
+static void an_answer_with_other_guests_than_it_says_ends_the_channel(void **state) {
+	static const struct {
+		struct portal_frame_answer answer;
+		struct portal_frame_guest guest;
+	} wrong[] = {
+		{{.guests = 2}, {.name = "a"}},
+		{{.guests = UINT32_MAX}, {.name = "a"}},
+		{{.guests = 1}, {.name = ""}},
+		{{.guests = 1}, {.name = "a\nb"}},
+		{{.guests = 1}, {.name = {'6', '4', ' ', 'l', 'e', 't', 't', 'e', 'r', 's',
+					 [10 ... 63] = 'x'}}},
+	};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		void *state_of_its_own;
+		setup(&state_of_its_own);
+		struct channel_pair *pair = state_of_its_own;
+		void *payload = portal_channel_begin(
+			pair->guest.channel, PORTAL_FRAME_ANSWER, 1, sizeof(wrong[i]));
+		memcpy(payload, &wrong[i], sizeof(wrong[i]));
+		portal_channel_end(pair->guest.channel, 0, sizeof(wrong[i]));
+		channel_pair_settle(pair);
+		assert_int_equal(pair->controller.closed_reason, PORTAL_BYE_VIOLATION);
+		teardown(&state_of_its_own);
+	}
+}
+
+static void a_call_for_a_name_that_is_none_ends_the_channel(void **state) {
+	struct channel_pair *pair = *state;
+	const struct portal_frame_call call = {.method = PORTAL_CALL_START};
+	char longer[PORTAL_NAME_MAX + 2];
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(portal_channel_send_call(pair->controller.channel, 1, &call, longer), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(portal_channel_send_call(pair->controller.channel, 1, &call, "a\tb"), 0);
+	channel_pair_settle(pair);
+	assert_int_equal(pair->guest.closed_reason, PORTAL_BYE_VIOLATION);
+}
+
 static void a_frame_is_made_in_place_and_shortened(void **state) {
 	struct channel_pair *pair = *state;
 	forget_logs(pair);
@@ -442,6 +502,9 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		IN_PAIR(two_ends_greet_each_other),
 		IN_PAIR(every_frame_arrives_as_it_was_sent),
+		IN_PAIR(calls_and_answers_arrive_as_they_were_sent),
+		cmocka_unit_test(an_answer_with_other_guests_than_it_says_ends_the_channel),
+		IN_PAIR(a_call_for_a_name_that_is_none_ends_the_channel),
 		IN_PAIR(a_frame_is_made_in_place_and_shortened),
 		IN_PAIR(a_turns_frames_leave_in_one_write),
 		IN_PAIR(a_blob_larger_than_a_frame_arrives_whole),

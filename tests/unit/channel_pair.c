@@ -122,6 +122,22 @@ static void handle_signal(void *data, uint32_t launch, int32_t signal) {
 	note(data, "signal %u %d\n", launch, signal);
 }
 
+static void handle_call(void *data, uint32_t call, const struct portal_frame_call *untrusted_call,
+	const char *guest) {
+	note(data, "call %u %u %u %u [%s]\n", call, untrusted_call->method, untrusted_call->flags,
+		(unsigned int)untrusted_call->value, guest);
+}
+
+static void handle_answer(void *data, uint32_t call, uint32_t error,
+	const struct portal_frame_guest *guests, size_t count, const char *text) {
+	note(data, "answer %u %u [%s]", call, error, text);
+	for (size_t i = 0; i < count; i++) {
+		note(data, " %s %u %u", guests[i].name, guests[i].state,
+			(unsigned int)guests[i].heap_size);
+	}
+	note(data, "\n");
+}
+
 static void handle_stats(void *data, const struct portal_frame_stat *stats, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		note(data, "stat %u %u\n", stats[i].key, (unsigned int)stats[i].value);
@@ -151,6 +167,8 @@ const struct portal_channel_handlers channel_end_handlers = {
 	.launched = handle_launched,
 	.exited = handle_exited,
 	.signal = handle_signal,
+	.call = handle_call,
+	.answer = handle_answer,
 	.stats = handle_stats,
 };
 

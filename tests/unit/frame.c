@@ -77,6 +77,10 @@ static void lengths_a_type_cannot_have_are_refused_from_the_header(void **state)
 		{PORTAL_FRAME_LAUNCHED, 9},
 		{PORTAL_FRAME_EXITED, 0},
 		{PORTAL_FRAME_SIGNAL, 12},
+		{PORTAL_FRAME_CALL, 15},
+		{PORTAL_FRAME_CALL, 16 + 64},
+		{PORTAL_FRAME_ANSWER, 7},
+		{PORTAL_FRAME_ANSWER, 8 + 512 * 80 + PORTAL_BYE_TEXT_MAX + 1},
 	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct portal_frame frame;
