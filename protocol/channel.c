@@ -57,6 +57,10 @@ static int init_local(
 		}
 		local->features |= PORTAL_FEATURE_HEAP_FD;
 	}
+	if (options->boot_id != NULL) {
+		memcpy(local->boot_id, options->boot_id, sizeof(local->boot_id));
+		return 0;
+	}
 	return portal_hello_get_boot_id(local->boot_id);
 }
 
@@ -94,7 +98,6 @@ struct portal_channel *portal_channel_create(struct portal_transport *transport,
 	channel->handlers = *handlers;
 	channel->data = data;
 	channel->heap_fd = channel->received_fd = -1;
-	channel->blocked = true; /* the greeting waits for the first POLLOUT */
 	channel->last_events = -1;
 	size_t queue_size =
 		options->queue_size != 0 ? options->queue_size : PORTAL_CHANNEL_QUEUE_DEFAULT;
@@ -109,6 +112,9 @@ struct portal_channel *portal_channel_create(struct portal_transport *transport,
 		errno = error;
 		return NULL;
 	}
+	/* A greeting waits for the first POLLOUT; who has none to send would be told of it for
+	 * ever. */
+	channel->blocked = portal_ring_used(&channel->output) > 0;
 	return channel;
 }
 

@@ -100,6 +100,8 @@ struct portal_channel_options {
 	int heap_fd; /* −1, or a descriptor to pass with HELLO where the transport can; caller's */
 	const uint8_t *key; /* PORTAL_KEY_SIZE bytes, copied; NULL where none is needed */
 	size_t queue_size; /* bytes of output held at most, rounded up to pages; 0: the default */
+	/* 16 bytes of portal_hello_get_boot_id(), for who cannot open files; NULL: it is asked */
+	const uint8_t *boot_id;
 	uint32_t version_min, version_max; /* 0: this library's own; for tests */
 };
 

@@ -146,6 +146,21 @@ static void a_call_for_a_name_that_is_none_ends_the_channel(void **state) {
 	assert_int_equal(pair->guest.closed_reason, PORTAL_BYE_VIOLATION);
 }
 
+static void an_end_that_awaits_the_greeting_waits_for_nothing_else(void **state) {
+	int ends[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	struct portal_transport_address address;
+	assert_int_equal(portal_transport_parse(&address, "unix:/x", NULL), 0);
+	struct portal_channel_options options = channel_end_options(PORTAL_ROLE_GUEST, NULL);
+	struct portal_channel *channel =
+		portal_channel_create(portal_transport_from_socket(ends[0], &address), &options,
+			&channel_end_handlers, NULL);
+	assert_non_null(channel);
+	assert_int_equal(portal_channel_get_events(channel), POLLIN);
+	portal_channel_destroy(channel);
+	close(ends[1]);
+}
+
 static void a_frame_is_made_in_place_and_shortened(void **state) {
 	struct channel_pair *pair = *state;
 	forget_logs(pair);
@@ -502,6 +517,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		IN_PAIR(two_ends_greet_each_other),
 		IN_PAIR(every_frame_arrives_as_it_was_sent),
+		cmocka_unit_test(an_end_that_awaits_the_greeting_waits_for_nothing_else),
 		IN_PAIR(calls_and_answers_arrive_as_they_were_sent),
 		cmocka_unit_test(an_answer_with_other_guests_than_it_says_ends_the_channel),
 		IN_PAIR(a_call_for_a_name_that_is_none_ends_the_channel),
