@@ -60,6 +60,20 @@ static int fill(int fd, const void *data, size_t size, mode_t mode) {
 	return status;
 }
 
+int file_create(const char *path, const void *data, size_t size, mode_t mode) {
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		return -1;
+	}
+	int status = fill(fd, data, size, mode);
+	if (status < 0) {
+		int saved = errno;
+		unlink(path);
+		errno = saved;
+	}
+	return status;
+}
+
 int file_replace(
 	const char *path, const void *data, size_t size, mode_t mode, struct error *error) {
 	char *beside = must_print("%s.XXXXXX", path);

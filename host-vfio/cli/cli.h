@@ -63,6 +63,7 @@ char *cli_state_path(const struct cli *cli, const char *name);
 int cli_list(struct cli *cli);
 int cli_show(struct cli *cli);
 int cli_groups(struct cli *cli);
+int cli_inputs(struct cli *cli);
 int cli_record(struct cli *cli);
 int cli_doctor(struct cli *cli);
 int cli_setup(struct cli *cli);

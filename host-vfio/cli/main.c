@@ -11,6 +11,7 @@ static const struct cli_command commands[] = {
 	{"list", "", "the machine's PCI functions", true, cli_list},
 	{"show", "DEVICE...", "everything known about a function", true, cli_show},
 	{"groups", "", "the IOMMU groups and who shares them", true, cli_groups},
+	{"inputs", "", "keyboards and mice that a VM can share", true, cli_inputs},
 	{"record", "FILE", "write the machine down, to be looked at elsewhere", false, cli_record},
 	{"doctor", "[--rom FILE]", "can this machine give devices away, and what is missing", true,
 		cli_doctor},

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "doctor/facts.h"
 #include "memory/history.h"
 #include "memory/memory_plan.h"
 #include "policy/policy.h"
@@ -21,21 +22,12 @@ struct scheme {
 	struct memory_plan plan;
 };
 
-/* 0 when the machine does not say. */
-static uint64_t total_memory(struct tree *tree) {
-	char *text = tree_text(tree, "/proc/meminfo");
-	unsigned long long total = 0;
-	const char *line = text ? strstr(text, "MemTotal:") : NULL;
-	if (line) {
-		sscanf(line, "MemTotal: %llu", &total);
-	}
-	free(text);
-	return total * 1024;
-}
-
 static int find_budget(struct cli *cli, struct scheme *scheme) {
 	const struct memory_settings *settings = scheme->settings;
-	uint64_t total = total_memory(cli->tree);
+	struct facts facts;
+	facts_read(&facts, cli->tree);
+	uint64_t total = facts.memory;
+	facts_finish(&facts);
 	if (total == 0) {
 		return cli_fail(CLI_FAILED, "/proc/meminfo does not say how much memory there is");
 	}

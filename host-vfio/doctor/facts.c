@@ -4,17 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
-
-static bool has_word(const char *line, const char *word) {
-	size_t length = strlen(word);
-	for (const char *at = line; (at = strstr(at, word)); at += length) {
-		bool starts = at == line || at[-1] == ' ' || at[-1] == '\t';
-		if (starts && (at[length] == ' ' || at[length] == '\n' || at[length] == '\0')) {
-			return true;
-		}
-	}
-	return false;
-}
+#include "base/words.h"
 
 /* Many processors make /proc/cpuinfo long; the first one speaks for all. */
 static void read_processor(struct facts *facts, struct tree *tree) {
@@ -22,8 +12,17 @@ static void read_processor(struct facts *facts, struct tree *tree) {
 	char *text = must_alloc(FIRST + 1, 1);
 	if (tree_bytes(tree, text, FIRST, "/proc/cpuinfo") > 0) {
 		facts->intel = strstr(text, "GenuineIntel") != NULL;
-		facts->virtualization = has_word(text, "vmx") || has_word(text, "svm");
+		facts->virtualization =
+			words_contain(text, "vmx", " \t\n") || words_contain(text, "svm", " \t\n");
+		facts->pages_1g = words_contain(text, "pdpe1gb", " \t\n");
 	}
+	free(text);
+}
+
+static void read_memory(struct facts *facts, struct tree *tree) {
+	char *text = tree_text(tree, "/proc/meminfo");
+	const char *line = text ? strstr(text, "MemTotal:") : NULL;
+	facts->memory = line ? strtoull(line + strlen("MemTotal:"), NULL, 10) * 1024 : 0;
 	free(text);
 }
 
@@ -65,6 +64,7 @@ void facts_read(struct facts *facts, struct tree *tree) {
 	*facts = (struct facts){0};
 	read_processor(facts, tree);
 	read_command_line(facts, tree);
+	read_memory(facts, tree);
 	facts->kvm = tree_exists(tree, "/sys/class/misc/kvm");
 	facts->iommu_table = has_table(tree, facts->intel ? "DMAR" : "IVRS");
 	facts->efi = tree_exists(tree, "/sys/firmware/efi/fw_platform_size");

@@ -2,6 +2,7 @@
 #define HOST_DOCTOR_FACTS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "tree/tree.h"
 
@@ -9,6 +10,8 @@
 struct facts {
 	bool intel; /* else AMD, or one that says neither */
 	bool virtualization; /* VT-x or AMD-V among the processor's flags */
+	bool pages_1g; /* the processor has pages of 1 GiB */
+	uint64_t memory; /* bytes; 0: unknown */
 	bool kvm; /* the kernel's KVM is usable */
 	bool iommu_table; /* the firmware describes an IOMMU to the kernel (ACPI DMAR, IVRS) */
 	bool efi; /* started by UEFI */

@@ -17,19 +17,16 @@ static unsigned long long low_word(struct tree *tree, const char *path, const ch
 	return word;
 }
 
-/* Keyboards have all of the first 31 keys, ESC to S, as udev's input_id judges too. */
-static bool is_keyboard(struct tree *tree, const char *path) {
+bool input_is_keyboard(struct tree *tree, const char *path) {
 	return (low_word(tree, path, "key") & 0xfffffffeULL) == 0xfffffffeULL;
 }
 
-/* X and Y, relative (mice) or absolute (touchpads, tablets). A joystick passes for a pointer too:
- * leaving its controller with the host is the harmless mistake. */
-static bool is_pointer(struct tree *tree, const char *path) {
+bool input_is_pointer(struct tree *tree, const char *path) {
 	return (low_word(tree, path, "rel") & 3) == 3 || (low_word(tree, path, "abs") & 3) == 3;
 }
 
 static void read_one(struct machine *machine, struct tree *tree, const char *path) {
-	bool keyboard = is_keyboard(tree, path), pointer = is_pointer(tree, path);
+	bool keyboard = input_is_keyboard(tree, path), pointer = input_is_pointer(tree, path);
 	if (!keyboard && !pointer) {
 		return;
 	}

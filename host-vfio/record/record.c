@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "doctor/doctor.h"
-#include "inventory/machine.h"
+#include "inventory/evdev.h"
 #include "tree/recorder.h"
 
 /* Which open files say something about a device; the others are nobody's business. */
@@ -149,6 +149,10 @@ struct memory_tree *record_machine(struct tree *tree) {
 	machine_read(&machine, recorder, NULL);
 	doctor_examine(&diagnoses, &machine, recorder);
 	diagnoses_finish(&diagnoses);
+	/* What a set-up may ask of the machine. */
+	struct evdevs evdevs;
+	evdevs_read(&evdevs, &machine, recorder);
+	evdevs_finish(&evdevs);
 	machine_finish(&machine);
 	/* What the memory plan starts from. */
 	tree_exists(recorder, "/proc/meminfo");

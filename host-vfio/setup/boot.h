@@ -3,20 +3,24 @@
 
 #include "setup/changes.h"
 
-/* Boot loaders' configuration: systemd-boot's entries (UAPI boot loader specification), GRUB's
- * /etc/default/grub. */
+/* The kernel's command line in the configuration of boot loaders: GRUB by /etc/default/grub and
+ * /etc/grub.d; entries of the UAPI boot loader specification, which systemd-boot and Fedora's GRUB
+ * read; /etc/kernel/cmdline, which new entries and unified kernel images are made with. */
 
-/* Adds words to the kernel's command line of every entry, those that it has already left out. -1
- * with the reason when no known boot loader is there. */
-int boot_add_arguments(struct changes *changes, struct strings *commands, const char *root,
-	const struct strings *arguments, struct error *error);
-/* Adds a copy of every entry with these words and one more, and a title that says so; only for
- * systemd-boot. */
-int boot_add_entries(struct changes *changes, const char *root, const struct strings *arguments,
-	const char *more, struct error *error);
+struct boot {
+	struct changes *changes;
+	const char *root;
+	struct error *error;
+};
 
-/* `line` with the words that it lacks: behind it, or inside the value where it is a shell
- * assignment (NAME="value"), which is quoted then. The caller's. */
-char *boot_add_words(const char *line, const struct strings *words);
+/* Adds words to every command line, those that it has already left out. -1 with the reason when no
+ * known boot loader is there. */
+int boot_add_arguments(const struct boot *boot, const struct strings *arguments);
+/* Adds entries to the menu that start the same kernels with these words and one more, and say so in
+ * their titles. The usual entries stay the default. */
+int boot_add_entry(const struct boot *boot, const struct strings *arguments, const char *more);
+
+/* The paths of the entries below the root, without those that boot_add_entry() adds. */
+void boot_find_entries(const struct boot *boot, struct strings *paths);
 
 #endif

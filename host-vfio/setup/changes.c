@@ -1,28 +1,24 @@
 #include "setup/changes.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/must.h"
-#include "setup/manifest.h"
 
 enum { FILE_MAX = 1024 * 1024 };
 
-static bool same(const char *a, const char *b) {
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static char *below(const char *root, const char *path) {
+char *changes_path(const char *root, const char *path) {
 	return must_print("%s%s", strcmp(root, "/") == 0 ? "" : root, path);
 }
 
 char *changes_read(const char *root, const char *path) {
-	char *whole = below(root, path);
+	char *whole = changes_path(root, path);
 	int fd = open(whole, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	free(whole);
 	if (fd < 0) {
@@ -44,23 +40,74 @@ char *changes_read(const char *root, const char *path) {
 	return text;
 }
 
-static mode_t mode_of(const char *root, const char *path, mode_t otherwise) {
+void changes_list(
+	struct strings *paths, const char *root, const char *directory, const char *suffix) {
+	char *whole = changes_path(root, directory);
+	struct strings found = {0};
+	const struct dirent *entry;
+	DIR *stream = opendir(whole);
+	while (stream && (entry = readdir(stream))) {
+		size_t length = strlen(entry->d_name), end = strlen(suffix);
+		if (length > end && strcmp(entry->d_name + length - end, suffix) == 0) {
+			strings_take(&found, must_print("%s/%s", directory, entry->d_name));
+		}
+	}
+	if (stream) {
+		closedir(stream);
+	}
+	strings_sort(&found);
+	for (size_t i = 0; i < found.count; i++) {
+		strings_add(paths, found.items[i]);
+	}
+	strings_finish(&found);
+	free(whole);
+}
+
+mode_t changes_mode(const char *root, const char *path) {
 	struct stat status;
-	char *whole = below(root, path);
-	mode_t mode = stat(whole, &status) == 0 ? status.st_mode & 07777 : otherwise;
+	char *whole = changes_path(root, path);
+	mode_t mode = stat(whole, &status) == 0 ? status.st_mode & 07777 : 0644;
 	free(whole);
 	return mode;
 }
 
+/* Does the path stay below the root? In a tree that was made for another machine, a link such as
+ * /boot/efi -> /efi would lead to this machine's files. */
+static bool stays_below(const char *root, const char *path) {
+	char top[PATH_MAX], found[PATH_MAX];
+	if (strcmp(root, "/") == 0 || root[0] == '\0') {
+		return true;
+	}
+	if (!realpath(root, top)) {
+		return false;
+	}
+	char *parent = changes_path(root, path);
+	bool below = true;
+	for (char *slash = strrchr(parent, '/'); slash; slash = strrchr(parent, '/')) {
+		*slash = '\0';
+		if (realpath(parent, found)) {
+			size_t length = strlen(top);
+			below = strncmp(found, top, length) == 0 &&
+				(found[length] == '/' || found[length] == '\0');
+			break;
+		}
+	}
+	free(parent);
+	return below;
+}
+
 int changes_add(struct changes *changes, const char *root, const char *path, const char *after,
 	mode_t mode, struct error *error) {
+	if (!stays_below(root, path)) {
+		return error_set(error, "%s: a link in this path leads out of %s", path, root);
+	}
 	char *before = changes_read(root, path);
 	if (!before && errno != ENOENT) {
 		return error_set(error, "%s: %s", path,
 			errno == ELOOP ? "is a symbolic link, which is left alone"
 				       : strerror(errno));
 	}
-	if (same(before, after)) {
+	if (before && strcmp(before, after) == 0) {
 		free(before);
 		return 0;
 	}
@@ -69,7 +116,7 @@ int changes_add(struct changes *changes, const char *root, const char *path, con
 		.path = must_copy(path),
 		.before = before,
 		.after = must_copy(after),
-		.mode = mode_of(root, path, mode),
+		.mode = before ? changes_mode(root, path) : mode,
 	};
 	return 0;
 }
@@ -81,6 +128,7 @@ void changes_finish(struct changes *changes) {
 		free(changes->files[i].after);
 	}
 	free(changes->files);
+	strings_finish(&changes->commands);
 	*changes = (struct changes){0};
 }
 
@@ -108,9 +156,11 @@ static void print_file(const struct change_file *change, FILE *file) {
 		strcmp(old.items[old.count - tail - 1], new.items[new.count - tail - 1]) == 0) {
 		tail++;
 	}
+	/* Where nothing is, the number is that of the line before it. */
+	size_t removed = old.count - head - tail, added = new.count - head - tail;
 	fprintf(file, "--- %s\n+++ %s\n@@ -%zu,%zu +%zu,%zu @@\n",
-		change->before ? change->path : "/dev/null", change->path, head + 1,
-		old.count - head - tail, head + 1, new.count - head - tail);
+		change->before ? change->path : "/dev/null", change->path, head + (removed > 0),
+		removed, head + (added > 0), added);
 	for (size_t i = head; i < old.count - tail; i++) {
 		fprintf(file, "-%s\n", old.items[i]);
 	}
@@ -125,120 +175,4 @@ void changes_print(const struct changes *changes, FILE *file) {
 	for (size_t i = 0; i < changes->count; i++) {
 		print_file(&changes->files[i], file);
 	}
-}
-
-/* Adds the parents of a path that are not there, outermost first. */
-static void find_missing(struct strings *missing, const char *root, const char *path) {
-	char *partial = must_copy(path);
-	for (char *at = strchr(partial + 1, '/'); at; at = strchr(at + 1, '/')) {
-		*at = '\0';
-		char *whole = below(root, partial);
-		if (access(whole, F_OK) < 0 && !strings_contain(missing, partial)) {
-			strings_add(missing, partial);
-		}
-		free(whole);
-		*at = '/';
-	}
-	free(partial);
-}
-
-static int write_file(
-	const char *root, const struct change_file *change, const char *text, struct error *error) {
-	char *whole = below(root, change->path), *directory = must_copy(whole);
-	*strrchr(directory, '/') = '\0';
-	int status = file_make_directory(directory, 0755, error);
-	if (status == 0) {
-		status = file_replace(whole, text, strlen(text), change->mode, error);
-	}
-	free(directory);
-	free(whole);
-	return status;
-}
-
-/* Brings one file back. */
-static int restore_file(const char *root, const struct change_file *change, struct error *error) {
-	char *now = changes_read(root, change->path);
-	int status = 0;
-	if (same(now, change->before)) {
-		status = 0; /* it was not its turn yet */
-	} else if (change->before) {
-		status = write_file(root, change, change->before, error);
-	} else {
-		char *whole = below(root, change->path);
-		if (unlink(whole) < 0) {
-			status = error_set(error, "%s: %s", change->path, strerror(errno));
-		}
-		free(whole);
-	}
-	free(now);
-	return status;
-}
-
-static int restore_all(const char *root, const struct manifest *manifest, struct error *error) {
-	int status = 0;
-	for (size_t i = manifest->changes.count; i > 0; i--) {
-		if (restore_file(root, &manifest->changes.files[i - 1], error) < 0) {
-			status = -1;
-		}
-	}
-	for (size_t i = manifest->directories.count; i > 0; i--) {
-		char *whole = below(root, manifest->directories.items[i - 1]);
-		/* Somebody else may have put something into it. */
-		rmdir(whole);
-		free(whole);
-	}
-	return status;
-}
-
-int changes_apply(const struct changes *changes, const char *root, const char *manifest_path,
-	struct error *error) {
-	if (access(manifest_path, F_OK) == 0) {
-		return error_set(
-			error, "there is a set-up already (%s): undo it first", manifest_path);
-	}
-	struct manifest manifest = {.changes = *changes};
-	for (size_t i = 0; i < changes->count; i++) {
-		find_missing(&manifest.directories, root, changes->files[i].path);
-	}
-	int status = manifest_save(&manifest, manifest_path, error);
-	for (size_t i = 0; i < changes->count && status == 0; i++) {
-		status = write_file(root, &changes->files[i], changes->files[i].after, error);
-		if (status < 0 && restore_all(root, &manifest, NULL) == 0) {
-			unlink(manifest_path);
-		}
-	}
-	strings_finish(&manifest.directories);
-	return status;
-}
-
-/* Is every file as it was left, or as it was before (an interrupted apply or undo)? */
-static int check_untouched(const char *root, const struct manifest *manifest, struct error *error) {
-	for (size_t i = 0; i < manifest->changes.count; i++) {
-		const struct change_file *change = &manifest->changes.files[i];
-		char *now = changes_read(root, change->path);
-		bool known = same(now, change->after) || same(now, change->before);
-		free(now);
-		if (!known) {
-			return error_set(error,
-				"%s was changed by somebody else since: merge it by hand",
-				change->path);
-		}
-	}
-	return 0;
-}
-
-int changes_undo(const char *root, const char *manifest_path, struct error *error) {
-	struct manifest manifest;
-	if (manifest_load(&manifest, manifest_path, error) < 0) {
-		return -1;
-	}
-	int status = check_untouched(root, &manifest, error);
-	if (status == 0) {
-		status = restore_all(root, &manifest, error);
-	}
-	if (status == 0 && unlink(manifest_path) < 0) {
-		status = error_set(error, "%s: %s", manifest_path, strerror(errno));
-	}
-	manifest_finish(&manifest);
-	return status;
 }

@@ -20,10 +20,25 @@ struct change_file {
 struct changes {
 	struct change_file *files;
 	size_t count;
+	/* What makes other files of these (initramfs, boot menu): to be run when they were made,
+	 * and when they were taken back. */
+	struct strings commands;
 };
 
+struct changes_undone {
+	struct strings commands;
+	struct strings gone; /* files that somebody removed meanwhile, and that stay so */
+};
+
+/* A path below the root as one outside of it; the caller's. */
+char *changes_path(const char *root, const char *path);
 /* The content of a file below the root; the caller's. NULL with errno. Not above 1 MiB. */
 char *changes_read(const char *root, const char *path);
+/* Adds the paths below the root of a directory's files whose names end like this, in order. */
+void changes_list(
+	struct strings *paths, const char *root, const char *directory, const char *suffix);
+/* The mode of a file below the root; 0644 for one that is not there. */
+mode_t changes_mode(const char *root, const char *path);
 /* The file shall have this content; what it has now is read. Nothing is added when it has it
  * already. An existing file keeps its mode. -1 with the reason. */
 int changes_add(struct changes *changes, const char *root, const char *path, const char *after,
@@ -38,7 +53,10 @@ void changes_print(const struct changes *changes, FILE *file);
 int changes_apply(
 	const struct changes *changes, const char *root, const char *manifest, struct error *error);
 /* Takes back what a manifest tells of, with the directories that were made, and removes it.
- * Refused, naming the file, when somebody changed one in the meantime; then nothing is changed. */
-int changes_undo(const char *root, const char *manifest, struct error *error);
+ * Refused, naming the file, when somebody changed one in the meantime; then nothing is changed. A
+ * file that was removed meanwhile stays so: a kernel's boot entry goes with the kernel. */
+int changes_undo(
+	const char *root, const char *manifest, struct changes_undone *undone, struct error *error);
+void changes_undone_finish(struct changes_undone *undone);
 
 #endif

@@ -8,8 +8,16 @@
 #include "base/must.h"
 #include "inventory/json.h"
 
+static sd_json_variant *strings_json(const struct strings *strings) {
+	sd_json_variant *array = json_array();
+	for (size_t i = 0; i < strings->count; i++) {
+		json_append_string(&array, strings->items[i]);
+	}
+	return array;
+}
+
 int manifest_save(const struct manifest *manifest, const char *path, struct error *error) {
-	sd_json_variant *object = NULL, *files = json_array(), *directories = json_array();
+	sd_json_variant *object = NULL, *files = json_array();
 	for (size_t i = 0; i < manifest->changes.count; i++) {
 		const struct change_file *change = &manifest->changes.files[i];
 		sd_json_variant *file = NULL;
@@ -19,12 +27,10 @@ int manifest_save(const struct manifest *manifest, const char *path, struct erro
 		json_set_number(&file, "mode", change->mode);
 		json_append(&files, file);
 	}
-	for (size_t i = 0; i < manifest->directories.count; i++) {
-		json_append_string(&directories, manifest->directories.items[i]);
-	}
 	json_set_number(&object, "version", 1);
 	json_set(&object, "files", files);
-	json_set(&object, "directories", directories);
+	json_set(&object, "directories", strings_json(&manifest->directories));
+	json_set(&object, "commands", strings_json(&manifest->changes.commands));
 	char *text = NULL;
 	if (sd_json_variant_format(object, SD_JSON_FORMAT_PRETTY | SD_JSON_FORMAT_NEWLINE, &text) <
 		0) {
@@ -73,12 +79,33 @@ static bool read_file(struct changes *changes, sd_json_variant *object) {
 	return true;
 }
 
+/* An absent list is an empty one: the first manifests had no commands. */
+static bool read_strings(struct strings *strings, sd_json_variant *object, const char *name,
+	bool (*is_good)(const char *)) {
+	sd_json_variant *array = sd_json_variant_by_key(object, name);
+	if (array && !sd_json_variant_is_array(array)) {
+		return false;
+	}
+	for (size_t i = 0; array && i < sd_json_variant_elements(array); i++) {
+		sd_json_variant *entry = sd_json_variant_by_index(array, i);
+		const char *text =
+			sd_json_variant_is_string(entry) ? sd_json_variant_string(entry) : NULL;
+		if (!is_good(text)) {
+			return false;
+		}
+		strings_add(strings, text);
+	}
+	return true;
+}
+
+static bool is_text(const char *text) {
+	return text != NULL;
+}
+
 static bool read_manifest(struct manifest *manifest, sd_json_variant *object) {
 	sd_json_variant *files = sd_json_variant_by_key(object, "files");
-	sd_json_variant *directories = sd_json_variant_by_key(object, "directories");
 	sd_json_variant *version = sd_json_variant_by_key(object, "version");
-	if (!files || !sd_json_variant_is_array(files) || !directories ||
-		!sd_json_variant_is_array(directories) || !version ||
+	if (!files || !sd_json_variant_is_array(files) || !version ||
 		!sd_json_variant_is_unsigned(version) || sd_json_variant_unsigned(version) != 1) {
 		return false;
 	}
@@ -87,16 +114,8 @@ static bool read_manifest(struct manifest *manifest, sd_json_variant *object) {
 			return false;
 		}
 	}
-	for (size_t i = 0; i < sd_json_variant_elements(directories); i++) {
-		sd_json_variant *entry = sd_json_variant_by_index(directories, i);
-		const char *path =
-			sd_json_variant_is_string(entry) ? sd_json_variant_string(entry) : NULL;
-		if (!is_plain_path(path)) {
-			return false;
-		}
-		strings_add(&manifest->directories, path);
-	}
-	return true;
+	return read_strings(&manifest->directories, object, "directories", is_plain_path) &&
+	       read_strings(&manifest->changes.commands, object, "commands", is_text);
 }
 
 int manifest_load(struct manifest *manifest, const char *path, struct error *error) {

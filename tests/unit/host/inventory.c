@@ -10,6 +10,7 @@
 
 #include "base/must.h"
 #include "fixture.h"
+#include "inventory/evdev.h"
 #include "inventory/group.h"
 #include "record/record.h"
 #include "tree/machine_file.h"
@@ -197,9 +198,36 @@ static void a_recording_leaves_out_what_is_nobody_s_business(void **state) {
 	tree_destroy(memory_tree_base(tree));
 }
 
+static void inputs_are_found_by_the_paths_that_stay(void **state) {
+	struct memory_tree *tree = fixture_tree("notes-laptop");
+	struct machine machine = fixture_machine("notes-laptop");
+	struct evdevs evdevs;
+	struct error error;
+	evdevs_read(&evdevs, &machine, memory_tree_base(tree));
+	assert_int_equal(evdevs.count, 2);
+	const struct evdev *keyboard = evdevs_find(&evdevs, "event1", &error);
+	assert_non_null(keyboard);
+	assert_true(keyboard->keyboard);
+	assert_null(keyboard->controller);
+	assert_string_equal(
+		keyboard->stable, "/dev/input/by-path/platform-i8042-serio-0-event-kbd");
+	const struct evdev *mouse = evdevs_find(
+		&evdevs, "/dev/input/by-id/usb-Logitech_USB_Optical_Mouse-event-mouse", &error);
+	assert_non_null(mouse);
+	assert_false(mouse->keyboard);
+	assert_string_equal(mouse->node, "/dev/input/event6");
+	assert_string_equal(mouse->controller->name, "0000:00:14.0");
+	assert_null(evdevs_find(&evdevs, "event9", &error));
+	assert_non_null(strstr(error.text, "event9 is no keyboard or mouse"));
+	evdevs_finish(&evdevs);
+	machine_finish(&machine);
+	tree_destroy(memory_tree_base(tree));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_is_read_in_both_forms_and_nothing_else_is),
+		cmocka_unit_test(inputs_are_found_by_the_paths_that_stay),
 		cmocka_unit_test(recording_a_replayed_machine_gives_the_same_file),
 		cmocka_unit_test(the_card_of_the_source_notes_is_read_with_its_sound_and_group),
 		cmocka_unit_test(sound_of_another_maker_in_the_card_s_slot_is_not_the_card_s),

@@ -1,323 +1,385 @@
-#include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/file.h"
 #include "base/must.h"
-#include "fixture.h"
-#include "setup/boot.h"
-#include "setup/generate.h"
-
-/* A system to set up, in a directory. */
-struct system {
-	char root[64];
-	char *manifest;
-	struct machine machine;
-	const struct pci_device *devices[2];
-	struct setup_options options;
-	struct changes changes;
-	struct strings commands;
-	char *before; /* snapshot() */
-};
-
-static void put(struct system *system, const char *path, const char *text, mode_t mode) {
-	char *whole = must_print("%s%s", system->root, path), *directory = must_copy(whole);
-	struct error error;
-	*strrchr(directory, '/') = '\0';
-	assert_int_equal(file_make_directory(directory, 0755, &error), 0);
-	assert_int_equal(file_replace(whole, text, strlen(text), mode, &error), 0);
-	free(directory);
-	free(whole);
-}
-
-static struct strings found;
-
-static int add_path(const char *path, const struct stat *status, int type, struct FTW *at) {
-	char *content = type == FTW_F ? changes_read("/", path) : must_copy("");
-	strings_take(&found, must_print("%s %o %s", path, (unsigned)status->st_mode, content));
-	free(content);
-	return 0;
-}
-
-/* Every path of the system with mode and content; the caller's. */
-static char *snapshot(const struct system *system) {
-	assert_int_equal(nftw(system->root, add_path, 16, FTW_PHYS), 0);
-	strings_sort(&found);
-	char *text = must_copy("");
-	for (size_t i = 0; i < found.count; i++) {
-		char *longer = must_print("%s%s\n", text, found.items[i]);
-		free(text);
-		text = longer;
-	}
-	strings_finish(&found);
-	return text;
-}
-
-static int remove_path(const char *path, const struct stat *status, int type, struct FTW *at) {
-	return remove(path);
-}
-
-static void begin(struct system *system, const char *fixture, bool intel) {
-	*system = (struct system){.machine = fixture_machine(fixture)};
-	strcpy(system->root, "/tmp/host-setup-XXXXXX");
-	assert_non_null(mkdtemp(system->root));
-	system->manifest = must_print("%s.json", system->root);
-	system->devices[0] = machine_find(&system->machine, "0000:01:00.0");
-	system->devices[1] = machine_find(&system->machine, "0000:01:00.1");
-	system->options = (struct setup_options){
-		.devices = system->devices,
-		.devices_count = system->devices[1] ? 2 : 1,
-		.intel = intel,
-		.hugepages = 512,
-		.zram = true,
-	};
-}
-
-static void begin_debian(struct system *system) {
-	begin(system, "two-gpu-desktop", true);
-	put(system, "/etc/initramfs-tools/modules", "# modules\n", 0644);
-	put(system, "/usr/sbin/update-grub", "#!/bin/sh\n", 0755);
-	put(system, "/etc/default/grub",
-		"GRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"ro\"\n",
-		0640);
-}
-
-static void begin_fedora(struct system *system) {
-	begin(system, "notes-laptop", true);
-	put(system, "/etc/dracut.conf", "# dracut\n", 0644);
-	put(system, "/etc/grub2.cfg", "", 0600);
-	put(system, "/etc/default/grub",
-		"GRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"rhgb intel_iommu=on\"", 0644);
-}
-
-static void begin_arch(struct system *system) {
-	begin(system, "single-gpu-laptop", false);
-	put(system, "/etc/mkinitcpio.conf", "MODULES=()\n", 0644);
-	put(system, "/boot/loader/entries/arch.conf",
-		"title Arch Linux\nlinux /vmlinuz-linux\noptions root=LABEL=arch rw\n", 0755);
-	put(system, "/boot/loader/loader.conf", "default arch.conf\n", 0755);
-}
-
-static void end(struct system *system) {
-	nftw(system->root, remove_path, 16, FTW_DEPTH | FTW_PHYS);
-	unlink(system->manifest);
-	free(system->manifest);
-	free(system->before);
-	changes_finish(&system->changes);
-	strings_finish(&system->commands);
-	machine_finish(&system->machine);
-}
-
-static void generate(struct system *system) {
-	struct error error = {""};
-	free(system->before);
-	system->before = snapshot(system);
-	if (setup_generate(&system->changes, &system->commands, system->root, &system->options,
-		    &error) < 0) {
-		fail_msg("%s", error.text);
-	}
-}
-
-static void apply(struct system *system) {
-	struct error error = {""};
-	if (changes_apply(&system->changes, system->root, system->manifest, &error) < 0) {
-		fail_msg("%s", error.text);
-	}
-}
-
-static void assert_has(const struct system *system, const char *path, const char *words) {
-	char *text = changes_read(system->root, path);
-	if (!text || !strstr(text, words)) {
-		fail_msg("%s: %s", path, text ? text : "absent");
-	}
-	free(text);
-}
-
-static void assert_undone(const struct system *system) {
-	struct error error = {""};
-	if (changes_undo(system->root, system->manifest, &error) < 0) {
-		fail_msg("%s", error.text);
-	}
-	char *now = snapshot(system);
-	assert_string_equal(now, system->before);
-	free(now);
-	assert_int_equal(access(system->manifest, F_OK), -1);
-}
+#include "setup/words.h"
+#include "setup_system.h"
 
 static void generating_alone_changes_nothing(void **state) {
-	struct system system;
-	begin_debian(&system);
-	generate(&system);
-	assert_true(system.changes.count > 3);
-	char *now = snapshot(&system);
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_generate(&system);
+	assert_true(system.plan.changes.count > 3);
+	char *now = setup_system_snapshot(&system);
 	assert_string_equal(now, system.before);
 	free(now);
-	end(&system);
+	setup_system_finish(&system);
 }
 
 static void a_debian_system_is_set_up_and_back(void **state) {
-	struct system system;
-	begin_debian(&system);
-	generate(&system);
-	apply(&system);
-	assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules",
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules",
 		"KERNEL==\"0000:01:00.0\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x2484\", "
 		"ATTR{driver_override}=\"vfio-pci\"");
-	assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules", "0000:01:00.1");
-	assert_has(&system, "/etc/initramfs-tools/hooks/portal-vfio", "force_load vfio-pci");
-	assert_has(&system, "/etc/default/grub",
+	setup_system_assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules", "0000:01:00.1");
+	setup_system_assert_has(
+		&system, "/etc/initramfs-tools/hooks/portal-vfio", "force_load vfio-pci");
+	setup_system_assert_has(&system, "/etc/default/grub",
 		"GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n"
 		"GRUB_CMDLINE_LINUX=\"ro intel_iommu=on iommu=pt\"\n");
-	assert_has(&system, "/etc/sysctl.d/60-portal-hugepages.conf", "vm.nr_hugepages = 512");
-	assert_has(&system, "/etc/systemd/zram-generator.conf.d/portal.conf", "[zram0]");
-	assert_true(strings_contain(&system.commands, "update-initramfs -u -k all"));
-	assert_true(strings_contain(&system.commands, "update-grub"));
-	assert_undone(&system);
-	end(&system);
+	setup_system_assert_has(
+		&system, "/etc/sysctl.d/60-portal-hugepages.conf", "vm.nr_hugepages = 512");
+	setup_system_assert_has(
+		&system, "/etc/systemd/zram-generator.conf.d/portal.conf", "[zram0]");
+	assert_true(strings_contain(&system.plan.changes.commands, "update-initramfs -u -k all"));
+	assert_true(strings_contain(&system.plan.changes.commands, "update-grub"));
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
 }
 
 static void a_fedora_system_is_set_up_and_back(void **state) {
-	struct system system;
-	begin_fedora(&system);
-	generate(&system);
-	apply(&system);
-	assert_has(&system, "/etc/dracut.conf.d/portal-vfio.conf", "force_drivers+=\" vfio-pci \"");
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_FEDORA, NULL);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(
+		&system, "/etc/dracut.conf.d/portal-vfio.conf", "force_drivers+=\" vfio-pci \"");
 	/* The word that is there already is not added again. */
-	assert_has(&system, "/etc/default/grub",
+	setup_system_assert_has(&system, "/etc/default/grub",
 		"GRUB_CMDLINE_LINUX=\"rhgb intel_iommu=on iommu=pt\"");
-	assert_true(strings_contain(&system.commands, "dracut --force --regenerate-all"));
-	assert_true(strings_contain(&system.commands, "grub2-mkconfig -o /etc/grub2.cfg"));
-	assert_undone(&system);
-	end(&system);
+	assert_true(
+		strings_contain(&system.plan.changes.commands, "dracut --force --regenerate-all"));
+	assert_true(
+		strings_contain(&system.plan.changes.commands, "grub2-mkconfig -o /etc/grub2.cfg"));
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
 }
 
 static void an_arch_system_is_set_up_and_back(void **state) {
-	struct system system;
-	begin_arch(&system);
-	generate(&system);
-	apply(&system);
-	assert_has(&system, "/etc/mkinitcpio.conf.d/portal-vfio.conf", "MODULES+=(vfio-pci)");
-	assert_has(
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_ARCH, NULL);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	/* The modules that are there already come after it. */
+	setup_system_assert_has(&system, "/etc/mkinitcpio.conf.d/portal-vfio.conf",
+		"MODULES=(vfio-pci \"${MODULES[@]}\")");
+	setup_system_assert_has(
 		&system, "/boot/loader/entries/arch.conf", "options root=LABEL=arch rw iommu=pt\n");
-	assert_true(strings_contain(&system.commands, "mkinitcpio -P"));
-	assert_undone(&system);
-	end(&system);
+	assert_true(strings_contain(&system.plan.changes.commands, "mkinitcpio -P"));
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
 }
 
-static void an_entry_of_its_own_leaves_the_usual_one_without_the_devices(void **state) {
-	struct system system;
-	begin_arch(&system);
+static void assert_lacks(const struct setup_system *system, const char *path, const char *words) {
+	char *text = changes_read(system->root, path);
+	assert_non_null(text);
+	assert_null(strstr(text, words));
+	free(text);
+}
+
+static void an_entry_of_systemd_boot_leaves_the_usual_one_without_the_devices(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_ARCH, NULL);
 	system.options.own_entry = true;
-	generate(&system);
-	apply(&system);
-	assert_has(&system, "/boot/loader/entries/arch-portal.conf",
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/boot/loader/entries/arch-portal.conf",
 		"title Arch Linux (devices for VMs)\n");
-	assert_has(&system, "/boot/loader/entries/arch-portal.conf", " portal.vfio=1\n");
-	assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules", "IMPORT{cmdline}");
-	assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules", "ENV{portal.vfio}==\"1\"");
-	char *usual = changes_read(system.root, "/boot/loader/entries/arch.conf");
-	assert_null(strstr(usual, "portal.vfio"));
-	free(usual);
-	/* Done again, it neither copies its copy nor adds a word twice. */
-	struct changes again = {0};
-	struct error error;
-	assert_int_equal(
-		setup_generate(&again, &system.commands, system.root, &system.options, &error), 0);
-	assert_int_equal(again.count, 0);
-	assert_undone(&system);
-	end(&system);
-	begin_debian(&system);
+	setup_system_assert_has(
+		&system, "/boot/loader/entries/arch-portal.conf", " portal.vfio=1\n");
+	/* The counter of tries is the original's. */
+	setup_system_assert_has(
+		&system, "/boot/loader/entries/arch-lts-portal.conf", " portal.vfio=1\n");
+	setup_system_assert_has(
+		&system, "/etc/udev/rules.d/60-portal-vfio.rules", "IMPORT{cmdline}");
+	setup_system_assert_has(
+		&system, "/etc/udev/rules.d/60-portal-vfio.rules", "ENV{portal.vfio}==\"1\"");
+	assert_lacks(&system, "/boot/loader/entries/arch.conf", "portal.vfio");
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+}
+
+static void an_entry_of_grub_comes_from_a_script_of_its_own(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
 	system.options.own_entry = true;
-	assert_int_equal(setup_generate(&system.changes, &system.commands, system.root,
-				 &system.options, &error),
-		-1);
-	assert_non_null(strstr(error.text, "systemd-boot only"));
-	end(&system);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/grub.d/11_portal_vfio", "portal.vfio=1");
+	assert_int_equal(changes_mode(system.root, "/etc/grub.d/11_portal_vfio"), 0755);
+	assert_lacks(&system, "/etc/default/grub", "portal.vfio");
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+
+	/* Where the menu is made of entries, a new kernel has to bring ours along. */
+	setup_system_init(&system, LAYOUT_FEDORA, NULL);
+	system.options.own_entry = true;
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/grub.d/11_portal_vfio", "GRUB_ENABLE_BLSCFG=false");
+	setup_system_assert_has(&system, "/etc/kernel/install.d/99-portal-vfio.install",
+		"grub2-mkconfig -o /etc/grub2.cfg");
+	setup_system_assert_has(&system, "/boot/loader/entries/1f-6.17.1-300.fc43.x86_64.conf",
+		"options root=UUID=1 ro rhgb intel_iommu=on iommu=pt\n");
+	setup_system_assert_has(
+		&system, "/etc/kernel/cmdline", "root=UUID=1 ro rhgb intel_iommu=on iommu=pt\n");
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+}
+
+static void a_driver_that_is_loaded_by_name_waits_for_vfio(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_put(&system, "/etc/initramfs-tools/modules", "# modules\nnvidia-drm\n", 0644);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(
+		&system, "/etc/modprobe.d/portal-vfio.conf", "softdep nvidia_drm pre: vfio-pci\n");
+	setup_system_assert_has(&system, "/etc/modprobe.d/portal-vfio.conf",
+		"reserve /sys/bus/pci/devices/0000:01:00.0 0x10de 0x2484; ");
+	setup_system_finish(&system);
+
+	setup_system_init(&system, LAYOUT_ARCH, NULL);
+	setup_system_put(&system, "/etc/mkinitcpio.conf", "MODULES=(ext4 amdgpu)\n", 0644);
+	system.devices[0] = machine_find(&system.machine, "0000:04:00.0");
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/modprobe.d/portal-vfio.conf", "softdep amdgpu pre:");
+	setup_system_assert_has(&system, "/etc/mkinitcpio.conf.d/portal-vfio.conf",
+		"rules /etc/modprobe.d/portal-vfio.conf)");
+	setup_system_finish(&system);
+
+	/* None of them is: the udev rule does. */
+	setup_system_init(&system, LAYOUT_FEDORA, NULL);
+	setup_system_put(
+		&system, "/etc/dracut.conf.d/x.conf", "# amdgpu\nadd_drivers+=\" xe \"\n", 0644);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	char *none = changes_read(system.root, "/etc/modprobe.d/portal-vfio.conf");
+	assert_null(none);
+	setup_system_finish(&system);
+}
+
+static void pages_of_a_gigabyte_are_asked_for_at_boot(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	system.options.devices_count = 0;
+	system.options.hugepages_1g = 16;
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/default/grub",
+		"GRUB_CMDLINE_LINUX=\"ro hugepagesz=1G hugepages=16\"\n");
+	setup_system_assert_has(
+		&system, "/etc/systemd/system/dev-hugepages1G.mount", "Options=pagesize=1G");
+	setup_system_assert_has(
+		&system, "/etc/sysctl.d/60-portal-hugepages.conf", "vm.nr_hugepages = 512");
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+}
+
+static void shared_inputs_have_a_path_that_stays(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_ARCH, NULL);
+	system.options = (struct setup_options){.inputs = system.inputs, .inputs_count = 2};
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	/* The keyboard has a path of udev's, the mouse has none. */
+	setup_system_assert_has(&system, "/etc/udev/rules.d/70-portal-inputs.rules",
+		"ATTRS{id/bustype}==\"0011\", ATTRS{id/vendor}==\"0002\", "
+		"ATTRS{id/product}==\"0007\", ");
+	setup_system_assert_has(&system, "/etc/udev/rules.d/70-portal-inputs.rules",
+		"SYMLINK+=\"input/by-id/portal-0011-0002-0007-event-mouse\"\n");
+	const char *note = system.plan.notes.items[0];
+	assert_non_null(strstr(note,
+		"<source dev='/dev/input/by-path/platform-i8042-serio-0-event-kbd' grab='all' "
+		"grabToggle='ctrl-ctrl' repeat='on'/>"));
+	assert_non_null(
+		strstr(note, "<source dev='/dev/input/by-id/portal-0011-0002-0007-event-mouse'/>"));
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+}
+
+static void sound_goes_to_one_person_s_session(void **state) {
+	struct setup_system system;
+	struct error error;
+	setup_system_init(&system, LAYOUT_FEDORA, NULL);
+	system.options = (struct setup_options){.audio_user = "ann"};
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/tmpfiles.d/portal-audio.conf",
+		"d /run/portal-audio 0750 ann kvm -\n");
+	setup_system_assert_has(&system, "/etc/pipewire/pipewire-pulse.conf.d/portal-audio.conf",
+		"unix:/run/portal-audio/pulse");
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	struct setup_plan plan = {0};
+	system.options.audio_user = "bob";
+	assert_int_equal(setup_generate(&plan, system.root, &system.options, &error), -1);
+	assert_non_null(strstr(error.text, "no user \"bob\""));
+	setup_system_put(&system, "/etc/passwd", "ann:x:1000:1000:Ann:/home/ann:/bin/sh\n", 0644);
+	system.options.audio_user = "ann";
+	assert_int_equal(setup_generate(&plan, system.root, &system.options, &error), -1);
+	assert_non_null(strstr(error.text, "install libvirt first"));
+	setup_plan_finish(&plan);
+	setup_system_finish(&system);
 }
 
 static void interrupted_anywhere_it_can_be_taken_back(void **state) {
 	for (size_t done = 0;; done++) {
-		struct system system;
-		begin_debian(&system);
-		generate(&system);
-		apply(&system);
-		if (done == system.changes.count) {
-			end(&system);
+		struct setup_system system;
+		setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+		setup_system_generate(&system);
+		setup_system_apply(&system);
+		if (done == system.plan.changes.count) {
+			setup_system_finish(&system);
 			break;
 		}
 		/* As if it had ended after the first `done` files. */
-		for (size_t i = done; i < system.changes.count; i++) {
-			const struct change_file *change = &system.changes.files[i];
+		for (size_t i = done; i < system.plan.changes.count; i++) {
+			const struct change_file *change = &system.plan.changes.files[i];
 			if (change->before) {
-				put(&system, change->path, change->before, change->mode);
+				setup_system_put(
+					&system, change->path, change->before, change->mode);
 			} else {
 				char *path = must_print("%s%s", system.root, change->path);
 				assert_int_equal(unlink(path), 0);
 				free(path);
 			}
 		}
-		assert_undone(&system);
-		end(&system);
+		setup_system_undo(&system);
+		setup_system_assert_as_before(&system);
+		setup_system_finish(&system);
 	}
 }
 
 static void what_somebody_else_changed_is_not_taken_back_over(void **state) {
-	struct system system;
+	struct setup_system system;
+	struct changes_undone undone;
 	struct error error;
-	begin_debian(&system);
-	generate(&system);
-	apply(&system);
-	put(&system, "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"mine\"\n", 0644);
-	char *mine = snapshot(&system);
-	assert_int_equal(changes_undo(system.root, system.manifest, &error), -1);
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_put(&system, "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"mine\"\n", 0644);
+	char *mine = setup_system_snapshot(&system);
+	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), -1);
+	changes_undone_finish(&undone);
 	assert_non_null(strstr(error.text, "/etc/default/grub was changed by somebody else"));
-	char *now = snapshot(&system);
+	char *now = setup_system_snapshot(&system);
 	assert_string_equal(now, mine);
 	free(now);
 	free(mine);
-	end(&system);
+	setup_system_finish(&system);
 }
 
-static void what_cannot_be_done_is_refused_with_the_reason(void **state) {
-	struct system system;
+static void a_file_that_went_with_its_kernel_stays_away(void **state) {
+	struct setup_system system;
+	struct changes_undone undone;
+	struct error error = {""};
+	static const char entry[] = "/boot/loader/entries/1f-6.17.1-300.fc43.x86_64.conf";
+	setup_system_init(&system, LAYOUT_FEDORA, NULL);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	char *path = changes_path(system.root, entry);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), 0);
+	assert_int_equal(undone.gone.count, 1);
+	assert_string_equal(undone.gone.items[0], entry);
+	assert_int_equal(access(path, F_OK), -1);
+	setup_system_assert_has(&system, "/etc/kernel/cmdline", "root=UUID=1 ro rhgb");
+	assert_int_equal(access(system.manifest, F_OK), -1);
+	changes_undone_finish(&undone);
+	free(path);
+	setup_system_finish(&system);
+}
+
+static void a_link_does_not_lead_out_of_the_tree(void **state) {
+	struct setup_system system;
 	struct error error;
-	begin(&system, "two-gpu-desktop", true);
-	assert_int_equal(setup_generate(&system.changes, &system.commands, system.root,
-				 &system.options, &error),
-		-1);
-	assert_non_null(strstr(error.text, "initramfs in no way known"));
-	put(&system, "/etc/mkinitcpio.conf", "", 0644);
-	assert_int_equal(setup_generate(&system.changes, &system.commands, system.root,
-				 &system.options, &error),
-		-1);
-	assert_non_null(strstr(error.text, "no boot loader known here"));
-	assert_int_equal(changes_undo(system.root, system.manifest, &error), -1);
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	char *path = changes_path(system.root, "/etc/sysctl.d");
+	assert_int_equal(symlink("/tmp", path), 0);
+	free(path);
+	assert_int_equal(setup_generate(&system.plan, system.root, &system.options, &error), -1);
+	assert_non_null(strstr(error.text, "a link in this path leads out of"));
+	setup_system_finish(&system);
+}
+
+static void assert_refused(struct setup_system *system, const char *reason) {
+	struct setup_plan plan = {0};
+	struct error error = {""};
+	assert_int_equal(setup_generate(&plan, system->root, &system->options, &error), -1);
+	if (!strstr(error.text, reason)) {
+		fail_msg("%s", error.text);
+	}
+	setup_plan_finish(&plan);
+}
+
+static void remove_file(const struct setup_system *system, const char *path) {
+	char *whole = changes_path(system->root, path);
+	assert_int_equal(unlink(whole), 0);
+	free(whole);
+}
+
+static void a_system_of_unknown_ways_is_refused_with_the_reason(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	system.options.own_entry = true;
+	remove_file(&system, "/etc/grub.d/10_linux");
+	assert_refused(&system, "10_linux is not there");
+	remove_file(&system, "/etc/default/grub");
+	assert_refused(&system, "no boot loader known here");
+	setup_system_finish(&system);
+	setup_system_init(&system, LAYOUT_ARCH, NULL);
+	remove_file(&system, "/etc/mkinitcpio.conf");
+	assert_refused(&system, "initramfs in no way known");
+	setup_system_finish(&system);
+}
+
+static void what_cannot_be_taken_back_is_refused_with_the_reason(void **state) {
+	static const char *const manifests[] = {"{",
+		"{\"version\":1,\"files\":[{\"path\":\"/../etc/x\",\"before\":null,\"after\":\"\","
+		"\"mode\":420}],\"directories\":[]}",
+		"{\"version\":2,\"files\":[],\"directories\":[]}",
+		"{\"version\":1,\"files\":[],\"directories\":[\"x\"]}",
+		"{\"version\":1,\"files\":[],\"directories\":[],\"commands\":[1]}"};
+	struct setup_system system;
+	struct changes_undone undone;
+	struct error error;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), -1);
 	assert_non_null(strstr(error.text, "no set-up to undo"));
-	end(&system);
-	begin_debian(&system);
-	generate(&system);
-	apply(&system);
-	assert_int_equal(changes_apply(&system.changes, system.root, system.manifest, &error), -1);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	assert_int_equal(
+		changes_apply(&system.plan.changes, system.root, system.manifest, &error), -1);
 	assert_non_null(strstr(error.text, "undo it first"));
-	assert_int_equal(file_replace(system.manifest, "{", 1, 0600, &error), 0);
-	assert_int_equal(changes_undo(system.root, system.manifest, &error), -1);
-	assert_non_null(strstr(error.text, "is corrupt"));
-	static const char escape[] = "{\"version\":1,\"files\":[{\"path\":\"/../etc/x\",\"before\":"
-				     "null,\"after\":\"\",\"mode\":420}],\"directories\":[]}";
-	assert_int_equal(file_replace(system.manifest, escape, strlen(escape), 0600, &error), 0);
-	assert_int_equal(changes_undo(system.root, system.manifest, &error), -1);
-	assert_non_null(strstr(error.text, "is corrupt"));
-	end(&system);
+	for (size_t i = 0; i < sizeof(manifests) / sizeof(manifests[0]); i++) {
+		assert_int_equal(file_replace(system.manifest, manifests[i], strlen(manifests[i]),
+					 0600, &error),
+			0);
+		assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), -1);
+		assert_non_null(strstr(error.text, "is corrupt"));
+	}
+	setup_system_finish(&system);
 }
 
 static void words_are_added_once_and_inside_quotes(void **state) {
@@ -337,7 +399,7 @@ static void words_are_added_once_and_inside_quotes(void **state) {
 	strings_add(&words, "a=1");
 	strings_add(&words, "b");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char *line = boot_add_words(cases[i][0], &words);
+		char *line = words_add(cases[i][0], &words);
 		assert_string_equal(line, cases[i][1]);
 		free(line);
 	}
@@ -350,10 +412,18 @@ int main(void) {
 		cmocka_unit_test(a_debian_system_is_set_up_and_back),
 		cmocka_unit_test(a_fedora_system_is_set_up_and_back),
 		cmocka_unit_test(an_arch_system_is_set_up_and_back),
-		cmocka_unit_test(an_entry_of_its_own_leaves_the_usual_one_without_the_devices),
+		cmocka_unit_test(an_entry_of_systemd_boot_leaves_the_usual_one_without_the_devices),
+		cmocka_unit_test(an_entry_of_grub_comes_from_a_script_of_its_own),
+		cmocka_unit_test(a_driver_that_is_loaded_by_name_waits_for_vfio),
+		cmocka_unit_test(pages_of_a_gigabyte_are_asked_for_at_boot),
+		cmocka_unit_test(shared_inputs_have_a_path_that_stays),
+		cmocka_unit_test(sound_goes_to_one_person_s_session),
 		cmocka_unit_test(interrupted_anywhere_it_can_be_taken_back),
 		cmocka_unit_test(what_somebody_else_changed_is_not_taken_back_over),
-		cmocka_unit_test(what_cannot_be_done_is_refused_with_the_reason),
+		cmocka_unit_test(a_file_that_went_with_its_kernel_stays_away),
+		cmocka_unit_test(a_link_does_not_lead_out_of_the_tree),
+		cmocka_unit_test(a_system_of_unknown_ways_is_refused_with_the_reason),
+		cmocka_unit_test(what_cannot_be_taken_back_is_refused_with_the_reason),
 		cmocka_unit_test(words_are_added_once_and_inside_quotes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,210 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/must.h"
+#include "setup/changes.h"
+#include "setup/manifest.h"
+
+/* Every new content is written out beside its file first, and only when all of them are does the
+ * first one take its place: a full disk or one that cannot be written is met before anything has
+ * changed. The name is a fixed one, so that what a power loss leaves is found again. */
+#define BESIDE ".portal-new"
+
+static bool same(const char *a, const char *b) {
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* What a change is to lead to: the content, or NULL for none. */
+static const char *wanted(const struct change_file *change, bool back) {
+	return back ? change->before : change->after;
+}
+
+/* Is there nothing to do for it? */
+static bool is_settled(const char *root, const struct change_file *change, bool back) {
+	char *now = changes_read(root, change->path);
+	bool settled = same(now, wanted(change, back)) || (back && !now);
+	free(now);
+	return settled;
+}
+
+/* Adds the parents of a path that are not there, outermost first. */
+static void find_missing(struct strings *missing, const char *root, const char *path) {
+	char *partial = must_copy(path);
+	for (char *at = strchr(partial + 1, '/'); at; at = strchr(at + 1, '/')) {
+		*at = '\0';
+		char *whole = changes_path(root, partial);
+		if (access(whole, F_OK) < 0 && !strings_contain(missing, partial)) {
+			strings_add(missing, partial);
+		}
+		free(whole);
+		*at = '/';
+	}
+	free(partial);
+}
+
+static int make_parents(const char *path, struct error *error) {
+	char *directory = must_copy(path);
+	*strrchr(directory, '/') = '\0';
+	int status = file_make_directory(directory, 0755, error);
+	free(directory);
+	return status;
+}
+
+/* Belongs to whom the file belongs that it is to replace. */
+static int keep_owner(const char *beside, const char *whole, mode_t mode) {
+	struct stat former, now;
+	if (lstat(whole, &former) < 0 || lstat(beside, &now) < 0 ||
+		(former.st_uid == now.st_uid && former.st_gid == now.st_gid)) {
+		return 0;
+	}
+	/* A change of owner takes the bits for other identities away. */
+	return lchown(beside, former.st_uid, former.st_gid) < 0 ? -1 : chmod(beside, mode);
+}
+
+static int prepare(
+	const char *root, const struct change_file *change, bool back, struct error *error) {
+	const char *text = wanted(change, back);
+	if (!text || is_settled(root, change, back)) {
+		return 0;
+	}
+	char *whole = changes_path(root, change->path), *beside = must_print("%s" BESIDE, whole);
+	unlink(beside);
+	int status = make_parents(whole, error);
+	if (status == 0 && (file_create(beside, text, strlen(text), change->mode) < 0 ||
+				   keep_owner(beside, whole, change->mode) < 0)) {
+		status = error_set(error, "%s: %s", change->path, strerror(errno));
+	}
+	free(beside);
+	free(whole);
+	return status;
+}
+
+static int commit(
+	const char *root, const struct change_file *change, bool back, struct error *error) {
+	if (is_settled(root, change, back)) {
+		return 0;
+	}
+	char *whole = changes_path(root, change->path), *beside = must_print("%s" BESIDE, whole);
+	int status = wanted(change, back) ? rename(beside, whole) : unlink(whole);
+	if (status == 0) {
+		status = file_sync_directory(whole);
+	}
+	if (status < 0) {
+		status = error_set(error, "%s: %s", change->path, strerror(errno));
+	}
+	free(beside);
+	free(whole);
+	return status;
+}
+
+/* Removes what prepare() left, and directories that are empty then. */
+static void clear(const char *root, const struct manifest *manifest, bool directories) {
+	for (size_t i = 0; i < manifest->changes.count; i++) {
+		char *whole = changes_path(root, manifest->changes.files[i].path);
+		char *beside = must_print("%s" BESIDE, whole);
+		unlink(beside);
+		free(beside);
+		free(whole);
+	}
+	for (size_t i = manifest->directories.count; i > 0 && directories; i--) {
+		char *whole = changes_path(root, manifest->directories.items[i - 1]);
+		/* Somebody else may have put something into it. */
+		rmdir(whole);
+		free(whole);
+	}
+}
+
+/* Leads every file to what it is to be; the last one first on the way back. -1 with the reason:
+ * `begun` tells whether any may be changed by then. */
+static int switch_all(const char *root, const struct manifest *manifest, bool back, bool *begun,
+	struct error *error) {
+	const struct changes *changes = &manifest->changes;
+	int status = 0;
+	*begun = false;
+	for (size_t i = 0; i < changes->count && status == 0; i++) {
+		status = prepare(root, &changes->files[i], back, error);
+	}
+	for (size_t i = 0; i < changes->count && status == 0; i++) {
+		*begun = true;
+		size_t index = back ? changes->count - i - 1 : i;
+		status = commit(root, &changes->files[index], back, error);
+	}
+	clear(root, manifest, back ? status == 0 : !*begun);
+	return status;
+}
+
+int changes_apply(const struct changes *changes, const char *root, const char *manifest_path,
+	struct error *error) {
+	if (access(manifest_path, F_OK) == 0) {
+		return error_set(
+			error, "there is a set-up already (%s): undo it first", manifest_path);
+	}
+	struct manifest manifest = {.changes = *changes};
+	for (size_t i = 0; i < changes->count; i++) {
+		find_missing(&manifest.directories, root, changes->files[i].path);
+	}
+	bool begun = false;
+	int status = manifest_save(&manifest, manifest_path, error);
+	if (status == 0) {
+		status = switch_all(root, &manifest, false, &begun, error);
+		/* When not even the way back works, the manifest stays for another try. */
+		if (status < 0 &&
+			(!begun || switch_all(root, &manifest, true, &begun, NULL) == 0)) {
+			unlink(manifest_path);
+		}
+	}
+	strings_finish(&manifest.directories);
+	return status;
+}
+
+/* Is every file as it was left, or as it was before (an interrupted apply or undo)? */
+static int check_untouched(const char *root, const struct manifest *manifest, struct strings *gone,
+	struct error *error) {
+	for (size_t i = 0; i < manifest->changes.count; i++) {
+		const struct change_file *change = &manifest->changes.files[i];
+		char *now = changes_read(root, change->path);
+		bool removed = !now && errno == ENOENT;
+		bool known = removed || same(now, change->after) || same(now, change->before);
+		free(now);
+		if (!known) {
+			return error_set(error,
+				"%s was changed by somebody else since: merge it by hand",
+				change->path);
+		}
+		if (removed && change->before) {
+			strings_add(gone, change->path);
+		}
+	}
+	return 0;
+}
+
+int changes_undo(const char *root, const char *manifest_path, struct changes_undone *undone,
+	struct error *error) {
+	struct manifest manifest;
+	bool begun;
+	*undone = (struct changes_undone){0};
+	if (manifest_load(&manifest, manifest_path, error) < 0) {
+		return -1;
+	}
+	int status = check_untouched(root, &manifest, &undone->gone, error);
+	if (status == 0) {
+		status = switch_all(root, &manifest, true, &begun, error);
+	}
+	if (status == 0 && unlink(manifest_path) < 0) {
+		status = error_set(error, "%s: %s", manifest_path, strerror(errno));
+	}
+	undone->commands = manifest.changes.commands;
+	manifest.changes.commands = (struct strings){0};
+	manifest_finish(&manifest);
+	return status;
+}
+
+void changes_undone_finish(struct changes_undone *undone) {
+	strings_finish(&undone->commands);
+	strings_finish(&undone->gone);
+}

@@ -1,0 +1,55 @@
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "setup/generator.h"
+
+/* The rules, what modprobe is told, and vfio-pci have to be in the initramfs, where graphics
+ * drivers are loaded. */
+
+static int generate_initramfs_tools(struct generator *generator) {
+	/* It takes /etc/modprobe.d along by itself. */
+	strings_add(&generator->plan->changes.commands, "update-initramfs -u -k all");
+	return generator_put(generator, "/etc/initramfs-tools/hooks/portal-vfio",
+		"#!/bin/sh\n"
+		"# Written by portal-host setup.\n"
+		"case $1 in\n"
+		"prereqs)\n"
+		"\texit 0\n"
+		"\t;;\n"
+		"esac\n"
+		". /usr/share/initramfs-tools/hook-functions\n"
+		"force_load vfio-pci\n"
+		"mkdir -p \"$DESTDIR/etc/udev/rules.d\"\n"
+		"cp " GENERATOR_RULES " \"$DESTDIR/etc/udev/rules.d/\"\n",
+		0755);
+}
+
+int generate_initramfs(struct generator *generator) {
+	const char *also = generator->modprobe ? " " GENERATOR_MODPROBE : "";
+	const char *path, *format;
+	if (generator_has(generator, "/etc/initramfs-tools")) {
+		return generate_initramfs_tools(generator);
+	}
+	if (generator_has(generator, "/etc/dracut.conf.d") ||
+		generator_has(generator, "/etc/dracut.conf")) {
+		path = "/etc/dracut.conf.d/portal-vfio.conf";
+		format = "# Written by portal-host setup.\n"
+			 "force_drivers+=\" vfio-pci \"\n"
+			 "install_items+=\" " GENERATOR_RULES "%s \"\n";
+		strings_add(&generator->plan->changes.commands, "dracut --force --regenerate-all");
+	} else if (generator_has(generator, "/etc/mkinitcpio.conf")) {
+		path = "/etc/mkinitcpio.conf.d/portal-vfio.conf";
+		format = "# Written by portal-host setup.\n"
+			 "MODULES=(vfio-pci \"${MODULES[@]}\")\n"
+			 "FILES+=(" GENERATOR_RULES "%s)\n";
+		strings_add(&generator->plan->changes.commands, "mkinitcpio -P");
+	} else {
+		return error_set(generator->error,
+			"this system makes its initramfs in no way known here (initramfs-tools, "
+			"dracut, mkinitcpio)");
+	}
+	char *text = must_print(format, also);
+	int status = generator_put(generator, path, text, 0644);
+	free(text);
+	return status;
+}

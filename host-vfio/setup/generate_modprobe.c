@@ -1,0 +1,152 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "base/text.h"
+#include "base/words.h"
+#include "setup/generator.h"
+
+/* The udev rule comes too late for a driver that the initramfs loads by name before udev runs, as
+ * graphics drivers often are for an early picture. There modprobe itself has to set the override,
+ * before it loads such a driver. */
+
+/* Where initramfs-tools, dracut and mkinitcpio are told of modules. */
+static const char *const lists[] = {
+	"/etc/initramfs-tools/modules",
+	"/etc/modules",
+	"/etc/dracut.conf",
+	"/etc/mkinitcpio.conf",
+};
+static const char *const list_directories[] = {
+	"/etc/dracut.conf.d",
+	"/etc/mkinitcpio.conf.d",
+	"/etc/modules-load.d",
+};
+
+/* The modules that drive such devices, whichever of them has the device at the moment. */
+static const struct {
+	enum device_category category;
+	uint16_t vendor; /* 0: any */
+	const char *modules[8];
+} known_drivers[] = {
+	{CATEGORY_GPU, 0x10de, {"nouveau", "nova_core", "nvidia", "nvidia_drm", "nvidiafb"}},
+	{CATEGORY_GPU, 0x1002, {"amdgpu", "radeon"}},
+	{CATEGORY_GPU, 0x8086, {"i915", "xe"}},
+	{CATEGORY_GPU_AUDIO, 0, {"snd_hda_intel"}},
+	{CATEGORY_AUDIO, 0, {"snd_hda_intel"}},
+	{CATEGORY_USB, 0, {"xhci_pci", "ehci_pci", "ohci_pci", "uhci_hcd"}},
+	{CATEGORY_STORAGE, 0, {"nvme", "ahci"}},
+};
+
+/* Words of all lines that are no comment, parted by spaces; the caller's. */
+static char *read_words(const struct generator *generator, const char *path) {
+	struct text text;
+	char *content = generator_read(generator, path), *rest = content, *line;
+	text_init(&text);
+	while ((line = strsep(&rest, "\n"))) {
+		line[strcspn(line, "#")] = '\0';
+		for (char *at = line; *at != '\0'; at++) {
+			/* The kernel takes a hyphen for an underscore in names of modules. */
+			*at = strchr("()\"'+=,", *at) ? ' ' : *at == '-' ? '_' : *at;
+		}
+		fprintf(text.stream, " %s", line);
+	}
+	free(content);
+	return text_take(&text);
+}
+
+static char *read_all(const struct generator *generator) {
+	struct strings paths = {0};
+	struct text text;
+	text_init(&text);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		strings_add(&paths, lists[i]);
+	}
+	for (size_t i = 0; i < sizeof(list_directories) / sizeof(list_directories[0]); i++) {
+		changes_list(&paths, generator->root, list_directories[i], ".conf");
+	}
+	for (size_t i = 0; i < paths.count; i++) {
+		char *words = read_words(generator, paths.items[i]);
+		fputs(words, text.stream);
+		free(words);
+	}
+	strings_finish(&paths);
+	return text_take(&text);
+}
+
+static void add_if_early(struct strings *early, const char *words, const char *module) {
+	char *name = must_copy(module);
+	for (char *at = name; *at != '\0'; at++) {
+		*at = *at == '-' ? '_' : *at;
+	}
+	if (words_contain(words, name, " \t") && !strings_contain(early, name)) {
+		strings_add(early, name);
+	}
+	free(name);
+}
+
+/* The drivers of our devices that are loaded by name. */
+static void find_early(const struct generator *generator, struct strings *early) {
+	char *words = read_all(generator);
+	for (size_t i = 0; i < generator->options->devices_count; i++) {
+		const struct pci_device *device = generator->options->devices[i];
+		if (device->driver && strcmp(device->driver, "vfio-pci") != 0) {
+			add_if_early(early, words, device->driver);
+		}
+		for (size_t k = 0; k < sizeof(known_drivers) / sizeof(known_drivers[0]); k++) {
+			if (known_drivers[k].category != device->category ||
+				(known_drivers[k].vendor != 0 &&
+					known_drivers[k].vendor != device->vendor)) {
+				continue;
+			}
+			for (const char *const *module = known_drivers[k].modules; *module;
+				module++) {
+				add_if_early(early, words, *module);
+			}
+		}
+	}
+	free(words);
+}
+
+/* One shell command: the words of an initramfs's smallest shell, and nothing but its builtins. */
+static void print_install(const struct generator *generator, FILE *file) {
+	fputs("install vfio-pci ", file);
+	if (generator->options->own_entry) {
+		fputs("read -r line </proc/cmdline; case \" $line \" in *\" " GENERATOR_WORD
+		      " \"*) ",
+			file);
+	}
+	fputs("reserve() { read -r v <$1/vendor && read -r d <$1/device && "
+	      "[ \"$v $d\" = \"$2 $3\" ] && echo vfio-pci >$1/driver_override; }; ",
+		file);
+	for (size_t i = 0; i < generator->options->devices_count; i++) {
+		const struct pci_device *device = generator->options->devices[i];
+		fprintf(file, "reserve /sys/bus/pci/devices/%s 0x%04x 0x%04x; ", device->name,
+			device->vendor, device->device);
+	}
+	fprintf(file, "%smodprobe --ignore-install vfio-pci $CMDLINE_OPTS\n",
+		generator->options->own_entry ? ";; esac; " : "");
+}
+
+int generate_modprobe(struct generator *generator) {
+	struct strings early = {0};
+	find_early(generator, &early);
+	if (early.count == 0) {
+		return 0;
+	}
+	generator->modprobe = true;
+	struct text text;
+	text_init(&text);
+	fputs("# Written by portal-host setup: these drivers are loaded by name, before udev's\n"
+	      "# rules count, so the devices are reserved before any of them comes.\n",
+		text.stream);
+	for (size_t i = 0; i < early.count; i++) {
+		fprintf(text.stream, "softdep %s pre: vfio-pci\n", early.items[i]);
+	}
+	print_install(generator, text.stream);
+	char *content = text_take(&text);
+	int status = generator_put(generator, GENERATOR_MODPROBE, content, 0644);
+	free(content);
+	strings_finish(&early);
+	return status;
+}

@@ -1,0 +1,286 @@
+"""What `portal-host setup` writes, read by the programs that it is written for: GRUB's own
+generator and syntax check, udevadm, modprobe, systemd, sysctl, and the shells that read the files
+of initramfs generators. Each runs in a mount namespace in which the set-up tree is in place.
+
+setup_parsers.py PORTAL-HOST
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+MACHINE = os.path.join(TOP, "tests", "machines", "two-gpu-desktop.machine")
+CARD, SOUND = "0000:01:00.0", "0000:01:00.1"
+KERNELS = ["6.12.48+deb13-amd64", "6.1.0-39-amd64"]
+
+# Answers what grub-mkconfig asks of a disk.
+PROBE = """#!/bin/sh
+for word; do case $word in --target=*) target=${word#--target=} ;; esac; done
+case $target in
+device) echo /dev/sda1 ;;
+fs_uuid) echo 0d6c ;;
+fs) echo ext2 ;;
+partmap) echo gpt ;;
+abstraction) ;;
+*) exit 1 ;;
+esac
+"""
+
+
+class System:
+    """A tree of a system to set up, and commands run with parts of it in place."""
+
+    def __init__(self, program, work):
+        self.program = program
+        self.work = work
+        self.root = os.path.join(work, "root")
+        self.state = os.path.join(work, "state")
+        for name in ("passwd", "group"):
+            with open(f"/etc/{name}", encoding="utf-8") as file:
+                self.write(f"etc/{name}", file.read())
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def write(self, name, text, mode=0o644):
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def read(self, name):
+        with open(self.path(name), encoding="utf-8") as file:
+            return file.read()
+
+    def setup(self, *args):
+        done = subprocess.run(
+            [self.program, "--machine", MACHINE, "--state", self.state, "setup", "--into",
+             self.root, *args], capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, f"setup {args}: {done.stderr}"
+        return done.stdout
+
+    def run(self, *command, binds=(), path=None, env=None):
+        """Standard output of a command that sees the tree's file or directory in place of each
+        path in `binds`."""
+        script = "".join(
+            f"mount --bind {shlex.quote(source)} {shlex.quote(target)} && "
+            for source, target in binds) + shlex.join(command)
+        env = {**os.environ, "LC_ALL": "C", **(env or {})}
+        if path:
+            env["PATH"] = f"{path}:{env['PATH']}"
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True,
+                              text=True, check=False, timeout=120, env=env)
+        assert done.returncode == 0, f"{command}: {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+
+def debian(system):
+    system.write("etc/initramfs-tools/modules", "# modules\n")
+    system.write("usr/sbin/update-grub", "#!/bin/sh\n", 0o755)
+    system.write("etc/default/grub", "GRUB_DISTRIBUTOR=Debian\nGRUB_CMDLINE_LINUX_DEFAULT=quiet\n")
+    subprocess.run(["cp", "-r", "/etc/grub.d", system.path("etc/grub.d")], check=True)
+    for kernel in KERNELS:
+        system.write(f"boot/vmlinuz-{kernel}", "")
+        system.write(f"boot/initrd.img-{kernel}", "")
+    os.mkdir(system.path("boot/grub"))
+
+
+def grub_menu(system):
+    """The menu that the system's grub-mkconfig makes, after GRUB's syntax check."""
+    probe = system.write("../probe", PROBE, 0o755)
+    menu = os.path.join(system.work, "grub.cfg")
+    system.run("grub-mkconfig", "-o", menu, binds=[
+        (system.path("etc/grub.d"), "/etc/grub.d"), (system.path("etc/default"), "/etc/default"),
+        (system.path("boot"), "/boot"), (probe, "/usr/sbin/grub-probe")])
+    system.run("grub-script-check", menu)
+    with open(menu, encoding="utf-8") as file:
+        return file.read()
+
+
+def entries_of(menu):
+    """(title, id, command line) of each entry, in the menu's order."""
+    found = []
+    for title, ident, body in re.findall(
+            r"menuentry '([^']*)'[^\n]*menuentry_id_option '([^']*)' {\n(.*?)\n\s*}", menu, re.S):
+        line = re.search(r"^\s*linux\s+\S+(.*)$", body, re.M)
+        if line:
+            found.append((title, ident, line.group(1).split()))
+    return found
+
+
+def grub_s_menu_gets_an_entry_for_each_kernel_that_leaves_the_card_out(system):
+    debian(system)
+    before = grub_menu(system)
+    system.setup("--device", CARD, "--entry", "--hugepages-1g", "4", "--apply")
+    entries = entries_of(grub_menu(system))
+    plain = [entry for entry in entries if "portal.vfio=1" not in entry[2]]
+    ours = [entry for entry in entries if "portal.vfio=1" in entry[2]]
+    assert len(ours) == len(plain) == 1 + 2 * len(KERNELS), entries
+    # What is started without a choice is what was started before.
+    assert entries[0] in plain
+    assert len({ident for _, ident, _ in entries}) == len(entries), "ids are not unique"
+    for (title, ident, words), (usual, usual_ident, usual_words) in zip(ours, plain):
+        assert title == "Devices for VMs: " + usual
+        assert ident == "portal-" + usual_ident
+        assert [word for word in words if word != "portal.vfio=1"] == usual_words
+        assert "intel_iommu=on iommu=pt hugepagesz=1G hugepages=4" in " ".join(words)
+    system.setup("--undo")
+    assert grub_menu(system) == before
+
+
+def udev_reads_the_rules(system):
+    debian(system)
+    for entry in ((), ("--entry",)):
+        system.setup("--device", CARD, *entry, "--apply")
+        system.run("udevadm", "verify", system.path("etc/udev/rules.d/60-portal-vfio.rules"))
+        system.setup("--undo")
+    # An input device that udev has no path for.
+    bare = os.path.join(system.work, "bare.machine")
+    with open(MACHINE, encoding="utf-8") as file, open(bare, "w", encoding="utf-8") as copy:
+        copy.write(re.sub(r"\[/dev/input/by-id\]\n(.+\n)+", "", file.read()))
+    subprocess.run([system.program, "--machine", bare, "--state", system.state, "setup", "--into",
+                    system.root, "--input", "event3", "--input", "event4", "--apply"], check=True,
+                   capture_output=True)
+    system.run("udevadm", "verify", system.path("etc/udev/rules.d/70-portal-inputs.rules"))
+
+
+def install_command(system):
+    """What modprobe makes of the file: the drivers that wait, and the command."""
+    shown = system.run("modprobe", "--showconfig", "--config", system.path("etc/modprobe.d"))
+    waiting = re.findall(r"^softdep (\S+) pre: vfio-pci", shown, re.M)
+    return waiting, re.search(r"^install vfio_pci (.*)$", shown, re.M).group(1)
+
+
+def what_modprobe_runs_reserves_the_card_and_no_other(system):
+    debian(system)
+    system.write("etc/initramfs-tools/modules", "nvidia\nsnd-hda-intel\n")
+    devices = os.path.join(system.work, "devices")
+    system.write("../bin/modprobe", "#!/bin/sh\necho modprobe \"$@\"\n", 0o755)
+    for args, line, reserved in (((), "quiet", True), (("--entry",), "quiet", False),
+                                 (("--entry",), "a portal.vfio=1 b", True)):
+        # A card like it that is in its place, and its sound function replaced by another one.
+        for name, device in ((CARD, "0x2484"), (SOUND, "0x9999")):
+            system.write(f"../devices/{name}/vendor", "0x10de\n")
+            system.write(f"../devices/{name}/device", device + "\n")
+            system.write(f"../devices/{name}/driver_override", "(null)\n")
+        system.setup("--device", CARD, *args, "--apply")
+        waiting, command = install_command(system)
+        assert sorted(waiting) == ["nvidia", "snd_hda_intel"], waiting
+        command_line = system.write("../cmdline", line + "\n")
+        # dash is as little of a shell as an initramfs may have.
+        said = system.run("dash", "-c", command, path=os.path.join(system.work, "bin"), binds=[
+            (devices, "/sys/bus/pci/devices"), (command_line, "/proc/cmdline")],
+            env={"CMDLINE_OPTS": "ids=1"})
+        assert said == "modprobe --ignore-install vfio-pci ids=1\n", said
+        override = system.read(f"../devices/{CARD}/driver_override")
+        assert override == ("vfio-pci\n" if reserved else "(null)\n"), (args, line, override)
+        assert system.read(f"../devices/{SOUND}/driver_override") == "(null)\n"
+        system.setup("--undo")
+
+
+def systemd_reads_its_units_and_sysctl_its_file(system):
+    debian(system)
+    system.setup("--hugepages", "256", "--hugepages-1g", "2", "--zram", "--audio", "root",
+                 "--apply")
+    system.run("systemd-analyze", "verify",
+               system.path("etc/systemd/system/dev-hugepages1G.mount"))
+    shown = system.run("systemd-analyze", "cat-config", "--root", system.root,
+                       "systemd/zram-generator.conf")
+    assert "zram-size = min(ram / 4, 8192)" in shown, shown
+    shown = system.run("sysctl", "--dry-run", "-p",
+                       system.path("etc/sysctl.d/60-portal-hugepages.conf"))
+    assert shown == "vm.nr_hugepages = 256\n", shown
+    system.run("systemd-tmpfiles", "--root", system.root, "--create", "portal-audio.conf")
+    status = os.stat(system.path("run/portal-audio"))
+    assert status.st_mode & 0o7777 == 0o750 and status.st_gid != 0, status
+
+
+def initramfs_generators_take_driver_and_rules_along(system):
+    debian(system)
+    system.setup("--device", CARD, "--apply")
+    os.mkdir(os.path.join(system.work, "image"))
+    functions = system.write("../functions", "force_load() { echo load \"$@\"; }\n")
+    os.makedirs(system.path("usr/share/initramfs-tools"))
+    hook = system.read("etc/initramfs-tools/hooks/portal-vfio").replace(
+        "/usr/share/initramfs-tools/hook-functions", functions)
+    said = system.run("dash", "-c", hook, binds=[(system.path("etc/udev"), "/etc/udev")],
+                      env={"DESTDIR": os.path.join(system.work, "image")})
+    assert said == "load vfio-pci\n", said
+    assert system.read("../image/etc/udev/rules.d/60-portal-vfio.rules") == \
+        system.read("etc/udev/rules.d/60-portal-vfio.rules")
+    assert system.run(system.path("etc/initramfs-tools/hooks/portal-vfio"), "prereqs") == ""
+    system.setup("--undo")
+    os.unlink(system.path("etc/initramfs-tools/modules"))
+    os.rmdir(system.path("etc/initramfs-tools"))
+
+    # dracut and mkinitcpio read shell, one file after the other.
+    system.write("etc/dracut.conf", "force_drivers+=\" nouveau \"\n")
+    system.setup("--device", CARD, "--apply")
+    said = system.run("bash", "-c", f". {system.path('etc/dracut.conf')}; "
+                      f". {system.path('etc/dracut.conf.d/portal-vfio.conf')}; "
+                      "echo $force_drivers; echo $install_items")
+    assert said == ("nouveau vfio-pci\n/etc/udev/rules.d/60-portal-vfio.rules "
+                    "/etc/modprobe.d/portal-vfio.conf\n"), said
+    system.setup("--undo")
+    os.unlink(system.path("etc/dracut.conf"))
+
+    system.write("etc/mkinitcpio.conf", "MODULES=(ext4 nouveau)\nFILES=(/etc/x)\n")
+    system.setup("--device", CARD, "--apply")
+    said = system.run("bash", "-c", f". {system.path('etc/mkinitcpio.conf')}; "
+                      f". {system.path('etc/mkinitcpio.conf.d/portal-vfio.conf')}; "
+                      "echo ${MODULES[@]}; echo ${FILES[@]}")
+    assert said == ("vfio-pci ext4 nouveau\n/etc/x /etc/udev/rules.d/60-portal-vfio.rules "
+                    "/etc/modprobe.d/portal-vfio.conf\n"), said
+
+
+def a_kernel_that_comes_to_fedora_brings_its_entry_along(system):
+    system.write("etc/dracut.conf", "")
+    system.write("etc/grub.d/10_linux", "#!/bin/sh\n", 0o755)
+    system.write("etc/grub2.cfg", "")
+    system.write("etc/default/grub", "GRUB_ENABLE_BLSCFG=true\nGRUB_CMDLINE_LINUX=\"rhgb\"\n")
+    entry = "boot/loader/entries/1f-{}.conf"
+    system.write(entry.format("6.17.1"), "title F\noptions root=UUID=1 ro rhgb\n")
+    system.setup("--device", CARD, "--entry", "--apply")
+    assert "iommu=pt" in system.read(entry.format("6.17.1"))
+    plugin = system.path("etc/kernel/install.d/99-portal-vfio.install")
+    system.write("../bin/grub2-mkconfig", "#!/bin/sh\necho made \"$@\"\n", 0o755)
+    # While the machine runs from our entry, kernel-install copies /proc/cmdline.
+    system.write(entry.format("6.17.2"), "title F\noptions root=UUID=1 ro portal.vfio=1 rhgb\n")
+    where = {"path": os.path.join(system.work, "bin"), "binds": [(system.path("boot"), "/boot")]}
+    assert system.run(plugin, "add", "6.17.2", "/x", "/y", **where) == "made -o /etc/grub2.cfg\n"
+    assert system.read(entry.format("6.17.2")) == "title F\noptions root=UUID=1 ro rhgb\n"
+    assert system.run(plugin, "remove", "6.17.1", "/x", **where) == "made -o /etc/grub2.cfg\n"
+    assert system.run(plugin, "inspect", **where) == ""
+
+
+TESTS = [
+    grub_s_menu_gets_an_entry_for_each_kernel_that_leaves_the_card_out,
+    udev_reads_the_rules,
+    what_modprobe_runs_reserves_the_card_and_no_other,
+    systemd_reads_its_units_and_sysctl_its_file,
+    initramfs_generators_take_driver_and_rules_along,
+    a_kernel_that_comes_to_fedora_brings_its_entry_along,
+]
+
+
+def main():
+    failed = 0
+    for test in TESTS:
+        with tempfile.TemporaryDirectory() as work:
+            try:
+                test(System(sys.argv[1], work))
+                result = "ok"
+            except AssertionError as failure:
+                failed += 1
+                result = f"FAILED: {failure}"
+        print(f"{test.__name__.replace('_', ' ')}: {result}", flush=True)
+    return 1 if failed else 0
+
+
+sys.exit(main())
