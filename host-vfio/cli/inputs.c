@@ -1,5 +1,9 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/must.h"
 #include "cli/cli.h"
-#include "cli/table.h"
+#include "cli/terminal.h"
 #include "inventory/evdev.h"
 
 static sd_json_variant *evdev_json(const struct evdev *evdev) {
@@ -12,32 +16,35 @@ static sd_json_variant *evdev_json(const struct evdev *evdev) {
 	return object;
 }
 
+static void print_evdev(const struct evdev *evdev) {
+	char *name = terminal_clean(must_copy(evdev->name));
+	printf("%-8s %-9s %-12s  %s\n%9s%s\n", path_name(evdev->node),
+		evdev->keyboard ? "keyboard" : "mouse",
+		evdev->controller ? evdev->controller->name : "-", name, "",
+		evdev->stable ? evdev->stable : "udev has no path for it that stays");
+	free(name);
+}
+
 int cli_inputs(struct cli *cli) {
-	static const char *const headings[] = {"DEVICE", "KIND", "BEHIND", "NAME", "STAYS AT"};
 	int status = cli_check_args(cli, 0, 0);
 	if (status != CLI_DONE) {
 		return status;
 	}
 	struct evdevs evdevs;
-	struct table table;
 	sd_json_variant *array = json_array();
 	evdevs_read(&evdevs, &cli->machine, cli->tree);
-	table_init(&table, headings, 5);
 	for (size_t i = 0; i < evdevs.count; i++) {
-		const struct evdev *evdev = &evdevs.items[i];
-		json_append(&array, evdev_json(evdev));
-		table_add(&table, path_name(evdev->node));
-		table_add(&table, evdev->keyboard ? "keyboard" : "mouse");
-		table_add(&table, evdev->controller ? evdev->controller->name : NULL);
-		table_add(&table, evdev->name);
-		table_add(&table, evdev->stable);
+		if (cli->json) {
+			json_append(&array, evdev_json(&evdevs.items[i]));
+		} else {
+			print_evdev(&evdevs.items[i]);
+		}
 	}
 	if (cli->json) {
 		cli_print_json(sd_json_variant_ref(array));
-	} else {
-		table_print(&table, stdout);
+	} else if (evdevs.count == 0) {
+		puts("this machine has no keyboard or mouse");
 	}
-	table_finish(&table);
 	sd_json_variant_unref(array);
 	evdevs_finish(&evdevs);
 	return CLI_DONE;

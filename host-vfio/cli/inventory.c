@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "inventory/group.h"
 #include "inventory/names.h"
 
@@ -16,11 +17,17 @@ static void add_number(struct table *table, long number) {
 	table_add(table, text);
 }
 
-static void add_device(struct table *table, const struct pci_device *device, struct names *names) {
+/* Without the domain where that is 0, as the commands take it too. */
+static const char *short_address(const struct pci_device *device) {
+	return strncmp(device->name, "0000:", 5) == 0 ? device->name + 5 : device->name;
+}
+
+static void add_device(
+	struct table *table, const struct pci_device *device, struct names *names, bool narrow) {
 	char ids[16];
 	snprintf(ids, sizeof(ids), "%04x:%04x", device->vendor, device->device);
-	char *name = names_device(names, device);
-	table_add(table, device->name);
+	char *name = narrow ? names_model(names, device) : names_device(names, device);
+	table_add(table, narrow ? short_address(device) : device->name);
 	if (device->iommu_group >= 0) {
 		add_number(table, device->iommu_group);
 	} else {
@@ -33,7 +40,9 @@ static void add_device(struct table *table, const struct pci_device *device, str
 	} else {
 		table_add(table, category_name(device->category));
 	}
-	table_add(table, ids);
+	if (!narrow) {
+		table_add(table, ids);
+	}
 	table_add(table, device->driver);
 	if (device->holders_count > 0) {
 		add_number(table, (long)device->holders_count);
@@ -44,9 +53,24 @@ static void add_device(struct table *table, const struct pci_device *device, str
 	free(name);
 }
 
-int cli_list(struct cli *cli) {
-	static const char *const headings[] = {
+static void print_list(struct cli *cli, struct names *names) {
+	static const char *const wide_headings[] = {
 		"ADDRESS", "GROUP", "CATEGORY", "IDS", "DRIVER", "HOLDERS", "NAME"};
+	static const char *const narrow_headings[] = {
+		"ADDRESS", "GROUP", "CATEGORY", "DRIVER", "HELD", "NAME"};
+	enum { WIDE = 110 };
+	size_t width = terminal_width(stdout);
+	bool narrow = width > 0 && width < WIDE;
+	struct table table;
+	table_init(&table, narrow ? narrow_headings : wide_headings, narrow ? 6 : 7);
+	for (size_t i = 0; i < cli->machine.devices_count; i++) {
+		add_device(&table, &cli->machine.devices[i], names, narrow);
+	}
+	table_print(&table, stdout);
+	table_finish(&table);
+}
+
+int cli_list(struct cli *cli) {
 	int status = cli_check_args(cli, 0, 0);
 	if (status != CLI_DONE) {
 		return status;
@@ -55,13 +79,7 @@ int cli_list(struct cli *cli) {
 	if (cli->json) {
 		status = cli_print_json(json_machine(&cli->machine, names));
 	} else {
-		struct table table;
-		table_init(&table, headings, 7);
-		for (size_t i = 0; i < cli->machine.devices_count; i++) {
-			add_device(&table, &cli->machine.devices[i], names);
-		}
-		table_print(&table, stdout);
-		table_finish(&table);
+		print_list(cli, names);
 	}
 	names_destroy(names);
 	return status;
@@ -158,7 +176,7 @@ static void show_device(
 	show_state(device);
 	show_bars(device);
 	for (size_t i = 0; i < device->holders_count; i++) {
-		char *sentence = holder_sentence(&device->holders[i]);
+		char *sentence = terminal_clean(holder_sentence(&device->holders[i]));
 		printf("  %-14s %s\n", i == 0 ? "in use" : "", sentence);
 		free(sentence);
 	}

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "doctor/facts.h"
 #include "memory/history.h"
 #include "memory/memory_plan.h"
@@ -103,9 +104,9 @@ static void add_size(struct table *table, uint64_t size) {
 
 static void print_scheme(const struct scheme *scheme) {
 	static const char *const headings[] = {
-		"GUEST", "MEMORY", "USED LAST", "USUALLY", "PEAK", "NEXT HEAP", "BECAUSE"};
+		"GUEST", "MEMORY", "USED LAST", "USUALLY", "PEAK", "NEXT HEAP"};
 	struct table table;
-	table_init(&table, headings, 7);
+	table_init(&table, headings, 6);
 	for (size_t i = 0; i < scheme->count; i++) {
 		const struct memory_demand *demand = &scheme->demands[i];
 		const struct history_guest *past = history_find(&scheme->history, demand->name);
@@ -115,7 +116,6 @@ static void print_scheme(const struct scheme *scheme) {
 		add_size(&table, demand->used);
 		add_size(&table, past ? past->peak : 0);
 		add_size(&table, scheme->plan.shares[i].heap);
-		table_add(&table, scheme->plan.shares[i].reason);
 	}
 	table_print(&table, stdout);
 	table_finish(&table);
@@ -123,7 +123,12 @@ static void print_scheme(const struct scheme *scheme) {
 	size_format(scheme->budget, budget);
 	size_format(scheme->plan.total, total);
 	size_format(scheme->budget - scheme->plan.total, spare);
-	printf("budget %s, planned %s, left %s\n", budget, total, spare);
+	printf("budget %s, planned %s, left %s\n\n", budget, total, spare);
+	for (size_t i = 0; i < scheme->count; i++) {
+		printf("%s: ", scheme->demands[i].name);
+		terminal_wrap(scheme->plan.shares[i].reason, strlen(scheme->demands[i].name) + 2,
+			terminal_paragraph(stdout), stdout);
+	}
 }
 
 static int show_scheme(struct cli *cli, struct scheme *scheme) {

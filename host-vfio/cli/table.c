@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "cli/terminal.h"
+
+enum { LAST_LEAST = 16 };
 
 void table_init(struct table *table, const char *const headings[], size_t columns) {
 	*table = (struct table){.columns = columns};
@@ -17,7 +20,7 @@ void table_finish(struct table *table) {
 }
 
 void table_add(struct table *table, const char *text) {
-	strings_add(&table->cells, text && text[0] ? text : "-");
+	strings_take(&table->cells, terminal_clean(must_copy(text && text[0] ? text : "-")));
 }
 
 void table_print(const struct table *table, FILE *file) {
@@ -28,10 +31,18 @@ void table_print(const struct table *table, FILE *file) {
 			widths[i % table->columns] = width;
 		}
 	}
+	size_t width = terminal_width(file), used = 0;
+	for (size_t i = 0; i + 1 < table->columns; i++) {
+		used += widths[i] + 2;
+	}
+	/* In a terminal that is too narrow for the others, lines break as they may. */
+	if (width < used + LAST_LEAST) {
+		width = 0;
+	}
 	for (size_t i = 0; i < table->cells.count; i++) {
 		size_t column = i % table->columns;
 		if (column + 1 == table->columns) {
-			fprintf(file, "%s\n", table->cells.items[i]);
+			terminal_wrap(table->cells.items[i], used, width, file);
 		} else {
 			fprintf(file, "%-*s  ", (int)widths[column], table->cells.items[i]);
 		}

@@ -5,7 +5,8 @@
 
 #include "base/strings.h"
 
-/* Columns of text for a terminal: padded to their widest cell, the last one left as it is. */
+/* Columns of text: padded to their widest cell; the last one goes on in the
+ * next line where a terminal ends. */
 struct table {
 	size_t columns;
 	struct strings cells;

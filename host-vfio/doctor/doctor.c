@@ -5,7 +5,9 @@
 
 #include "base/must.h"
 #include "base/size.h"
+#include "doctor/examine.h"
 #include "doctor/facts.h"
+#include "doctor/firmware.h"
 #include "doctor/rom.h"
 #include "inventory/group.h"
 
@@ -51,6 +53,23 @@ static const char *find_off(const struct facts *facts) {
 	return NULL;
 }
 
+/* The caller's. */
+static char *where_to_switch_on(const struct facts *facts) {
+	const char *name = facts->intel ? "VT-d" : "IOMMU";
+	const char *place = firmware_iommu_place(facts->maker, facts->intel);
+	if (place) {
+		return must_print("Enter the firmware's set-up when the machine starts (F2 or Del, "
+				  "mostly), and switch on \"%s\". On boards of %s look at: %s.",
+			name, facts->maker, place);
+	}
+	return must_print(
+		"Enter the firmware's set-up when the machine starts (F2 or Del, mostly), and "
+		"switch on \"%s\". Some boards hide it below overclocking or north-bridge "
+		"settings; "
+		"some, mostly before 2012, have none.",
+		name);
+}
+
 static void examine_iommu(
 	struct diagnoses *diagnoses, const struct machine *machine, const struct facts *facts) {
 	const char *off = find_off(facts);
@@ -71,11 +90,7 @@ static void examine_iommu(
 		diagnoses_add(diagnoses, DIAGNOSIS_PROBLEM, "iommu",
 			must_print("The firmware offers no IOMMU (%s).",
 				facts->intel ? "no DMAR table" : "no IVRS table"),
-			must_print(
-				"Enter the firmware's set-up when the machine starts, and switch "
-				"on \"%s\". Some boards hide it below overclocking or "
-				"north-bridge settings; some, mostly before 2012, have none.",
-				facts->intel ? "VT-d" : "IOMMU"));
+			where_to_switch_on(facts));
 	} else {
 		add(diagnoses, DIAGNOSIS_PROBLEM, "iommu",
 			"The firmware offers an IOMMU, but the kernel does not use it.",
@@ -157,8 +172,10 @@ static void examine_groups(struct diagnoses *diagnoses, const struct machine *ma
 				"or not at all.",
 				device->name, category_name(device->category), device->iommu_group,
 				strangers),
-			must_copy("A card can be moved to another slot. For what is soldered on, a "
-				  "firmware update sometimes makes smaller groups."));
+			must_copy("The bridges between them do not keep them apart (no ACS). A "
+				  "card can be moved to another slot, best one that the processor "
+				  "drives; a firmware update, or \"ACS\" in the firmware's set-up, "
+				  "sometimes makes smaller groups."));
 		free(strangers);
 	}
 	if (all_apart) {
@@ -222,6 +239,9 @@ void doctor_examine(struct diagnoses *diagnoses, const struct machine *machine, 
 	examine_firmware(diagnoses, &facts);
 	examine_groups(diagnoses, machine);
 	examine_cards(diagnoses, machine);
+	examine_sleep(diagnoses, tree);
+	examine_keyboard(diagnoses, machine);
+	examine_memory(diagnoses, tree);
 	facts_finish(&facts);
 }
 

@@ -23,7 +23,8 @@ struct diagnoses {
 	size_t count;
 };
 
-/* Looks at processor, firmware, kernel, IOMMU groups and graphics cards. Reads only. */
+/* Looks at processor, firmware, kernel, memory, IOMMU groups, graphics cards and keyboards. Reads
+ * only. */
 void doctor_examine(struct diagnoses *diagnoses, const struct machine *machine, struct tree *tree);
 /* Looks at a copy of a graphics card's expansion ROM, for a guest that boots by UEFI. */
 void doctor_examine_rom(

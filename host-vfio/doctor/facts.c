@@ -65,6 +65,7 @@ void facts_read(struct facts *facts, struct tree *tree) {
 	read_processor(facts, tree);
 	read_command_line(facts, tree);
 	read_memory(facts, tree);
+	facts->maker = tree_text(tree, "/sys/class/dmi/id/board_vendor");
 	facts->kvm = tree_exists(tree, "/sys/class/misc/kvm");
 	facts->iommu_table = has_table(tree, facts->intel ? "DMAR" : "IVRS");
 	facts->efi = tree_exists(tree, "/sys/firmware/efi/fw_platform_size");
@@ -73,4 +74,5 @@ void facts_read(struct facts *facts, struct tree *tree) {
 
 void facts_finish(struct facts *facts) {
 	strings_finish(&facts->command_line);
+	free(facts->maker);
 }

@@ -17,6 +17,7 @@ struct facts {
 	bool efi; /* started by UEFI */
 	bool vfio_module; /* vfio-pci can be loaded */
 	bool acs_override;
+	char *maker; /* of the board, as the firmware says; NULL: it does not */
 	struct strings command_line; /* the kernel's, word by word */
 };
 

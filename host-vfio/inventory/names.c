@@ -43,6 +43,13 @@ char *names_device(struct names *names, const struct pci_device *device) {
 		     : must_print("Vendor %04x Device %04x", device->vendor, device->device);
 }
 
+char *names_model(struct names *names, const struct pci_device *device) {
+	char text[256];
+	const char *found = pci_lookup_name(names->access, text, sizeof(text),
+		LOOKUP | PCI_LOOKUP_DEVICE, device->vendor, device->device);
+	return found ? must_copy(found) : must_print("Device %04x", device->device);
+}
+
 char *names_subsystem(struct names *names, const struct pci_device *device) {
 	char text[256];
 	if (device->subsystem_vendor == 0) {

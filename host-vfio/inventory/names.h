@@ -13,6 +13,8 @@ void names_destroy(struct names *names);
 
 /* "NVIDIA Corporation GA107M [GeForce RTX 3050 Ti Mobile]" */
 char *names_device(struct names *names, const struct pci_device *device);
+/* The same without the maker: "GA107M [GeForce RTX 3050 Ti Mobile]" */
+char *names_model(struct names *names, const struct pci_device *device);
 /* "ASUSTeK Computer Inc. Device 16f2", or NULL when the device has no subsystem ids. */
 char *names_subsystem(struct names *names, const struct pci_device *device);
 /* "VGA compatible controller" */

@@ -4,11 +4,14 @@ and changes nothing.
 cli.py PORTAL-HOST
 """
 
+import fcntl
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 MACHINES = os.path.join(TOP, "tests", "machines")
@@ -38,6 +41,25 @@ class Shell:
         return subprocess.run(
             [self.program, "--state", self.state, "--config", self.config, *where, *args],
             capture_output=True, text=True, check=False, timeout=120)
+
+    def in_terminal(self, columns, *args):
+        """The lines that it prints in a terminal of that width."""
+        terminal, end = os.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        machine = os.path.join(MACHINES, "two-gpu-desktop.machine")
+        command = [self.program, "--state", self.state, "--config", self.config, "--machine",
+                   machine, *args]
+        with subprocess.Popen(command, stdout=end) as process:
+            os.close(end)
+            text = b""
+            try:
+                while chunk := os.read(terminal, 4096):
+                    text += chunk
+            except OSError:
+                pass  # how the end of the other side is told
+            process.wait(timeout=120)
+        os.close(terminal)
+        return text.decode().splitlines()
 
     def contents(self):
         found = {}
@@ -138,6 +160,41 @@ def names_stay_with_their_cards_over_runs(shell):
     assert shell.run("forget", "fast", machine="no-iommu").returncode == DONE
 
 
+def tables_fit_a_terminal_of_80_columns(shell):
+    shell.write("host.scfg", "assign gpu usb to controllers\nassign net to router\n"
+                "controller a\nguest b {\n\tmemory 4G\n}\n")
+    for args in (["list"], ["known"], ["doctor"], ["inputs"], ["memory"], ["transactions"],
+                 ["assignments", "--running", "a"]):
+        lines = shell.in_terminal(80, *args)
+        assert lines and max(len(line) for line in lines) <= 80, (args, lines)
+    assert any("GA104 [GeForce" in line for line in shell.in_terminal(80, "list"))
+    # Nothing is cut where a program reads it.
+    done = shell.run("list")
+    assert "0000:01:00.0" in done.stdout and "10de:2484" in done.stdout
+    # A device with a name to fool a terminal with.
+    with open(os.path.join(MACHINES, "two-gpu-desktop.machine"), encoding="utf-8") as file:
+        text = file.read().replace("Logitech USB Keyboard", "Logi\\x1b[2Jtech")
+    machine = shell.write("strange.machine", text)
+    done = shell.run("--machine", machine, "show", "00:14.0", machine=None)
+    assert "Logi" in done.stdout and "\x1b" not in done.stdout, done
+    done = shell.run("--machine", machine, "inputs", machine=None)
+    assert "Logi" in done.stdout and "\x1b" not in done.stdout, done
+
+
+def set_ups_that_make_no_sense_are_refused(shell):
+    shell.expect(USAGE, "say what is to be set up", "setup")
+    shell.expect(USAGE, "say --device too", "setup", "--entry", "--zram")
+    shell.expect(USAGE, "no number of huge pages", "setup", "--hugepages-1g", "-1")
+    shell.expect(REFUSED, "would leave the host less than 2 GiB of its 62.5 GiB", "setup",
+                 "--hugepages-1g", "50", "--hugepages", "6000")
+    shell.expect(REFUSED, "no pages of 1 GiB", "setup", "--hugepages-1g", "1",
+                 machine="notes-laptop")
+    shell.expect(FAILED, "event99 is no keyboard or mouse", "setup", "--input", "event99")
+    shell.expect(FAILED, "there is no user \"no:body\"", "setup", "--audio", "no:body")
+    shell.expect(FAILED, "there is no user \"\"", "setup", "--audio")
+    shell.expect(REFUSED, "a recorded machine has no ROMs", "doctor", "--rom", "01:00.0")
+
+
 TESTS = [
     wrong_command_lines_are_told_apart,
     wrong_devices_are_told_apart,
@@ -146,6 +203,8 @@ TESTS = [
     corrupt_files_are_named_and_left_alone,
     every_command_speaks_json,
     names_stay_with_their_cards_over_runs,
+    tables_fit_a_terminal_of_80_columns,
+    set_ups_that_make_no_sense_are_refused,
 ]
 
 

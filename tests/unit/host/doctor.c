@@ -10,6 +10,7 @@
 
 #include "doctor/doctor.h"
 #include "doctor/rom.h"
+#include "doctor/services.h"
 #include "fixture.h"
 
 struct visit {
@@ -116,6 +117,92 @@ static void a_kernel_without_vfio_is_told(void **state) {
 	end(&visit);
 }
 
+static void the_way_through_a_known_maker_s_menus_is_told(void **state) {
+	struct visit visit;
+	begin(&visit, "no-iommu");
+	put(&visit, "/sys/class/dmi/id/board_vendor", "ASUSTeK COMPUTER INC.\n");
+	examine(&visit);
+	expect(&visit, "iommu", DIAGNOSIS_PROBLEM,
+		"boards of ASUSTeK COMPUTER INC. look at: Advanced");
+	put(&visit, "/proc/cpuinfo", "vendor_id\t: AuthenticAMD\nflags\t\t: fpu svm\n");
+	examine(&visit);
+	expect(&visit, "iommu", DIAGNOSIS_PROBLEM, "AMD CBS > NBIO Common Options > IOMMU");
+	put(&visit, "/sys/class/dmi/id/board_vendor", "Nobody\n");
+	examine(&visit);
+	expect(&visit, "iommu", DIAGNOSIS_PROBLEM, "Some boards hide it");
+	end(&visit);
+}
+
+static void huge_pages_are_counted_by_size(void **state) {
+	struct visit visit;
+	begin(&visit, "notes-laptop");
+	assert_false(has(&visit, "hugepages"));
+	put(&visit, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0\n");
+	put(&visit, "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
+	examine(&visit);
+	expect(&visit, "hugepages", DIAGNOSIS_HINT, "No huge pages are set aside");
+	put(&visit, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "512\n");
+	put(&visit, "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "8\n");
+	put(&visit, "/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", "3\n");
+	examine(&visit);
+	expect(&visit, "hugepages", DIAGNOSIS_GOOD, "3 of 8 huge pages of 1 GiB are free.");
+	expect(&visit, "hugepages", DIAGNOSIS_HINT, "0 of 512 huge pages of 2 MiB are free.");
+	end(&visit);
+}
+
+static void what_a_hand_over_needs_is_looked_at(void **state) {
+	struct visit visit;
+	begin(&visit, "notes-laptop");
+	expect(&visit, "keyboard", DIAGNOSIS_GOOD, "PS/2");
+	assert_false(has(&visit, "suspend"));
+	put(&visit, "/sys/power/mem_sleep", "[s2idle] deep\n");
+	examine(&visit);
+	expect(&visit, "suspend", DIAGNOSIS_GOOD, "S3");
+	put(&visit, "/sys/power/mem_sleep", "[s2idle]\n");
+	examine(&visit);
+	expect(&visit, "suspend", DIAGNOSIS_HINT, "\"Sleep State\"");
+	end(&visit);
+	begin(&visit, "two-gpu-desktop");
+	expect(&visit, "keyboard", DIAGNOSIS_HINT, "none is PS/2");
+	end(&visit);
+}
+
+static void programs_and_rights_are_judged_by_who_asks(void **state) {
+	struct visit visit = {0};
+	struct services services = {
+		.user = "ann",
+		.kvm_there = true,
+		.lock_limit = 8 << 20,
+		.libvirt = 7003000,
+		.qemu = 6000000,
+		.daemon = true,
+	};
+	services_examine(&visit.diagnoses, &services);
+	expect(&visit, "kvm-permission", DIAGNOSIS_HINT, "usermod -aG kvm ann");
+	expect(&visit, "memlock", DIAGNOSIS_HINT, "ann may lock 8 MiB of memory");
+	expect(&visit, "libvirt", DIAGNOSIS_PROBLEM, "libvirt is 7.3.0: it cannot share");
+	expect(&visit, "hook", DIAGNOSIS_HINT, "does not ask portal-hostd");
+	diagnoses_finish(&visit.diagnoses);
+	services = (struct services){.root = true, .kvm_there = true, .kvm_allowed = true};
+	strcpy(services.libvirt_error, "no such socket");
+	services_examine(&visit.diagnoses, &services);
+	assert_false(has(&visit, "kvm-permission"));
+	assert_false(has(&visit, "memlock"));
+	expect(&visit, "libvirt", DIAGNOSIS_PROBLEM, "does not answer: no such socket.");
+	expect(&visit, "hostd", DIAGNOSIS_HINT, "does not run");
+	diagnoses_finish(&visit.diagnoses);
+	services = (struct services){.libvirt = 12008000,
+		.qemu = 11001000,
+		.daemon = true,
+		.hook = true,
+		.lock_limit = UINT64_MAX};
+	services_examine(&visit.diagnoses, &services);
+	assert_int_equal(visit.diagnoses.count, 2);
+	expect(&visit, "libvirt", DIAGNOSIS_GOOD, "libvirt 12.8.0 answers, with QEMU 11.1.0.");
+	expect(&visit, "hostd", DIAGNOSIS_GOOD, "asks it before a VM starts");
+	diagnoses_finish(&visit.diagnoses);
+}
+
 static void groups_and_cards_are_judged_by_what_a_person_would_give_away(void **state) {
 	struct visit visit;
 	begin(&visit, "single-gpu-laptop");
@@ -198,6 +285,10 @@ int main(void) {
 		cmocka_unit_test(a_missing_iommu_is_explained_by_where_it_is_missing),
 		cmocka_unit_test(a_processor_without_virtual_machines_is_told_from_a_missing_kvm),
 		cmocka_unit_test(a_kernel_without_vfio_is_told),
+		cmocka_unit_test(the_way_through_a_known_maker_s_menus_is_told),
+		cmocka_unit_test(huge_pages_are_counted_by_size),
+		cmocka_unit_test(what_a_hand_over_needs_is_looked_at),
+		cmocka_unit_test(programs_and_rights_are_judged_by_who_asks),
 		cmocka_unit_test(groups_and_cards_are_judged_by_what_a_person_would_give_away),
 		cmocka_unit_test(the_images_of_a_rom_are_told_apart),
 		cmocka_unit_test(a_broken_rom_is_refused_and_never_read_beyond_its_end),
