@@ -5,6 +5,7 @@
 #include <wlr/types/wlr_seat.h>
 #include <wlr/types/wlr_xdg_activation_v1.h>
 
+#include "layer.h"
 #include "seat.h"
 #include "server.h"
 #include "stacking.h"
@@ -22,8 +23,11 @@ static bool is_earned(const struct wlr_xdg_activation_token_v1 *token) {
 	struct toplevel *toplevel = toplevel_from_surface(token->surface);
 	struct wlr_seat_client *client = wlr_seat_client_for_wl_client(
 		token->seat, wl_resource_get_client(token->surface->resource));
-	bool is_layer = toplevel == NULL; // a launcher or a bar, which only local programs have
-	return client != NULL && (is_layer || toplevel == seat->focused) &&
+	// A launcher or a bar, which only local programs have, need not have the focus.
+	bool is_layer = layer_from_surface(
+				seat->server, wlr_surface_get_root_surface(token->surface)) != NULL;
+	bool is_used = toplevel != NULL && toplevel == seat->focused;
+	return client != NULL && (is_layer || is_used) &&
 	       wlr_seat_client_validate_event_serial(client, token->serial);
 }
 
@@ -48,6 +52,9 @@ static void handle_request_activate(struct wl_listener *listener, void *data) {
 	struct seat *seat = event->token->seat != NULL
 				    ? event->token->seat->data
 				    : wl_container_of(server->seats.next, seat, link);
+	if (seat_is_typed_in_another(seat, toplevel)) {
+		return;
+	}
 	stacking_raise(toplevel);
 	seat_focus(seat, toplevel);
 	seat_update_pointers(server);

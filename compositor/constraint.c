@@ -1,5 +1,7 @@
 #include "constraint.h"
 
+#include <math.h>
+#include <pixman.h>
 #include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_pointer_constraints_v1.h>
 #include <wlr/types/wlr_seat.h>
@@ -10,15 +12,32 @@
 #include "server.h"
 #include "toplevel.h"
 
-/* The constraint that should hold now, or NULL. */
+/* Where the pointer may be, in surface coordinates. wlroots 0.20 works a region out with the next
+ * commit of the surface alone; until then it is the one the client has asked for, all of it. */
+static const pixman_region32_t *region_of(const struct wlr_pointer_constraint_v1 *constraint) {
+	if (!pixman_region32_empty(&constraint->region)) {
+		return &constraint->region;
+	}
+	return !pixman_region32_empty(&constraint->current.region)
+		       ? &constraint->current.region
+		       : &constraint->surface->input_region;
+}
+
+/* The constraint that should hold now, or NULL: one begins with the pointer in its region. */
 static struct wlr_pointer_constraint_v1 *find(struct seat *seat) {
 	struct wlr_surface *surface = seat->wlr_seat->pointer_state.focused_surface;
 	if (surface == NULL || seat->focused == NULL || seat->focused_layer != NULL ||
 		toplevel_from_surface(surface) != seat->focused) {
 		return NULL;
 	}
-	return wlr_pointer_constraints_v1_constraint_for_surface(
+	struct wlr_pointer_constraint_v1 *found = wlr_pointer_constraints_v1_constraint_for_surface(
 		seat->server->globals.pointer_constraints, surface, seat->wlr_seat);
+	if (found == NULL || found == seat->constraint) {
+		return found;
+	}
+	int x = (int)floor(seat->wlr_seat->pointer_state.sx);
+	int y = (int)floor(seat->wlr_seat->pointer_state.sy);
+	return pixman_region32_contains_point(region_of(found), x, y, NULL) ? found : NULL;
 }
 
 /* A client that locked the pointer says where in its surface it would like to find it again. */
@@ -26,13 +45,17 @@ static void warp_to_hint(struct seat *seat, struct wlr_pointer_constraint_v1 *co
 	struct wlr_surface *surface = constraint->surface;
 	double x = constraint->current.cursor_hint.x, y = constraint->current.cursor_hint.y;
 	double sx, sy;
-	if (!constraint->current.cursor_hint.enabled || x < 0 || y < 0 ||
-		x >= surface->current.width || y >= surface->current.height ||
+	if (!constraint->current.cursor_hint.enabled ||
 		!node_surface_coords(
 			seat->server, surface, seat->cursor->x, seat->cursor->y, &sx, &sy)) {
 		return;
 	}
-	wlr_cursor_warp(seat->cursor, NULL, seat->cursor->x + x - sx, seat->cursor->y + y - sy);
+	// Only to where it can be seen: else it could put the pointer onto another window.
+	double lx = seat->cursor->x + x - sx, ly = seat->cursor->y + y - sy;
+	if (node_at(seat->server, lx, ly).surface != surface) {
+		return;
+	}
+	wlr_cursor_warp(seat->cursor, NULL, lx, ly);
 	if (surface == seat->wlr_seat->pointer_state.focused_surface) {
 		wlr_seat_pointer_warp(seat->wlr_seat, x, y);
 	}
@@ -79,7 +102,7 @@ bool constraint_apply(struct seat *seat, double *dx, double *dy) {
 	}
 	double sx = seat->wlr_seat->pointer_state.sx, sy = seat->wlr_seat->pointer_state.sy;
 	double x, y;
-	if (wlr_region_confine(&seat->constraint->region, sx, sy, sx + *dx, sy + *dy, &x, &y)) {
+	if (wlr_region_confine(region_of(seat->constraint), sx, sy, sx + *dx, sy + *dy, &x, &y)) {
 		*dx = x - sx;
 		*dy = y - sy;
 	}

@@ -19,6 +19,7 @@
 #include "interactive.h"
 #include "keyboard.h"
 #include "layer.h"
+#include "popup.h"
 #include "seat.h"
 #include "server.h"
 #include "stacking.h"
@@ -280,7 +281,10 @@ void cursor_focus_hit(struct seat *seat, const struct node_hit *hit) {
 static bool press(struct seat *seat, uint32_t button, uint32_t time) {
 	struct node_hit hit = node_at(seat->server, seat->cursor->x, seat->cursor->y);
 	struct toplevel *toplevel = hit_toplevel(&hit);
-	// A menu that is open and pressed beside has the press: it closes.
+	if (popup_dismiss_by_press(seat, hit.surface)) {
+		return false;
+	}
+	// A menu of the client that is pressed, or a drag: theirs, whatever they make of it.
 	if (wlr_seat_pointer_has_grab(seat->wlr_seat)) {
 		return true;
 	}
@@ -295,12 +299,30 @@ static bool press(struct seat *seat, uint32_t button, uint32_t time) {
 	return hit.surface != NULL;
 }
 
+static void take(struct seat *seat, uint32_t code) {
+	if (seat->taken_len < sizeof(seat->taken) / sizeof(seat->taken[0])) {
+		seat->taken[seat->taken_len++] = code;
+	}
+}
+
+static bool release_taken(struct seat *seat, uint32_t code) {
+	for (size_t i = 0; i < seat->taken_len; i++) {
+		if (seat->taken[i] == code) {
+			seat->taken[i] = seat->taken[--seat->taken_len];
+			return true;
+		}
+	}
+	return false;
+}
+
 static void button(
 	struct seat *seat, uint32_t code, enum wl_pointer_button_state state, uint32_t time) {
 	seat_notify_activity(seat);
 	if (state == WL_POINTER_BUTTON_STATE_PRESSED) {
 		if (seat->interactive.toplevel == NULL && press(seat, code, time)) {
 			wlr_seat_pointer_notify_button(seat->wlr_seat, time, code, state);
+		} else {
+			take(seat, code);
 		}
 		return;
 	}
@@ -309,7 +331,9 @@ static void button(
 	}
 	release_frame(seat);
 	// Also after a move or resize that a client began with this press: it hears of the release.
-	wlr_seat_pointer_notify_button(seat->wlr_seat, time, code, state);
+	if (!release_taken(seat, code)) {
+		wlr_seat_pointer_notify_button(seat->wlr_seat, time, code, state);
+	}
 	if (seat->wlr_seat->pointer_state.button_count == 0) {
 		cursor_update(seat, time);
 	}

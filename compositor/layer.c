@@ -133,7 +133,7 @@ static void handle_unmap(struct wl_listener *listener, void *data) {
 
 static void handle_new_popup(struct wl_listener *listener, void *data) {
 	struct layer *layer = wl_container_of(listener, layer, new_popup);
-	popup_create(layer->server, data, layer->popups, NULL);
+	popup_create_for_layer(layer, data);
 }
 
 static void handle_tree_destroy(struct wl_listener *listener, void *data) {

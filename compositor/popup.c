@@ -16,7 +16,9 @@ struct popup {
 	struct server *server;
 	struct wlr_xdg_popup *xdg;
 	struct node node;
-	struct toplevel *toplevel; /* NULL for a popup of a layer surface */
+	/* What it belongs to at the root: one of them, until that is gone. */
+	struct toplevel *toplevel;
+	struct layer *layer;
 
 	/* In the parent's tree of popups; its origin is the parent's window geometry. */
 	struct wlr_scene_tree *tree;
@@ -31,21 +33,21 @@ struct popup {
 	struct wl_listener destroy;
 };
 
-/* The tree that popups of a surface go into, and the window at the root. */
-static struct wlr_scene_tree *parent_tree(
-	struct server *server, struct wlr_surface *parent, struct toplevel **toplevel) {
+/* Finds what a popup of PARENT belongs to. Returns the tree that it goes into, or NULL. */
+static struct wlr_scene_tree *find_root(struct popup *popup, struct wlr_surface *parent) {
 	struct wlr_xdg_surface *xdg = wlr_xdg_surface_try_from_wlr_surface(parent);
 	if (xdg != NULL && xdg->data != NULL) {
 		if (xdg->role == WLR_XDG_SURFACE_ROLE_TOPLEVEL) {
-			*toplevel = xdg->data;
-			return (*toplevel)->popups;
+			popup->toplevel = xdg->data;
+			return popup->toplevel->popups;
 		}
-		struct popup *popup = xdg->data;
-		*toplevel = popup->toplevel;
-		return popup->popups;
+		struct popup *outer = xdg->data;
+		popup->toplevel = outer->toplevel;
+		popup->layer = outer->layer;
+		return outer->tree != NULL ? outer->popups : NULL;
 	}
-	struct layer *layer = layer_from_surface(server, parent);
-	return layer != NULL ? layer->popups : NULL;
+	popup->layer = layer_from_surface(popup->server, parent);
+	return popup->layer != NULL ? popup->layer->popups : NULL;
 }
 
 static bool is_labelled(const struct popup *popup) {
@@ -141,9 +143,11 @@ static void unconstrain(struct popup *popup) {
 		// The box is wanted in coordinates of the root's surface, not of its geometry.
 		origin_x = toplevel->box.x - geometry->x;
 		origin_y = toplevel->box.y - geometry->y;
+	} else if (popup->layer != NULL && popup->layer->scene != NULL) {
+		output = output_from_wlr_output(popup->server, popup->layer->surface->output);
+		wlr_scene_node_coords(&popup->layer->scene->tree->node, &origin_x, &origin_y);
 	} else {
-		wlr_scene_node_coords(&popup->tree->node, &origin_x, &origin_y);
-		output = output_at(popup->server, origin_x, origin_y);
+		return;
 	}
 	if (output == NULL) {
 		return;
@@ -160,11 +164,11 @@ static void unconstrain(struct popup *popup) {
 
 static void handle_commit(struct wl_listener *listener, void *data) {
 	struct popup *popup = wl_container_of(listener, popup, commit);
-	if (popup->xdg->base->initial_commit) {
-		unconstrain(popup);
+	if (popup->tree == NULL) {
 		return;
 	}
-	if (popup->tree == NULL) {
+	if (popup->xdg->base->initial_commit) {
+		unconstrain(popup);
 		return;
 	}
 	wlr_scene_node_set_position(&popup->popups->node, popup->xdg->current.geometry.x,
@@ -186,6 +190,7 @@ static void handle_tree_destroy(struct wl_listener *listener, void *data) {
 	wl_list_init(&popup->tree_destroy.link);
 	popup->tree = NULL;
 	popup->toplevel = NULL;
+	popup->layer = NULL;
 	for (int i = 0; i < 4; i++) {
 		popup->sides[i] = NULL;
 	}
@@ -233,20 +238,7 @@ static bool create_nodes(struct popup *popup, struct wlr_scene_tree *parent) {
 	return true;
 }
 
-static void handle_new_popup(struct wl_listener *listener, void *data) {
-	struct server *server = wl_container_of(listener, server, new_popup);
-	struct wlr_xdg_popup *xdg = data;
-	struct toplevel *toplevel = NULL;
-	// A popup without a parent gets one from layer-shell; layer.c hands it in then.
-	struct wlr_scene_tree *parent =
-		xdg->parent != NULL ? parent_tree(server, xdg->parent, &toplevel) : NULL;
-	if (parent != NULL) {
-		popup_create(server, xdg, parent, toplevel);
-	}
-}
-
-void popup_create(struct server *server, struct wlr_xdg_popup *xdg, struct wlr_scene_tree *parent,
-	struct toplevel *toplevel) {
+static void create(struct server *server, struct wlr_xdg_popup *xdg, struct wlr_surface *parent) {
 	struct popup *popup = calloc(1, sizeof(*popup));
 	if (popup == NULL) {
 		wl_resource_post_no_memory(xdg->resource);
@@ -254,8 +246,13 @@ void popup_create(struct server *server, struct wlr_xdg_popup *xdg, struct wlr_s
 	}
 	popup->server = server;
 	popup->xdg = xdg;
-	popup->toplevel = toplevel;
-	if (!create_nodes(popup, parent)) {
+	struct wlr_scene_tree *tree = find_root(popup, parent);
+	if (tree == NULL) {
+		// What it belongs to is gone or not of a kind that has popups: never configured.
+		free(popup);
+		return;
+	}
+	if (!create_nodes(popup, tree)) {
 		free(popup);
 		wl_resource_post_no_memory(xdg->resource);
 		return;
@@ -271,26 +268,24 @@ void popup_create(struct server *server, struct wlr_xdg_popup *xdg, struct wlr_s
 	wl_signal_add(&xdg->events.destroy, &popup->destroy);
 }
 
-/* The menu of a bar: bars do not take the focus for it. */
-static bool is_of_layer(const struct wlr_xdg_popup_grab *grab) {
-	struct wlr_xdg_popup *popup = wl_container_of(grab->popups.next, popup, grab_link);
-	const struct popup *own = popup->base->data;
-	return own != NULL && own->tree != NULL && own->toplevel == NULL;
-}
-
-static struct wl_client *focused_client(const struct seat *seat) {
-	if (seat->focused_layer != NULL) {
-		return wl_resource_get_client(seat->focused_layer->surface->resource);
+static void handle_new_popup(struct wl_listener *listener, void *data) {
+	struct server *server = wl_container_of(listener, server, new_popup);
+	struct wlr_xdg_popup *xdg = data;
+	// A popup without a parent gets one from layer-shell; layer.c hands it in then.
+	if (xdg->parent != NULL) {
+		create(server, xdg, xdg->parent);
 	}
-	return seat->focused != NULL ? wl_resource_get_client(seat->focused->xdg->resource) : NULL;
 }
 
-/* The newest menu that has taken the seat without its client having the focus, or NULL. */
-static struct wlr_xdg_popup *find_stray(struct seat *seat) {
+void popup_create_for_layer(struct layer *layer, struct wlr_xdg_popup *xdg) {
+	create(layer->server, xdg, layer->surface->surface);
+}
+
+/* The newest menu that has taken the seat, or NULL. */
+static struct wlr_xdg_popup *newest_grabbing(struct seat *seat) {
 	struct wlr_xdg_popup_grab *grab;
 	wl_list_for_each (grab, &seat->server->globals.xdg_shell->popup_grabs, link) {
-		if (grab->seat == seat->wlr_seat && !wl_list_empty(&grab->popups) &&
-			grab->client != focused_client(seat) && !is_of_layer(grab)) {
+		if (grab->seat == seat->wlr_seat && !wl_list_empty(&grab->popups)) {
 			struct wlr_xdg_popup *popup =
 				wl_container_of(grab->popups.next, popup, grab_link);
 			return popup;
@@ -299,12 +294,36 @@ static struct wlr_xdg_popup *find_stray(struct seat *seat) {
 	return NULL;
 }
 
-void popup_check_grabs(struct seat *seat) {
+static bool is_stray(const struct seat *seat, const struct wlr_xdg_popup *xdg, bool moved) {
+	const struct popup *popup = xdg->base->data;
+	if (popup == NULL || popup->tree == NULL) {
+		return true;
+	}
+	if (popup->layer != NULL) {
+		return moved && popup->layer != seat->focused_layer;
+	}
+	return popup->toplevel != seat->focused || seat->focused_layer != NULL;
+}
+
+/* wlr_xdg_popup_destroy() tells the client once; wlroots' own end of a grab tells it twice. */
+void popup_check_grabs(struct seat *seat, bool moved) {
 	struct wlr_xdg_popup *popup;
 	// Looked for anew each time: with its last popup wlroots destroys the grab as well.
-	while ((popup = find_stray(seat)) != NULL) {
+	while ((popup = newest_grabbing(seat)) != NULL && is_stray(seat, popup, moved)) {
 		wlr_xdg_popup_destroy(popup);
 	}
+}
+
+bool popup_dismiss_by_press(struct seat *seat, struct wlr_surface *surface) {
+	struct wlr_xdg_popup *popup = newest_grabbing(seat);
+	if (popup == NULL || (surface != NULL && wl_resource_get_client(surface->resource) ==
+							 wl_resource_get_client(popup->resource))) {
+		return false;
+	}
+	for (; popup != NULL; popup = newest_grabbing(seat)) {
+		wlr_xdg_popup_destroy(popup);
+	}
+	return true;
 }
 
 static void refresh(struct wlr_scene_tree *popups) {

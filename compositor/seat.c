@@ -64,11 +64,14 @@ static void enter_keyboard(struct seat *seat) {
 
 static void focus(struct seat *seat, struct toplevel *toplevel) {
 	struct toplevel *old = seat->focused;
+	struct layer *old_layer = seat->focused_layer;
 	if (toplevel != NULL) {
 		toplevel_set_minimized(toplevel, false);
 	}
 	seat->focused = toplevel;
 	seat->focused_layer = layer_exclusive(seat->server);
+	// While a menu has the keyboard wlroots gives it to nobody else.
+	popup_check_grabs(seat, old != toplevel || old_layer != seat->focused_layer);
 	if (old != toplevel) {
 		update_activated(old);
 	}
@@ -93,8 +96,9 @@ void seat_focus(struct seat *seat, struct toplevel *toplevel) {
 }
 
 void seat_focus_layer(struct seat *seat, struct layer *layer) {
-	struct layer *exclusive = layer_exclusive(seat->server);
+	struct layer *exclusive = layer_exclusive(seat->server), *old = seat->focused_layer;
 	seat->focused_layer = exclusive != NULL ? exclusive : layer;
+	popup_check_grabs(seat, old != seat->focused_layer);
 	update_activated(seat->focused);
 	enter_keyboard(seat);
 	control_changed(seat->server);
@@ -179,18 +183,27 @@ static bool is_typing(const struct seat *seat) {
 	return seat->typed != 0 && now_msec() - seat->typed < seat->server->config->typing_time;
 }
 
+bool seat_is_typed_in_another(const struct seat *seat, const struct toplevel *toplevel) {
+	const struct toplevel *focused = seat->focused;
+	bool other = seat->focused_layer != NULL ||
+		     (focused != NULL && !label_equal(&focused->label, &toplevel->label));
+	return other && seat->server->config->focus_new == CONFIG_FOCUS_NEW_UNLESS_TYPING &&
+	       is_typing(seat);
+}
+
 bool seat_would_focus(struct toplevel *toplevel) {
 	struct seat *seat = wl_container_of(toplevel->server->seats.next, seat, link);
 	struct toplevel *focused = seat->focused;
+	if (seat_is_typed_in_another(seat, toplevel)) {
+		return false;
+	}
 	if (toplevel->activate_on_map) {
 		return true;
 	}
 	switch (seat->server->config->focus_new) {
 	case CONFIG_FOCUS_NEW_ALWAYS:
-		return true;
 	case CONFIG_FOCUS_NEW_UNLESS_TYPING:
-		return focused == NULL || label_equal(&focused->label, &toplevel->label) ||
-		       !is_typing(seat);
+		return true;
 	case CONFIG_FOCUS_NEW_SAME_LABEL:
 		return focused == NULL || label_equal(&focused->label, &toplevel->label);
 	case CONFIG_FOCUS_NEW_NEVER:
@@ -205,7 +218,7 @@ void seat_toplevel_mapped(struct toplevel *toplevel) {
 	if (seat_would_focus(toplevel)) {
 		stacking_raise(toplevel);
 		seat_focus(seat, toplevel);
-	} else {
+	} else if (seat->focused != NULL) {
 		// Below what has the focus, where it cannot come between the user and a click.
 		stacking_raise(seat->focused);
 	}
@@ -298,7 +311,7 @@ void seat_notify_activity(struct seat *seat) {
 static void handle_grab_check(void *data) {
 	struct seat *seat = data;
 	seat->grab_check = NULL;
-	popup_check_grabs(seat);
+	popup_check_grabs(seat, false);
 }
 
 /* wlroots is still in the middle of it. */

@@ -53,6 +53,10 @@ struct seat {
 		double x, y; /* of that press */
 	} pressed;
 
+	/* Buttons whose press was taken by the compositor: their release is nobody's either. */
+	uint32_t taken[8];
+	size_t taken_len;
+
 	/* The finger that works frames in the pointer's stead. */
 	struct {
 		bool active;
@@ -120,6 +124,9 @@ void seat_cycle(struct seat *seat, int direction);
 /** The modifiers that held a cycle together have been released. */
 void seat_end_cycle(struct seat *seat);
 
+/** Whether something is being typed that does not belong to TOPLEVEL's VM, and must not go there.
+ */
+bool seat_is_typed_in_another(const struct seat *seat, const struct toplevel *toplevel);
 /** Whether a window that appears now gets the keyboard. */
 bool seat_would_focus(struct toplevel *toplevel);
 /** A window has appeared: it gets the keyboard, or goes below the one that has it. */

@@ -6,6 +6,7 @@
 
 #include "cursor.h"
 #include "node.h"
+#include "popup.h"
 #include "seat.h"
 #include "server.h"
 
@@ -17,6 +18,9 @@ static void handle_down(struct wl_listener *listener, void *data) {
 	wlr_cursor_absolute_to_layout_coords(
 		seat->cursor, &event->touch->base, event->x, event->y, &lx, &ly);
 	struct node_hit hit = node_at(seat->server, lx, ly);
+	if (popup_dismiss_by_press(seat, hit.surface)) {
+		return;
+	}
 	if (hit.surface != NULL && wlr_surface_accepts_touch(hit.surface, seat->wlr_seat)) {
 		cursor_focus_hit(seat, &hit);
 		wlr_seat_touch_notify_down(seat->wlr_seat, hit.surface, event->time_msec,
@@ -72,7 +76,9 @@ static void handle_up(struct wl_listener *listener, void *data) {
 		cursor_emulate_button(seat, false, event->time_msec);
 		return;
 	}
-	wlr_seat_touch_notify_up(seat->wlr_seat, event->time_msec, event->touch_id);
+	if (wlr_seat_touch_get_point(seat->wlr_seat, event->touch_id) != NULL) {
+		wlr_seat_touch_notify_up(seat->wlr_seat, event->time_msec, event->touch_id);
+	}
 }
 
 static void handle_cancel(struct wl_listener *listener, void *data) {

@@ -85,6 +85,44 @@ out:
 	buffer_destroy(large);
 }
 
+/* cursor-size: a square as large as a sandboxed cursor may be, then larger, then beside its point.
+ */
+void feature_cursor_size(struct client *client, int argc, char **argv) {
+	struct window *window = window_create(client, "cursor-size", 200, 160);
+	window_draw(window, 200, 160, 16);
+	struct wl_surface *surface = wl_compositor_create_surface(client->compositor);
+	struct buffer *allowed = buffer_create_argb(client, 128, 128);
+	struct buffer *large = buffer_create_argb(client, 129, 129);
+	buffer_fill(allowed, 0xff12fe34);
+	buffer_fill(large, 0xfffe12f3);
+	struct seatlog log;
+	seatlog_init(&log, client, true);
+	await_pointer(client, &log);
+	wl_pointer_set_cursor(log.pointer, log.enter_serial, surface, 0, 0);
+	show(client, surface, allowed);
+	bool going = client_show_stage(client, "allowed");
+	if (going) {
+		buffer_attach(large, surface);
+		wl_surface_damage_buffer(surface, 0, 0, large->width, large->height);
+		wl_surface_commit(surface);
+		client_barrier(client, window->surface);
+		going = client_stage(client, "too large");
+	}
+	if (going) {
+		wl_pointer_set_cursor(log.pointer, log.enter_serial, surface, -1, 0);
+		buffer_attach(allowed, surface);
+		wl_surface_damage_buffer(surface, 0, 0, allowed->width, allowed->height);
+		wl_surface_commit(surface);
+		client_barrier(client, window->surface);
+		client_stage(client, "too far");
+	}
+	seatlog_finish(&log);
+	wl_surface_destroy(surface);
+	window_destroy(window);
+	buffer_destroy(allowed);
+	buffer_destroy(large);
+}
+
 static const struct {
 	const char *name;
 	enum wp_cursor_shape_device_v1_shape shape;

@@ -29,5 +29,13 @@ void feature_many(struct client *client, int argc, char **argv);
 void feature_resize(struct client *client, int argc, char **argv);
 void feature_intrude(struct client *client, int argc, char **argv);
 void feature_outputs(struct client *client, int argc, char **argv);
+void feature_activated(struct client *client, int argc, char **argv);
+void feature_activation(struct client *client, int argc, char **argv);
+void feature_constraint(struct client *client, int argc, char **argv);
+void feature_cursor_size(struct client *client, int argc, char **argv);
+void feature_idle(struct client *client, int argc, char **argv);
+void feature_inhibit(struct client *client, int argc, char **argv);
+void feature_power(struct client *client, int argc, char **argv);
+void feature_reposition(struct client *client, int argc, char **argv);
 
 #endif

@@ -33,6 +33,14 @@ static const struct {
 	{"resize", feature_resize},
 	{"intrude", feature_intrude},
 	{"outputs", feature_outputs},
+	{"activated", feature_activated},
+	{"activation", feature_activation},
+	{"constraint", feature_constraint},
+	{"cursor-size", feature_cursor_size},
+	{"idle", feature_idle},
+	{"inhibit", feature_inhibit},
+	{"power", feature_power},
+	{"reposition", feature_reposition},
 };
 
 int main(int argc, char **argv) {

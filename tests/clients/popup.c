@@ -14,11 +14,8 @@ static void popup_handle_configure(void *data, struct xdg_popup *xdg_popup, int3
 
 static void popup_handle_done(void *data, struct xdg_popup *xdg_popup) {
 	struct popup *popup = data;
-	/* wlroots says it twice when a click ends the grabs of both pointer and keyboard. */
-	if (!popup->done) {
-		popup->done = true;
-		client_log("popup %s done", popup->name);
-	}
+	popup->done = true;
+	client_log("popup %s done", popup->name);
 }
 
 static void popup_handle_repositioned(void *data, struct xdg_popup *xdg_popup, uint32_t token) {

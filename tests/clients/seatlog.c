@@ -174,7 +174,10 @@ static const struct wl_keyboard_listener keyboard_listener = {
 
 static void touch_down(void *data, struct wl_touch *touch, uint32_t serial, uint32_t time,
 	struct wl_surface *surface, int32_t id, wl_fixed_t x, wl_fixed_t y) {
-	print(data, "touch down %d %s %.2f %.2f", id, name_of(surface), wl_fixed_to_double(x),
+	struct seatlog *log = data;
+	log->button_serial = serial;
+	log->pressed = true;
+	print(log, "touch down %d %s %.2f %.2f", id, name_of(surface), wl_fixed_to_double(x),
 		wl_fixed_to_double(y));
 }
 

@@ -10,7 +10,8 @@ struct seatlog {
 	struct wl_keyboard *keyboard;
 	struct wl_touch *touch;
 	struct wl_surface *pointer_surface; // under the pointer
-	uint32_t enter_serial, button_serial, key_serial; // of the last such event
+	uint32_t enter_serial, button_serial,
+		key_serial; // of the last such event; a touch is a press
 	bool entered, pressed, focused; // such an event has come since it was last cleared
 	bool quiet; // keep the state, print nothing
 	void (*button)(struct seatlog *log, uint32_t button, bool pressed); // called when set

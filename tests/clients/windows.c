@@ -5,8 +5,8 @@
  *   closed NUMBER
  *
  * Windows are numbered in the order in which they appear. Lines on standard input steer them:
- * "close NUMBER", "activate NUMBER", "maximize NUMBER", "restore NUMBER"; each is answered with
- * "ok" once the compositor has handled it. */
+ * close, activate, maximize, restore, minimize, unminimize, fullscreen or unfullscreen, and NUMBER;
+ * each is answered with "ok" once the compositor has handled it. */
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -173,14 +173,23 @@ static void steer(struct watcher *watcher, const char *line) {
 	if (toplevel == NULL || toplevel->handle == NULL) {
 		fail("no such window");
 	}
+	struct zwlr_foreign_toplevel_handle_v1 *handle = toplevel->handle;
 	if (strcmp(what, "close") == 0) {
-		zwlr_foreign_toplevel_handle_v1_close(toplevel->handle);
+		zwlr_foreign_toplevel_handle_v1_close(handle);
 	} else if (strcmp(what, "activate") == 0) {
-		zwlr_foreign_toplevel_handle_v1_activate(toplevel->handle, watcher->seat);
+		zwlr_foreign_toplevel_handle_v1_activate(handle, watcher->seat);
 	} else if (strcmp(what, "maximize") == 0) {
-		zwlr_foreign_toplevel_handle_v1_set_maximized(toplevel->handle);
+		zwlr_foreign_toplevel_handle_v1_set_maximized(handle);
 	} else if (strcmp(what, "restore") == 0) {
-		zwlr_foreign_toplevel_handle_v1_unset_maximized(toplevel->handle);
+		zwlr_foreign_toplevel_handle_v1_unset_maximized(handle);
+	} else if (strcmp(what, "minimize") == 0) {
+		zwlr_foreign_toplevel_handle_v1_set_minimized(handle);
+	} else if (strcmp(what, "unminimize") == 0) {
+		zwlr_foreign_toplevel_handle_v1_unset_minimized(handle);
+	} else if (strcmp(what, "fullscreen") == 0) {
+		zwlr_foreign_toplevel_handle_v1_set_fullscreen(handle, NULL);
+	} else if (strcmp(what, "unfullscreen") == 0) {
+		zwlr_foreign_toplevel_handle_v1_unset_fullscreen(handle);
 	} else {
 		fail("a line was not understood");
 	}

@@ -211,6 +211,10 @@ class Windows:
                     return number
         return None
 
+    def take_next(self):
+        """Waits for one more line, whatever it says."""
+        self._until("a change of the windows", lambda line: True)
+
     def expect(self, app_id=".*", title=".*", *state):
         """Waits until a window is like this, and returns its number."""
         found = self._find(app_id, title, set(state))

@@ -62,6 +62,10 @@ class Run:
             about = " ".join(line.split()[:2])
             if line == "pointer frame":
                 repeated = group and group[-1] == line
+            elif getattr(self.compositor, "name", None) == "sway" and re.fullmatch("popup .* done", line):
+                # wlroots says it twice when a press ends the grabs of both pointer and keyboard,
+                # and sway leaves the end of grabs to it.
+                repeated = line in group
             else:
                 repeated = about in self.STATES and said.get(about) == line
             said[about] = line
