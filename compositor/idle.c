@@ -4,6 +4,7 @@
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_idle_inhibit_v1.h>
 #include <wlr/types/wlr_idle_notify_v1.h>
+#include <wlr/types/wlr_scene.h>
 
 #include "server.h"
 
@@ -14,14 +15,33 @@ struct inhibitor {
 	struct wl_listener destroy;
 };
 
-/* A surface counts while an output shows some of it: not when minimised or wholly covered. */
+struct search {
+	const struct wlr_surface *surface;
+	bool found;
+};
+
+static void look_at(struct wlr_scene_buffer *buffer, int sx, int sy, void *data) {
+	struct search *search = data;
+	const struct wlr_scene_surface *found = wlr_scene_surface_try_from_buffer(buffer);
+	if (found != NULL && found->surface == search->surface && buffer->primary_output != NULL) {
+		search->found = true;
+	}
+}
+
+/* Whether an output shows some of a surface: not when it is minimised or wholly covered. That is
+ * not what the surface itself has been told, which for some time stays as it was. */
+static bool is_shown(struct server *server, const struct wlr_surface *surface) {
+	struct search search = {.surface = surface};
+	wlr_scene_node_for_each_buffer(&server->scene->tree.node, look_at, &search);
+	return search.found;
+}
+
 static void update(struct server *server, const struct wlr_idle_inhibitor_v1 *except) {
 	bool inhibited = false;
 	struct wlr_idle_inhibitor_v1 *inhibitor;
 	wl_list_for_each (inhibitor, &server->globals.idle_inhibit->inhibitors, link) {
 		inhibited =
-			inhibited || (inhibitor != except && inhibitor->surface->mapped &&
-					     !wl_list_empty(&inhibitor->surface->current_outputs));
+			inhibited || (inhibitor != except && is_shown(server, inhibitor->surface));
 	}
 	wlr_idle_notifier_v1_set_inhibited(server->globals.idle_notifier, inhibited);
 }
@@ -54,6 +74,13 @@ static void handle_new_inhibitor(struct wl_listener *listener, void *data) {
 	inhibitor->destroy.notify = handle_destroy;
 	wl_signal_add(&wlr_inhibitor->events.destroy, &inhibitor->destroy);
 	update(server, NULL);
+}
+
+void idle_output_drawn(struct server *server) {
+	// What is not drawn any more commits nothing either: only this tells that it was hidden.
+	if (!wl_list_empty(&server->globals.idle_inhibit->inhibitors)) {
+		update(server, NULL);
+	}
 }
 
 void idle_init(struct server *server) {

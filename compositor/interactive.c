@@ -1,5 +1,6 @@
 #include "interactive.h"
 
+#include <math.h>
 #include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_seat.h>
 #include <wlr/types/wlr_xdg_shell.h>
@@ -79,7 +80,8 @@ static void update_move(struct seat *seat, struct toplevel *toplevel) {
 		seat->interactive.y = seat->cursor->y;
 		return;
 	}
-	int x = seat->interactive.box.x + (int)dx, y = seat->interactive.box.y + (int)dy;
+	int x = seat->interactive.box.x + (int)lround(dx);
+	int y = seat->interactive.box.y + (int)lround(dy);
 	// The title bar stays below a bar at the top: else nothing could bring the window back.
 	struct output *output = output_at(toplevel->server, seat->cursor->x, seat->cursor->y);
 	int top = toplevel_extents(toplevel).top;
@@ -91,8 +93,8 @@ static void update_move(struct seat *seat, struct toplevel *toplevel) {
 
 static void update_resize(struct seat *seat, struct toplevel *toplevel) {
 	uint32_t edges = seat->interactive.edges;
-	int dx = (int)(seat->cursor->x - seat->interactive.x);
-	int dy = (int)(seat->cursor->y - seat->interactive.y);
+	int dx = (int)lround(seat->cursor->x - seat->interactive.x);
+	int dy = (int)lround(seat->cursor->y - seat->interactive.y);
 	int width = seat->interactive.box.width, height = seat->interactive.box.height;
 	if (edges & WLR_EDGE_LEFT) {
 		width -= dx;

@@ -17,6 +17,7 @@
 
 #include "compositor_config.h"
 #include "control.h"
+#include "idle.h"
 #include "layer.h"
 #include "output_state.h"
 #include "placement.h"
@@ -57,11 +58,13 @@ struct output *output_active(struct server *server) {
 
 static void handle_frame(struct wl_listener *listener, void *data) {
 	struct output *output = wl_container_of(listener, output, frame);
-	if (output->scene_output == NULL) {
+	// One that is switched off but in its place (output_state.c) has nothing to draw on.
+	if (output->scene_output == NULL || !output->wlr_output->enabled) {
 		return;
 	}
 	frame_draw_pending(output->server);
 	wlr_scene_output_commit(output->scene_output, NULL);
+	idle_output_drawn(output->server);
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	wlr_scene_output_send_frame_done(output->scene_output, &now);
@@ -209,6 +212,7 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct output *output = wl_container_of(listener, output, destroy);
 	struct server *server = output->server;
 	output_set_shown(output, false, false, 0, 0);
+	layer_close_output(output); // those that came while it was off
 	wl_list_remove(&output->frame.link);
 	wl_list_remove(&output->request_state.link);
 	wl_list_remove(&output->destroy.link);

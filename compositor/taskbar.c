@@ -127,5 +127,9 @@ void taskbar_entry_update(struct taskbar_entry *entry) {
 	wlr_foreign_toplevel_handle_v1_set_minimized(entry->handle, toplevel->minimized);
 	wlr_foreign_toplevel_handle_v1_set_fullscreen(entry->handle, toplevel->fullscreen);
 	wlr_foreign_toplevel_handle_v1_set_activated(entry->handle, toplevel_is_focused(toplevel));
+	const struct toplevel *parent =
+		toplevel->xdg->parent != NULL ? toplevel->xdg->parent->base->data : NULL;
+	wlr_foreign_toplevel_handle_v1_set_parent(entry->handle,
+		parent != NULL && parent->taskbar != NULL ? parent->taskbar->handle : NULL);
 	update_output(entry);
 }

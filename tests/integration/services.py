@@ -1,0 +1,253 @@
+"""What portal does for bars, idle daemons and touch screens.
+
+services.py [TEST...]
+"""
+
+import os
+import sys
+import types
+
+from portaltest import case, guest, programs
+from portaltest.control import Control, box
+from portaltest.deadline import until
+from portaltest.desktop import Desktop
+from portaltest.process import is_listening
+from portaltest.session import Session
+
+NESTED = 100  # where test-minimal puts the window that the nested portal runs in
+
+
+def a_bar_lists_windows_and_steers_them():
+    with case.desktop("taskbar") as parts:
+        desktop = Desktop(*parts)
+        windows = desktop.portal.windows
+        client, window = desktop.show("states", "guest")
+        other, _ = desktop.show("resize")
+        number = windows.expect("portal.test.states", window["title"])
+        second = windows.expect("portal.test.resize", ".*", "activated")
+        for what, state in (("maximize", "maximized"), ("fullscreen", "fullscreen")):
+            windows.steer(what, number)
+            windows.expect("portal.test.states", ".*", state)
+            desktop.control.window(lambda w: w["pid"] == client.pid and w[state])
+        windows.steer("unfullscreen", number)
+        windows.steer("restore", number)
+        desktop.control.until(
+            lambda s: not any(w["maximized"] or w["fullscreen"] for w in s["windows"])
+        )
+        windows.steer("activate", number)
+        windows.expect("portal.test.states", ".*", "activated")
+        windows.steer("minimize", number)
+        windows.expect("portal.test.states", ".*", "minimized")
+        # What is hidden has no keyboard; the next window has.
+        windows.expect("portal.test.resize", ".*", "activated")
+        windows.steer("unminimize", number)
+        desktop.control.until(lambda s: not any(w["minimized"] for w in s["windows"]))
+        windows.steer("close", second)
+        windows.expect_closed(second)
+        assert other.wait_exit() == 0, other.details()
+        client.stop()
+        windows.expect_closed(number)
+
+
+def a_bar_knows_which_window_a_dialog_belongs_to():
+    with case.desktop("taskbar-dialog") as parts:
+        desktop = Desktop(*parts)
+        windows = desktop.portal.windows
+        client, _ = desktop.show("dialog", "guest")
+        while len(desktop.control.now()["windows"]) < 2:
+            desktop.next(client, ".*")
+        until_parent = lambda: any(
+            state.startswith("parent=") for _, states, _ in windows.open.values() for state in states
+        )
+        while not until_parent():
+            windows.take_next()
+        client.stop()
+
+
+def a_session_is_idle_unless_a_window_that_can_be_seen_objects():
+    with case.desktop("idle-inhibit") as parts:
+        desktop = Desktop(*parts)
+        watcher = desktop.start([programs.TEST_CLIENT, "idle", "50"])
+        watcher.expect("idle")
+        desktop.input.move(10, 10)
+        watcher.expect("resumed")
+        watcher.expect("idle")
+        client, window = desktop.show("inhibit", "guest")
+        watcher.expect("resumed")
+        desktop.control.run("minimize", window["id"], "on")
+        watcher.expect("idle")
+        desktop.control.run("minimize", window["id"], "off")
+        watcher.expect("resumed")
+        # Wholly covered is as good as minimised.
+        cover, covering = desktop.show("damage", "other")
+        desktop.control.run("fullscreen", covering["id"], "on")
+        watcher.expect("idle")
+        cover.stop()
+        watcher.expect("resumed")
+        client.stop()
+        watcher.expect("idle")
+        watcher.stop()
+
+
+def an_output_that_was_switched_off_comes_back_with_its_windows():
+    with case.desktop("power") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("damage", "guest")
+        before = desktop.portal.screenshot()
+        power = [programs.TEST_CLIENT, "power"]
+        desktop.session.run("power", [*power, "off"], desktop.portal.env)
+        desktop.control.run("place", window["id"], 30, 60)
+        desktop.session.run("power", [*power, "on"], desktop.portal.env)
+        x, y, _, _ = box(window["box"])
+        desktop.control.run("place", window["id"], x, y)
+        assert box(desktop.window(client)["box"]) == box(window["box"])
+        until("the same picture as before", lambda: not before.bounds(desktop.portal.screenshot()))
+        assert "Failed" not in desktop.portal.process.log(), desktop.portal.process.details()
+        client.stop()
+
+
+class TouchScreen:
+    """portal nested in test-minimal, whose seat has what no headless compositor has: touch."""
+
+    def __init__(self, session):
+        self.session = session
+        self.outer = session.start("test-minimal", [programs.TEST_MINIMAL])
+        display = self.outer.expect(r"display (\S+)").group(1)
+        config = f"{session.directory}/portal.scfg"
+        with open(config, "w", encoding="utf-8") as file:
+            file.write('vm guest {\n\tlabel "guest" "#2060c0"\n}\noutput * {\n\tmode 400x300\n}\n')
+        env = {"WAYLAND_DISPLAY": display, "WLR_BACKENDS": "wayland"}
+        command = [programs.PORTAL, "--config", config, "--socket", "inner"]
+        self.process = session.start("portal", command, env)
+        self.portal = types.SimpleNamespace(
+            session=session, process=self.process, display="inner",
+            env={"WAYLAND_DISPLAY": "inner"},
+        )
+        socket = os.path.join(session.runtime, "portal", "inner.varlink")
+        until("the nested portal's control socket", lambda: is_listening(socket))
+        self.control = Control(session, self.portal)
+
+    def send(self, line):
+        self.outer.send(line)
+        self.outer.expect("ok")
+
+    def touch(self, what, finger, *point):
+        point = " ".join(str(NESTED + value) for value in point)
+        self.send(f"{what} seat0 {finger} {point}")
+        self.send("frame seat0")
+
+    def drag(self, start, *points):
+        self.touch("down", 0, *start)
+        for point in points:
+            self.touch("motion", 0, *point)
+        self.touch("up", 0)
+
+    def window(self, pid, condition=lambda window: True):
+        return self.control.window(lambda w: w["pid"] == pid and condition(w))
+
+    def show(self, feature, label=None):
+        client = guest.Native(self.session, self.portal, label).start(
+            "test-client", [programs.TEST_CLIENT, feature]
+        )
+        client.expect("ready .*")
+        return client, self.window(client.pid)
+
+
+def with_touch_screen(name, test):
+    session = Session(name, case.results_directory(name))
+    failed = True
+    try:
+        screen = TouchScreen(session)
+        test(screen)
+        assert screen.process.stop() == 0, screen.process.details()
+        assert screen.outer.stop() == 0, screen.outer.details()
+        failed = False
+    except AssertionError:
+        print(session.details(), file=sys.stderr)
+        raise
+    finally:
+        session.finish(failed)
+
+
+def fingers(screen):
+    client, window = screen.show("events", "guest")
+    x, y, _, _ = box(window["box"])
+    screen.touch("down", 0, x + 60, y + 50)
+    client.expect(r"touch down 0 window 60\.00 50\.00")
+    client.expect("touch frame")
+    screen.touch("down", 1, x + 170, y + 120)
+    client.expect(r"touch down 1 sub 20\.00 20\.00")
+    screen.touch("motion", 0, x + 70, y + 40)
+    client.expect(r"touch motion 0 70\.00 40\.00")
+    # A finger belongs to the surface it came down on, wherever it goes.
+    screen.touch("motion", 0, x - 20, y - 10)
+    client.expect(r"touch motion 0 -20\.00 -10\.00")
+    screen.touch("up", 1)
+    client.expect("touch up 1")
+    screen.touch("up", 0)
+    client.expect("touch up 0")
+    screen.touch("down", 2, x + 5, y + 5)
+    client.expect(r"touch down 2 window 5\.00 5\.00")
+    screen.send("cancel seat0")
+    client.expect("touch cancel")
+    client.stop()
+
+
+def fingers_reach_the_surface_they_came_down_on():
+    with_touch_screen("touch-fingers", fingers)
+
+
+def frame(screen):
+    other, over = screen.show("damage")
+    client, window = screen.show("resize", "guest")
+    screen.control.run("focus", over["id"])
+    screen.control.run("place", over["id"], 150, 150)
+    x, y, width, height = box(window["box"])
+    bar = (x + width // 2, y - 10)
+    screen.drag(bar, (bar[0] + 10, bar[1] + 20), (bar[0] + 30, bar[1] + 40))
+    moved = screen.window(client.pid, lambda w: box(w["box"]) == (x + 30, y + 40, width, height))
+    assert moved["focused"], moved
+    for _ in range(2):
+        screen.drag((bar[0] + 30, bar[1] + 40))
+    screen.window(client.pid, lambda w: w["maximized"])
+    area = screen.window(client.pid, lambda w: w["frame"]["width"] == 400)["box"]
+    screen.drag((area["x"] + area["width"] - 10, area["y"] - 10))
+    client.expect("end")
+    assert client.wait_exit() == 0
+    screen.window(other.pid, lambda w: w["focused"] and w["id"] == over["id"])
+    other.stop()
+
+
+def a_finger_works_title_bars_as_the_pointer_does():
+    with_touch_screen("touch-frame", frame)
+
+
+def menu(screen):
+    client = guest.Native(screen.session, screen.portal, "guest").start(
+        "test-client", [programs.TEST_CLIENT, "grab"]
+    )
+    client.expect("click first")
+    x, y, _, _ = box(screen.window(client.pid)["box"])
+    screen.drag((x + 40, y + 30))
+    client.expect("ready menu")
+    screen.drag((2, 2))
+    client.expect("popup first done")
+    assert client.drain().count("popup first done") == 1, client.details()
+    client.stop()
+
+
+def a_touch_beside_a_menu_dismisses_it():
+    with_touch_screen("touch-menu", menu)
+
+
+TESTS = [
+    a_bar_lists_windows_and_steers_them,
+    a_bar_knows_which_window_a_dialog_belongs_to,
+    a_session_is_idle_unless_a_window_that_can_be_seen_objects,
+    an_output_that_was_switched_off_comes_back_with_its_windows,
+    fingers_reach_the_surface_they_came_down_on,
+    a_finger_works_title_bars_as_the_pointer_does,
+    a_touch_beside_a_menu_dismisses_it,
+]
+
+case.run(TESTS, sys.argv[1:])
