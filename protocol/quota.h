@@ -16,6 +16,9 @@ enum portal_quota_kind {
 	PORTAL_QUOTA_BUFFERS,
 	PORTAL_QUOTA_POOLS,
 	PORTAL_QUOTA_POOL_BYTES, /* mapped by the compositor: the sum over all pools */
+	PORTAL_QUOTA_SHOWN_BYTES, /* of the pictures surfaces hold: textures, in the worst case */
+	PORTAL_QUOTA_COMMITS, /* of subsurfaces, waiting for a parent's */
+	PORTAL_QUOTA_RECTANGLES, /* of regions, as many as they may come to consist of */
 	PORTAL_QUOTA_KINDS,
 };
 

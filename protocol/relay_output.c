@@ -250,12 +250,14 @@ static bool queue_descriptors(
 	return true;
 }
 
-/* Checks one message, which is copied to the output first: the check may rewrite it. */
-static void put_message(struct portal_relay *relay, const void *untrusted_message, size_t size) {
+/* Checks one message, which is copied to the output first: the check may rewrite it. Returns what
+ * it costs. */
+static uint32_t put_message(
+	struct portal_relay *relay, const void *untrusted_message, size_t size) {
 	uint8_t *message = portal_queue_reserve(&relay->output, size);
 	if (!message) {
 		portal_relay_set_ended(relay, PORTAL_RELAY_FAILURE, "out of memory");
-		return;
+		return 1;
 	}
 	memcpy(message, untrusted_message, size);
 	struct portal_wire_info info;
@@ -264,11 +266,11 @@ static void put_message(struct portal_relay *relay, const void *untrusted_messag
 		guest ? portal_wire_event(relay->wire, message, size, &info)
 		      : portal_wire_request(relay->wire, message, size, &info);
 	if (verdict == PORTAL_WIRE_HIDE) {
-		return;
+		return 1;
 	}
 	if (verdict != PORTAL_WIRE_PASS) {
 		portal_relay_reject(relay, verdict, false);
-		return;
+		return 1;
 	}
 	if (guest) {
 		relay->counters.events++;
@@ -278,28 +280,29 @@ static void put_message(struct portal_relay *relay, const void *untrusted_messag
 	if (!guest && relay->handlers.request &&
 		!relay->handlers.request(relay->data, &info, message, size)) {
 		portal_relay_set_ended(relay, PORTAL_RELAY_FAILURE, "out of memory");
-		return;
+		return 1;
 	}
 	if (queue_descriptors(relay, &info, portal_queue_end(&relay->output))) {
 		portal_queue_add(&relay->output, size);
 	}
+	return info.cost;
 }
 
-static void spend(struct portal_relay *relay, uint32_t messages) {
+static void spend(struct portal_relay *relay, uint32_t cost) {
 	if (relay->options.guest || !relay->options.quota) {
 		return;
 	}
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	uint64_t wait = portal_quota_spend(relay->options.quota,
-		(uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, messages);
+		(uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, cost);
 	if (wait > 0 && relay->handlers.throttle) {
 		relay->handlers.throttle(relay->data, wait);
 	}
 }
 
 void portal_relay_put(struct portal_relay *relay, const uint8_t *untrusted_messages, size_t size) {
-	uint32_t count = 0;
+	uint32_t cost = 0;
 	size_t at = 0;
 	while (at < size && !relay->ended) {
 		ptrdiff_t next = portal_wire_size(untrusted_messages + at, size - at);
@@ -307,11 +310,10 @@ void portal_relay_put(struct portal_relay *relay, const uint8_t *untrusted_messa
 			violate(relay, "a frame does not hold whole Wayland messages");
 			return;
 		}
-		put_message(relay, untrusted_messages + at, (size_t)next);
+		cost += put_message(relay, untrusted_messages + at, (size_t)next);
 		at += (size_t)next;
-		count++;
 	}
-	spend(relay, count);
+	spend(relay, cost);
 	if (relay->ended) {
 		return;
 	}

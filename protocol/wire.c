@@ -72,6 +72,7 @@ struct portal_wire *portal_wire_create(
 	wire->pool_max = pool_max;
 	wire->pool_base = pool_base;
 	wire->quota = quota;
+	wire->unused_surface = wire->unused_buffer = PORTAL_WIRE_NO_SURFACE;
 	return wire;
 }
 
@@ -85,6 +86,8 @@ void portal_wire_destroy(struct portal_wire *wire) {
 	portal_objects_finish(&wire->objects);
 	free(wire->globals);
 	free(wire->pools);
+	free(wire->buffers);
+	free(wire->surfaces);
 	free(wire);
 }
 
@@ -104,10 +107,10 @@ static void release_object(struct portal_wire *wire, struct portal_object *objec
 		break;
 	case PORTAL_WIRE_WL_BUFFER:
 		portal_wire_give(wire, PORTAL_QUOTA_BUFFERS, 1);
-		portal_wire_shm_drop(wire, object->data);
+		portal_wire_shm_drop_buffer(wire, object->data);
 		break;
 	case PORTAL_WIRE_WL_SHM_POOL:
-		portal_wire_shm_drop(wire, object->data);
+		portal_wire_shm_drop_pool(wire, object->data);
 		break;
 	case PORTAL_WIRE_XDG_TOPLEVEL:
 		wire->n_toplevels--;
@@ -115,6 +118,7 @@ static void release_object(struct portal_wire *wire, struct portal_object *objec
 	default:
 		break;
 	}
+	portal_wire_surface_release(wire, object);
 	object->state = PORTAL_OBJECT_ZOMBIE;
 }
 
@@ -243,6 +247,7 @@ static enum portal_wire_verdict call_init(struct portal_wire *wire, struct porta
 		.request = request,
 		.id = untrusted_id,
 		.opcode = word & 0xffff,
+		.cost = 1,
 		.data = message,
 		.size = size,
 	};
@@ -266,6 +271,7 @@ static void fill_info(const struct portal_wire_call *call, struct portal_wire_in
 		.object = call->id,
 		.opcode = call->opcode,
 		.interface = call->interface,
+		.cost = call->cost,
 	};
 	for (unsigned int i = 0; i < call->message->n_args; i++) {
 		if (call->message->args[i].type == PORTAL_WIRE_ARG_FD) {
@@ -293,7 +299,7 @@ static enum portal_wire_verdict check_request(struct portal_wire *wire,
 			wire, portal_objects_get(&wire->objects, call->values[0].untrusted_word));
 		return PORTAL_WIRE_PASS;
 	default:
-		return PORTAL_WIRE_PASS;
+		return portal_wire_surface_request(wire, call, data);
 	}
 }
 
@@ -342,6 +348,9 @@ static enum portal_wire_verdict check_event(
 		return portal_wire_registry_event(wire, call);
 	case PORTAL_WIRE_WL_SHM << 16 | PORTAL_EVENT_WL_SHM_FORMAT:
 		return portal_wire_shm_format(wire, call);
+	case PORTAL_WIRE_XDG_SURFACE << 16 | PORTAL_EVENT_XDG_SURFACE_CONFIGURE:
+		portal_wire_xdg_configure(wire, call);
+		return PORTAL_WIRE_PASS;
 	default:
 		return check_objects(wire, call);
 	}

@@ -24,7 +24,11 @@ enum portal_wire_verdict {
 	PORTAL_WIRE_PASS, /* send it on, as it stands in the buffer: it may have been rewritten */
 	PORTAL_WIRE_HIDE, /* nothing to do with the other end, such as a global that is not offered
 			   */
-	PORTAL_WIRE_REFUSE, /* no rule was broken, but the connection must end: quota, no memory */
+	/*
+	 * This connection must end, and no more: quota, no memory, or a use of Wayland that
+	 * compositors do not survive.
+	 */
+	PORTAL_WIRE_REFUSE,
 	PORTAL_WIRE_VIOLATION, /* whoever sent this does not keep the rules */
 };
 
@@ -34,6 +38,7 @@ struct portal_wire_info {
 	uint16_t opcode;
 	uint8_t interface; /* index into portal_wire_interfaces */
 	uint8_t n_fds;
+	uint32_t cost; /* of a request: how many of the plainest kind make as much work */
 	uint8_t fd_kinds[PORTAL_WIRE_MAX_FDS]; /* enum portal_wire_fd_kind, in the message's order
 						*/
 };

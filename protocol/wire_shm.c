@@ -2,6 +2,9 @@
 
 #include "wire-impl.h"
 
+/* What pixman can draw with, and X11 make a window of. */
+#define SIDE_MAX 32767
+
 #define FOURCC(a, b, c, d)                                                                         \
 	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 
@@ -104,6 +107,27 @@ enum portal_wire_verdict portal_wire_shm_create_pool(
 	return PORTAL_WIRE_PASS;
 }
 
+static struct portal_wire_buffer *unused_buffer(struct portal_wire *wire) {
+	if (wire->unused_buffer == PORTAL_WIRE_NO_SURFACE) {
+		uint32_t capacity = wire->n_buffers ? wire->n_buffers * 2 : 16;
+		struct portal_wire_buffer *grown =
+			realloc(wire->buffers, capacity * sizeof(*grown));
+		if (!grown) {
+			return NULL;
+		}
+		wire->buffers = grown;
+		for (uint32_t i = capacity; i > wire->n_buffers; i--) {
+			grown[i - 1] =
+				(struct portal_wire_buffer){.next_unused = wire->unused_buffer};
+			wire->unused_buffer = i - 1;
+		}
+		wire->n_buffers = capacity;
+	}
+	struct portal_wire_buffer *buffer = &wire->buffers[wire->unused_buffer];
+	wire->unused_buffer = buffer->next_unused;
+	return buffer;
+}
+
 static struct portal_wire_pool *pool_of(
 	struct portal_wire *wire, const struct portal_wire_call *call) {
 	return &wire->pools[portal_objects_get(&wire->objects, call->id)->data];
@@ -135,8 +159,23 @@ enum portal_wire_verdict portal_wire_shm_create_buffer(
 		return portal_wire_fail(wire, call, "the buffer ends at %lld, its pool at %u",
 			(long long)end, pool->size);
 	}
+	if (width > SIDE_MAX || height > SIDE_MAX) {
+		return portal_wire_refuse(wire, call, "a buffer of %dx%d: no side may be over %d",
+			width, height, SIDE_MAX);
+	}
+	struct portal_wire_buffer *buffer = unused_buffer(wire);
+	if (!buffer) {
+		return portal_wire_refuse(wire, call, "out of memory");
+	}
+	*buffer = (struct portal_wire_buffer){
+		.serial = ++wire->buffer_serial,
+		.pool = (uint32_t)(pool - wire->pools),
+		.width = width,
+		.height = height,
+		.bytes = (uint64_t)width * (uint64_t)height * bytes,
+	};
+	*data = (uint32_t)(buffer - wire->buffers);
 	pool->users++;
-	*data = (uint32_t)(pool - wire->pools);
 	portal_wire_rewrite(call, 1, (uint32_t)offset + wire->pool_base);
 	return PORTAL_WIRE_PASS;
 }
@@ -169,7 +208,14 @@ enum portal_wire_verdict portal_wire_shm_format(
 								       : PORTAL_WIRE_HIDE;
 }
 
-void portal_wire_shm_drop(struct portal_wire *wire, uint32_t data) {
+void portal_wire_shm_drop_buffer(struct portal_wire *wire, uint32_t data) {
+	struct portal_wire_buffer *buffer = &wire->buffers[data];
+	portal_wire_shm_drop_pool(wire, buffer->pool);
+	*buffer = (struct portal_wire_buffer){.next_unused = wire->unused_buffer};
+	wire->unused_buffer = data;
+}
+
+void portal_wire_shm_drop_pool(struct portal_wire *wire, uint32_t data) {
 	struct portal_wire_pool *pool = &wire->pools[data];
 	if (--pool->users == 0) {
 		portal_wire_give(wire, PORTAL_QUOTA_POOLS, 1);

@@ -81,6 +81,7 @@ static const struct wanted wanted[] = {
 	WANTED(viewporter, wp_viewporter_interface, 1),
 	WANTED(presentation, wp_presentation_interface, 1),
 	WANTED(cursor_shapes, wp_cursor_shape_manager_v1_interface, 1),
+	WANTED(fractional_scales, wp_fractional_scale_manager_v1_interface, 1),
 	WANTED(decorations, zxdg_decoration_manager_v1_interface, 1),
 	WANTED(kde_decorations, org_kde_kwin_server_decoration_manager_interface, 1),
 	WANTED(xdg_outputs, zxdg_output_manager_v1_interface, 3),
@@ -159,6 +160,9 @@ void client_finish(struct client *client) {
 	}
 	if (client->cursor_shapes != NULL) {
 		wp_cursor_shape_manager_v1_destroy(client->cursor_shapes);
+	}
+	if (client->fractional_scales != NULL) {
+		wp_fractional_scale_manager_v1_destroy(client->fractional_scales);
 	}
 	if (client->presentation != NULL) {
 		wp_presentation_destroy(client->presentation);

@@ -12,6 +12,7 @@
 #include <wayland-client.h>
 
 #include "cursor-shape-v1-client-protocol.h"
+#include "fractional-scale-v1-client-protocol.h"
 #include "presentation-time-client-protocol.h"
 #include "viewporter-client-protocol.h"
 #include "xdg-decoration-unstable-v1-client-protocol.h"
@@ -32,6 +33,7 @@ struct client {
 	struct wp_viewporter *viewporter; // NULL where not offered, as all below
 	struct wp_presentation *presentation;
 	struct wp_cursor_shape_manager_v1 *cursor_shapes;
+	struct wp_fractional_scale_manager_v1 *fractional_scales;
 	struct zxdg_decoration_manager_v1 *decorations;
 	struct org_kde_kwin_server_decoration_manager *kde_decorations;
 	struct zxdg_output_manager_v1 *xdg_outputs;

@@ -8,6 +8,7 @@
 void feature_formats(struct client *client, int argc, char **argv);
 void feature_damage(struct client *client, int argc, char **argv);
 void feature_scale(struct client *client, int argc, char **argv);
+void feature_fractional(struct client *client, int argc, char **argv);
 void feature_transform(struct client *client, int argc, char **argv);
 void feature_viewport(struct client *client, int argc, char **argv);
 void feature_subsurfaces(struct client *client, int argc, char **argv);

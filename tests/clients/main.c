@@ -12,6 +12,7 @@ static const struct {
 	{"formats", feature_formats},
 	{"damage", feature_damage},
 	{"scale", feature_scale},
+	{"fractional", feature_fractional},
 	{"transform", feature_transform},
 	{"viewport", feature_viewport},
 	{"subsurfaces", feature_subsurfaces},

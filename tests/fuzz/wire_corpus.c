@@ -51,6 +51,46 @@ static uint32_t bind_global(struct conversation *c, uint8_t interface) {
 	return id;
 }
 
+/* A request of so many plain numbers. */
+static void ask(struct conversation *c, uint32_t object, uint16_t opcode, size_t count,
+	const uint32_t *words) {
+	begin_record(c, false, object, opcode);
+	for (size_t i = 0; i < count; i++) {
+		message_word(&c->message, words[i]);
+	}
+	message_end(&c->message);
+}
+
+/* An xdg_surface, and the wl_surface that it is. */
+static uint32_t obtain_xdg_surface(struct conversation *c, uint32_t *surface) {
+	*surface = obtain(c, PORTAL_WIRE_WL_SURFACE);
+	uint32_t wm_base = obtain(c, PORTAL_WIRE_XDG_WM_BASE), id = c->next_client++;
+	ask(c, wm_base, PORTAL_REQUEST_XDG_WM_BASE_GET_XDG_SURFACE, 2, (uint32_t[]){id, *surface});
+	return id;
+}
+
+/* The xdg_surface of a window that is shown. */
+static uint32_t obtain_window(struct conversation *c) {
+	uint32_t surface, xdg_surface = obtain_xdg_surface(c, &surface),
+			  toplevel = c->next_client++;
+	ask(c, xdg_surface, PORTAL_REQUEST_XDG_SURFACE_GET_TOPLEVEL, 1, &toplevel);
+	ask(c, surface, PORTAL_REQUEST_WL_SURFACE_COMMIT, 0, NULL);
+	uint32_t buffer = obtain(c, PORTAL_WIRE_WL_BUFFER);
+	ask(c, surface, PORTAL_REQUEST_WL_SURFACE_ATTACH, 3, (uint32_t[]){buffer, 0, 0});
+	ask(c, surface, PORTAL_REQUEST_WL_SURFACE_COMMIT, 0, NULL);
+	return xdg_surface;
+}
+
+/* A popup that had its initial commit. */
+static uint32_t obtain_popup(struct conversation *c) {
+	uint32_t surface, parent = obtain_window(c), xdg_surface = obtain_xdg_surface(c, &surface);
+	uint32_t positioner = obtain(c, PORTAL_WIRE_XDG_POSITIONER), popup = c->next_client++;
+	ask(c, xdg_surface, PORTAL_REQUEST_XDG_SURFACE_GET_POPUP, 3,
+		(uint32_t[]){popup, parent, positioner});
+	ask(c, surface, PORTAL_REQUEST_WL_SURFACE_COMMIT, 0, NULL);
+	return popup;
+}
+
 /* Numbers that mean something to the checks; 1 is good for any other. */
 static uint32_t number_for(uint8_t interface, bool event, unsigned int opcode, unsigned int arg) {
 	static const struct {
@@ -84,7 +124,9 @@ static uint32_t say(struct conversation *c, bool event, uint8_t interface, uint3
 	for (unsigned int i = 0; i < message->n_args; i++) {
 		const struct portal_wire_arg *arg = &message->args[i];
 		if (arg->type == PORTAL_WIRE_ARG_OBJECT && arg->interface < PORTAL_WIRE_ANY) {
-			objects[i] = obtain(c, arg->interface);
+			objects[i] = arg->interface == PORTAL_WIRE_XDG_SURFACE
+					     ? obtain_window(c)
+					     : obtain(c, arg->interface);
 		}
 	}
 	begin_record(c, event, object, (uint16_t)opcode);
@@ -146,6 +188,9 @@ static uint32_t obtain(struct conversation *c, uint8_t interface) {
 	if (portal_wire_interfaces[interface].global) {
 		return bind_global(c, interface);
 	}
+	if (interface == PORTAL_WIRE_XDG_POPUP) {
+		return obtain_popup(c);
+	}
 	for (unsigned int maker = 0; maker < PORTAL_WIRE_INTERFACES; maker++) {
 		const struct portal_wire_interface *table = &portal_wire_interfaces[maker];
 		for (unsigned int i = 0; i < table->n_requests; i++) {
@@ -188,9 +233,10 @@ static void say_everything(struct conversation *c, uint8_t interface) {
 			i);
 	}
 	for (unsigned int i = 0; i < table->n_requests; i++) {
+		/* So is what gives it a role. */
+		bool own = table->requests[i].destructor || interface == PORTAL_WIRE_XDG_SURFACE;
 		if (is_possible(&table->requests[i])) {
-			say(c, false, interface,
-				table->requests[i].destructor ? obtain(c, interface) : object, i);
+			say(c, false, interface, own ? obtain(c, interface) : object, i);
 		}
 	}
 }

@@ -85,8 +85,8 @@ static void test_a_server_cannot_delete_its_own_ids(void **state) {
 
 static void test_what_left_the_list_is_gone(void **state) {
 	struct fixture *f = *state;
-	assert_hidden(event(f, ID_REGISTRY, PORTAL_EVENT_WL_REGISTRY_GLOBAL, "usu", 300,
-		"wl_subcompositor", 1));
+	assert_hidden(event(
+		f, ID_REGISTRY, PORTAL_EVENT_WL_REGISTRY_GLOBAL, "usu", 300, "wp_presentation", 2));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)

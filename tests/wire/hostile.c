@@ -18,13 +18,27 @@
 #define CONNECTION 1
 #define HEAP_BYTES (8 << 20)
 
-enum { ID_REGISTRY = 2, ID_COMPOSITOR, ID_SHM, ID_FREE };
+enum { ID_REGISTRY = 2, ID_COMPOSITOR, ID_SHM, ID_WM_BASE, ID_SEAT, ID_SUBCOMPOSITOR, ID_FREE };
+
+/* The globals an act may use, in the order of their ids. */
+static const struct {
+	const char *interface;
+	uint32_t version;
+} wanted[] = {
+	{"wl_compositor", 4},
+	{"wl_shm", 1},
+	{"xdg_wm_base", 3},
+	{"wl_seat", 1},
+	{"wl_subcompositor", 1},
+};
+#define WANTED (sizeof(wanted) / sizeof(wanted[0]))
 
 struct guest {
 	struct portal_channel *channel;
 	struct portal_heap heap;
 	struct message message;
-	uint32_t compositor_name, shm_name;
+	uint32_t names[WANTED];
+	size_t known;
 	void (*act)(struct guest *guest); /* once the globals are known */
 	bool acted, closed;
 	uint32_t flood; /* messages still to be sent */
@@ -123,8 +137,8 @@ static void pump_flood(struct guest *guest) {
 	while (guest->flood > 0) {
 		uint32_t count = guest->flood < 100 ? guest->flood : 100;
 		for (uint32_t i = 0; i < count; i++) {
-			message_add(&guest->message, ID_FREE, PORTAL_REQUEST_WL_SURFACE_DAMAGE,
-				"iiii", 0, 0, 1, 1);
+			message_add(&guest->message, ID_FREE,
+				PORTAL_REQUEST_WL_SURFACE_SET_BUFFER_SCALE, "i", 1);
 		}
 		if (guest->flood == count) {
 			message_add(&guest->message, 1, PORTAL_REQUEST_WL_DISPLAY_SYNC, "n",
@@ -150,6 +164,109 @@ static void act_protocol_error(struct guest *guest) {
 		&guest->message, ID_FREE + 2, PORTAL_REQUEST_WL_SURFACE_SET_BUFFER_SCALE, "i", -3);
 }
 
+/* A surface, its xdg_surface, and a window of it: the ids are id, and the two behind it. */
+static void make_xdg_surface(struct guest *guest, uint32_t id) {
+	message_add(&guest->message, ID_COMPOSITOR, 0, "n", id);
+	message_add(&guest->message, ID_WM_BASE, PORTAL_REQUEST_XDG_WM_BASE_GET_XDG_SURFACE, "no",
+		id + 1, id);
+}
+
+static void make_toplevel(struct guest *guest, uint32_t id) {
+	make_xdg_surface(guest, id);
+	message_add(&guest->message, id + 1, PORTAL_REQUEST_XDG_SURFACE_GET_TOPLEVEL, "n", id + 2);
+	message_add(&guest->message, id, PORTAL_REQUEST_WL_SURFACE_COMMIT, "");
+}
+
+static void make_positioner(struct guest *guest, uint32_t id) {
+	message_add(
+		&guest->message, ID_WM_BASE, PORTAL_REQUEST_XDG_WM_BASE_CREATE_POSITIONER, "n", id);
+	message_add(&guest->message, id, PORTAL_REQUEST_XDG_POSITIONER_SET_SIZE, "ii", 10, 10);
+	message_add(&guest->message, id, PORTAL_REQUEST_XDG_POSITIONER_SET_ANCHOR_RECT, "iiii", 0,
+		0, 10, 10);
+}
+
+/* A window that is not shown yet, and a popup of it. */
+enum {
+	ID_WINDOW = ID_FREE,
+	ID_POSITIONER = ID_WINDOW + 3,
+	ID_POPUP_SURFACE,
+	ID_POPUP_XDG,
+	ID_POPUP,
+};
+
+static void make_popup(struct guest *guest) {
+	make_toplevel(guest, ID_WINDOW);
+	make_positioner(guest, ID_POSITIONER);
+	make_xdg_surface(guest, ID_POPUP_SURFACE);
+	message_add(&guest->message, ID_POPUP_XDG, PORTAL_REQUEST_XDG_SURFACE_GET_POPUP, "noo",
+		ID_POPUP, ID_WINDOW + 1, ID_POSITIONER);
+}
+
+static void act_early_reposition(struct guest *guest) {
+	make_popup(guest);
+	message_add(&guest->message, ID_POPUP, PORTAL_REQUEST_XDG_POPUP_REPOSITION, "ou",
+		ID_POSITIONER, 1);
+}
+
+static void act_grab_twice(struct guest *guest) {
+	make_popup(guest);
+	message_add(&guest->message, ID_POPUP, PORTAL_REQUEST_XDG_POPUP_GRAB, "ou", ID_SEAT, 1);
+	message_add(&guest->message, ID_POPUP, PORTAL_REQUEST_XDG_POPUP_GRAB, "ou", ID_SEAT, 1);
+	message_add(&guest->message, ID_POPUP, PORTAL_REQUEST_XDG_POPUP_DESTROY, "");
+}
+
+static void act_own_parent(struct guest *guest) {
+	make_positioner(guest, ID_FREE);
+	make_xdg_surface(guest, ID_FREE + 1);
+	message_add(&guest->message, ID_FREE + 2, PORTAL_REQUEST_XDG_SURFACE_GET_POPUP, "noo",
+		ID_FREE + 3, ID_FREE + 2, ID_FREE);
+	message_add(&guest->message, ID_FREE + 1, PORTAL_REQUEST_WL_SURFACE_COMMIT, "");
+}
+
+/* A tower of subsurfaces, each on the one before. */
+static void act_tower(struct guest *guest) {
+	message_add(&guest->message, ID_COMPOSITOR, 0, "n", ID_FREE);
+	for (uint32_t id = ID_FREE + 1; id < ID_FREE + 12000; id += 2) {
+		message_add(&guest->message, ID_COMPOSITOR, 0, "n", id);
+		message_add(&guest->message, ID_SUBCOMPOSITOR,
+			PORTAL_REQUEST_WL_SUBCOMPOSITOR_GET_SUBSURFACE, "noo", id + 1, id,
+			id == ID_FREE + 1 ? ID_FREE : id - 2);
+		if (guest->message.size > 4000) {
+			send_messages(guest);
+		}
+	}
+	message_add(&guest->message, ID_FREE, PORTAL_REQUEST_WL_SURFACE_COMMIT, "");
+}
+
+/* A region that takes longer to change with each rectangle. */
+static void act_grid(struct guest *guest) {
+	message_add(&guest->message, ID_COMPOSITOR, PORTAL_REQUEST_WL_COMPOSITOR_CREATE_REGION, "n",
+		ID_FREE);
+	for (int32_t i = 0; i < 4000; i++) {
+		bool row = i % 2 == 0;
+		message_add(&guest->message, ID_FREE, PORTAL_REQUEST_WL_REGION_ADD, "iiii",
+			row ? 0 : 2 * i, row ? 2 * i : 0, row ? 20000 : 1, row ? 1 : 20000);
+		if (guest->message.size > 4000) {
+			send_messages(guest);
+		}
+	}
+}
+
+/* Commits that wait for a parent that never makes one. */
+static void act_waiting_commits(struct guest *guest) {
+	message_add(&guest->message, ID_COMPOSITOR, 0, "n", ID_FREE);
+	message_add(&guest->message, ID_COMPOSITOR, 0, "n", ID_FREE + 1);
+	message_add(&guest->message, ID_SUBCOMPOSITOR,
+		PORTAL_REQUEST_WL_SUBCOMPOSITOR_GET_SUBSURFACE, "noo", ID_FREE + 2, ID_FREE + 1,
+		ID_FREE);
+	for (int i = 0; i < 5000; i++) {
+		message_add(&guest->message, ID_FREE + 1, PORTAL_REQUEST_WL_SURFACE_COMMIT, "");
+		if (guest->message.size > 4000) {
+			send_messages(guest);
+		}
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*act)(struct guest *guest);
@@ -169,6 +286,12 @@ static const struct {
 	{"hoard", act_hoard},
 	{"flood", act_flood},
 	{"protocol-error", act_protocol_error},
+	{"early-reposition", act_early_reposition},
+	{"grab-twice", act_grab_twice},
+	{"own-parent", act_own_parent},
+	{"tower", act_tower},
+	{"grid", act_grid},
+	{"waiting-commits", act_waiting_commits},
 };
 
 static void handle_ready(void *data, const struct portal_hello *peer, int heap_fd) {
@@ -191,24 +314,25 @@ static void handle_disconnect(void *data, uint32_t connection, const char *reaso
 	portal_channel_send_disconnect(guest->channel, connection, "");
 }
 
-/* wl_registry.global of the two that are needed. */
+/* wl_registry.global of what is wanted. */
 static void note_global(struct guest *guest, const uint8_t *event) {
 	uint32_t name;
 	memcpy(&name, event + 8, 4);
-	const char *interface = (const char *)event + 16;
-	if (strcmp(interface, "wl_compositor") == 0) {
-		guest->compositor_name = name;
-	} else if (strcmp(interface, "wl_shm") == 0) {
-		guest->shm_name = name;
+	for (size_t i = 0; i < WANTED; i++) {
+		if (strcmp((const char *)event + 16, wanted[i].interface) == 0) {
+			guest->names[i] = name;
+			guest->known++;
+		}
 	}
 }
 
 static void act(struct guest *guest) {
 	guest->acted = true;
-	message_add(&guest->message, ID_REGISTRY, PORTAL_REQUEST_WL_REGISTRY_BIND, "usun",
-		guest->compositor_name, "wl_compositor", 4, ID_COMPOSITOR);
-	message_add(&guest->message, ID_REGISTRY, PORTAL_REQUEST_WL_REGISTRY_BIND, "usun",
-		guest->shm_name, "wl_shm", 1, ID_SHM);
+	for (size_t i = 0; i < WANTED; i++) {
+		message_add(&guest->message, ID_REGISTRY, PORTAL_REQUEST_WL_REGISTRY_BIND, "usun",
+			guest->names[i], wanted[i].interface, wanted[i].version,
+			(uint32_t)(ID_COMPOSITOR + i));
+	}
 	send_messages(guest);
 	guest->act(guest);
 	send_messages(guest);
@@ -229,7 +353,7 @@ static void handle_wayland(void *data, uint32_t connection, const void *messages
 		}
 		at += word >> 16;
 	}
-	if (!guest->acted && guest->compositor_name != 0 && guest->shm_name != 0) {
+	if (!guest->acted && guest->known == WANTED) {
 		act(guest);
 	}
 }

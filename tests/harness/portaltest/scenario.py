@@ -96,6 +96,14 @@ class Cursors(Scenario):
     cursor = True
 
 
+class Fractional(Scenario):
+    """On an output whose scale is no whole number."""
+
+    def begin(self, compositor):
+        compositor.outputs("--output", compositor.output, "--scale", "1.5")
+        compositor.input.move(*PARK)
+
+
 class Regions(Scenario):
     """Over the window, the subsurface, the hole in its input region, and the island in the hole."""
 
@@ -170,6 +178,7 @@ class Grab(Scenario):
 SCENARIOS = {
     "cursor": Cursors,
     "shapes": Cursors,
+    "fractional": Fractional,
     "regions": Regions,
     "events": Events,
     "grab": Grab,
