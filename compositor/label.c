@@ -7,7 +7,6 @@
 #include <wlr/types/wlr_security_context_v1.h>
 
 #include "compositor_config.h"
-#include "config_vm.h"
 #include "server.h"
 
 #define ENGINE_VM "org.portal.vm"
@@ -46,10 +45,10 @@ static char *printable(const char *format, const char *untrusted_name) {
 
 static void init_vm(struct label *label, const struct compositor_config *config, const char *vm) {
 	label->vm = strdup(vm);
-	const struct config_label *configured = compositor_config_label(config, vm);
+	const struct config_vm *configured = compositor_config_label(config, vm);
 	if (configured != NULL) {
 		label->kind = LABEL_VM;
-		label->text = strdup(configured->text);
+		label->text = strdup(configured->label);
 		label->color = configured->color;
 		return;
 	}

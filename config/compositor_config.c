@@ -39,11 +39,6 @@ struct compositor_config *compositor_config_create(void) {
 	return config;
 }
 
-static void label_finish(struct config_label *label) {
-	free(label->vm);
-	free(label->text);
-}
-
 void compositor_config_destroy(struct compositor_config *config) {
 	if (config == NULL) {
 		return;
@@ -60,22 +55,15 @@ void compositor_config_destroy(struct compositor_config *config) {
 		config_output_finish(&config->outputs[i]);
 	}
 	free(config->outputs);
-	for (size_t i = 0; i < config->labels_len; i++) {
-		label_finish(&config->labels[i]);
-	}
-	free(config->labels);
+	config_vms_finish(&config->vms);
 	config_strv_free(config->startup);
 	free(config);
 }
 
-const struct config_label *compositor_config_label(
+const struct config_vm *compositor_config_label(
 	const struct compositor_config *config, const char *vm) {
-	for (size_t i = 0; i < config->labels_len; i++) {
-		if (strcmp(config->labels[i].vm, vm) == 0) {
-			return &config->labels[i];
-		}
-	}
-	return NULL;
+	const struct config_vm *found = config_vms_find(&config->vms, vm);
+	return found != NULL && found->label != NULL ? found : NULL;
 }
 
 static bool read_focus(struct compositor_config *config, const struct config_file *file,
@@ -228,34 +216,10 @@ static bool read_theme(struct compositor_config *config, const struct config_fil
 	return true;
 }
 
-/* Of a VM the compositor needs its label alone; the rest of the block is portal-run's. */
+/* Of a VM the compositor needs the label alone, but a slip in the rest is told as well. */
 static bool read_vm(struct compositor_config *config, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
-	if (!config_need_params(file, directive, 1, 1, error)) {
-		return false;
-	}
-	for (size_t i = 0; i < directive->children.directives_len; i++) {
-		const struct scfg_directive *child = &directive->children.directives[i];
-		if (strcmp(child->name, "label") != 0) {
-			continue;
-		}
-		struct config_label label = {0};
-		struct config_label *labels =
-			reallocarray(config->labels, config->labels_len + 1, sizeof(*labels));
-		if (labels == NULL) {
-			return config_fail(error, file, child, "out of memory");
-		}
-		config->labels = labels;
-		if (!config_need_params(file, child, 2, 2, error) ||
-			!config_param_string(file, directive, 0, &label.vm, error) ||
-			!config_param_string(file, child, 0, &label.text, error) ||
-			!config_param_color(file, child, 1, &label.color, error)) {
-			label_finish(&label);
-			return false;
-		}
-		config->labels[config->labels_len++] = label;
-	}
-	return true;
+	return config_vms_add(&config->vms, file, directive, error);
 }
 
 static const struct reader {

@@ -1,7 +1,7 @@
 #ifndef COMPOSITOR_CONFIG_H
 #define COMPOSITOR_CONFIG_H
 
-#include "config_file.h"
+#include "config_vm.h"
 
 /*
  * The settings of the program `portal` in portal.scfg; portal(5) describes every directive. Plain
@@ -71,13 +71,6 @@ struct config_output {
 	int adaptive_sync; /* -1 unset, 0, 1 */
 };
 
-/* How the windows of one VM are marked. */
-struct config_label {
-	char *vm;
-	char *text;
-	uint32_t color; /* 0x00rrggbb */
-};
-
 struct config_theme {
 	int border_width; /* logical pixels of the label border of a window */
 	int popup_border_width;
@@ -107,8 +100,7 @@ struct compositor_config {
 	size_t inputs_len;
 	struct config_output *outputs;
 	size_t outputs_len;
-	struct config_label *labels;
-	size_t labels_len;
+	struct config_vms vms;
 	char **startup; /* NULL terminated list of shell commands, run once */
 };
 
@@ -138,8 +130,8 @@ bool compositor_config_check_names(const struct config_file *file, struct config
 
 void compositor_config_destroy(struct compositor_config *config);
 
-/** The label of the VM of that name, or NULL. */
-const struct config_label *compositor_config_label(
+/** The VM of that name if it has a label, or NULL. */
+const struct config_vm *compositor_config_label(
 	const struct compositor_config *config, const char *vm);
 
 #endif

@@ -243,7 +243,7 @@ static bool read_vm(struct config_vm *vm, const struct config_file *file,
 	return true;
 }
 
-static bool add_vm(struct config_vms *vms, const struct config_file *file,
+bool config_vms_add(struct config_vms *vms, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
 	struct config_vm *grown = reallocarray(vms->vms, vms->len + 1, sizeof(*grown));
 	if (grown == NULL) {
@@ -269,7 +269,8 @@ bool config_vms_read(
 	}
 	for (size_t i = 0; i < file->root.directives_len; i++) {
 		const struct scfg_directive *directive = &file->root.directives[i];
-		if (strcmp(directive->name, "vm") == 0 && !add_vm(vms, file, directive, error)) {
+		if (strcmp(directive->name, "vm") == 0 &&
+			!config_vms_add(vms, file, directive, error)) {
 			config_vms_finish(vms);
 			return false;
 		}

@@ -46,6 +46,10 @@ bool config_vms_read(
 	struct config_vms *vms, const struct config_file *file, struct config_error *error);
 void config_vms_finish(struct config_vms *vms);
 
+/** Reads the one vm block that DIRECTIVE is. On failure the list stays good for finishing. */
+bool config_vms_add(struct config_vms *vms, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error);
+
 /** The guest of that name, or NULL. */
 const struct config_vm *config_vms_find(const struct config_vms *vms, const char *name);
 

@@ -81,9 +81,9 @@ static void test_a_label_is_found_by_the_name_of_its_vm(void **state) {
 	struct compositor_config *config =
 		read_good("vm work {\n\tlabel \"At work\" \"#2e9e4f\"\n}\n"
 			  "vm work2 {\n\tdomain other\n}\n");
-	const struct config_label *label = compositor_config_label(config, "work");
+	const struct config_vm *label = compositor_config_label(config, "work");
 	assert_non_null(label);
-	assert_string_equal(label->text, "At work");
+	assert_string_equal(label->label, "At work");
 	assert_int_equal(label->color, 0x2e9e4f);
 	assert_null(compositor_config_label(config, "work2"));
 	compositor_config_destroy(config);
@@ -165,6 +165,10 @@ static void test_a_mistake_is_told_with_its_line(void **state) {
 		"portal.scfg:3: focus: \"sometimes\" is none of click, pointer");
 	expect_refusal("vm a {\n\tlabel b red\n}\n",
 		"portal.scfg:2: label: \"red\" is not a colour (#rrggbb)");
+	expect_refusal("vm a {\n\tlable b \"#ffffff\"\n}\n",
+		"portal.scfg:2: vm a has no \"lable\"; did you mean \"label\"?");
+	expect_refusal("vm a\nvm a\n",
+		"portal.scfg:2: a second block for vm a, the first is on line 1; make one of them");
 	expect_refusal("bind Super+Q\n", "portal.scfg:1: bind wants at least 2 parameters");
 	expect_refusal("output a {\n\tmode 10x\n}\n",
 		"portal.scfg:2: mode: \"10x\" is not WIDTHxHEIGHT or WIDTHxHEIGHT@HERTZ");
