@@ -15,12 +15,9 @@
 #include "config_file.h"
 #include "control_interface.h"
 #include "control_state.h"
-#include "output.h"
+#include "control_window.h"
 #include "reload.h"
-#include "seat.h"
 #include "server.h"
-#include "stacking.h"
-#include "toplevel.h"
 
 /* One client of the socket. */
 struct connection {
@@ -66,9 +63,8 @@ static int reply_state(struct server *server, sd_varlink *varlink, bool more) {
 
 static int handle_get_state(sd_varlink *varlink, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
-	struct control *control = data;
 	int result = sd_varlink_dispatch(varlink, parameters, NULL, NULL);
-	return result != 0 ? result : reply_state(control->server, varlink, false);
+	return result != 0 ? result : reply_state(data, varlink, false);
 }
 
 static struct connection *find_connection(struct control *control, const sd_varlink *varlink) {
@@ -82,18 +78,19 @@ static struct connection *find_connection(struct control *control, const sd_varl
 }
 
 static int handle_connect(sd_varlink_server *varlink_server, sd_varlink *varlink, void *data) {
-	struct control *control = data;
+	struct server *server = data;
 	struct connection *connection = calloc(1, sizeof(*connection));
 	if (connection == NULL) {
 		return -ENOMEM;
 	}
 	connection->varlink = varlink;
-	wl_list_insert(&control->connections, &connection->link);
+	wl_list_insert(&server->control->connections, &connection->link);
 	return 0;
 }
 
 static void handle_disconnect(sd_varlink_server *varlink_server, sd_varlink *varlink, void *data) {
-	struct connection *connection = find_connection(data, varlink);
+	struct server *server = data;
+	struct connection *connection = find_connection(server->control, varlink);
 	if (connection == NULL) {
 		return;
 	}
@@ -106,8 +103,8 @@ static void handle_disconnect(sd_varlink_server *varlink_server, sd_varlink *var
 
 static int handle_watch(sd_varlink *varlink, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
-	struct control *control = data;
-	struct connection *connection = find_connection(control, varlink);
+	struct server *server = data;
+	struct connection *connection = find_connection(server->control, varlink);
 	int result = sd_varlink_dispatch(varlink, parameters, NULL, NULL);
 	if (result != 0) {
 		return result;
@@ -120,136 +117,17 @@ static int handle_watch(sd_varlink *varlink, sd_json_variant *parameters,
 		sd_varlink_ref(varlink);
 	}
 	connection->watching = true;
-	return reply_state(control->server, varlink, true);
-}
-
-/* What the calls about one window have in common. */
-struct window_call {
-	uint64_t id;
-	int maximized, fullscreen, minimized; /* -1: not given */
-	int x, y, width, height;
-};
-
-/* The window of the call. NULL: answered already, with the result in *RESULT. */
-static struct toplevel *dispatch_window(struct control *control, sd_varlink *varlink,
-	sd_json_variant *parameters, const sd_json_dispatch_field *table, struct window_call *call,
-	int *result) {
-	*result = sd_varlink_dispatch(varlink, parameters, table, call);
-	if (*result != 0) {
-		return NULL;
-	}
-	struct toplevel *toplevel = toplevel_by_id(control->server, call->id);
-	if (toplevel == NULL || !toplevel->mapped) {
-		*result = sd_varlink_errorbo(varlink, CONTROL_INTERFACE ".NoSuchWindow",
-			SD_JSON_BUILD_PAIR_UNSIGNED("id", call->id));
-		return NULL;
-	}
-	return toplevel;
-}
-
-static const sd_json_dispatch_field id_table[] = {
-	{"id", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
-		offsetof(struct window_call, id), SD_JSON_MANDATORY},
-	{0},
-};
-
-static int handle_focus(sd_varlink *varlink, sd_json_variant *parameters,
-	sd_varlink_method_flags_t flags, void *data) {
-	struct window_call call = {0};
-	int result;
-	struct toplevel *toplevel =
-		dispatch_window(data, varlink, parameters, id_table, &call, &result);
-	if (toplevel == NULL) {
-		return result;
-	}
-	struct seat *seat = wl_container_of(toplevel->server->seats.next, seat, link);
-	stacking_raise(toplevel);
-	seat_focus(seat, toplevel);
-	seat_update_pointers(toplevel->server);
-	return sd_varlink_reply(varlink, NULL);
-}
-
-static int handle_close(sd_varlink *varlink, sd_json_variant *parameters,
-	sd_varlink_method_flags_t flags, void *data) {
-	struct window_call call = {0};
-	int result;
-	struct toplevel *toplevel =
-		dispatch_window(data, varlink, parameters, id_table, &call, &result);
-	if (toplevel == NULL) {
-		return result;
-	}
-	toplevel_close(toplevel);
-	return sd_varlink_reply(varlink, NULL);
-}
-
-static int handle_set_state(sd_varlink *varlink, sd_json_variant *parameters,
-	sd_varlink_method_flags_t flags, void *data) {
-	static const sd_json_dispatch_field table[] = {
-		{"id", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
-			offsetof(struct window_call, id), SD_JSON_MANDATORY},
-		{"maximized", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_tristate,
-			offsetof(struct window_call, maximized), SD_JSON_NULLABLE},
-		{"fullscreen", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_tristate,
-			offsetof(struct window_call, fullscreen), SD_JSON_NULLABLE},
-		{"minimized", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_tristate,
-			offsetof(struct window_call, minimized), SD_JSON_NULLABLE},
-		{0},
-	};
-	struct window_call call = {.maximized = -1, .fullscreen = -1, .minimized = -1};
-	int result;
-	struct toplevel *toplevel =
-		dispatch_window(data, varlink, parameters, table, &call, &result);
-	if (toplevel == NULL) {
-		return result;
-	}
-	if (call.maximized >= 0) {
-		toplevel_set_layout(
-			toplevel, call.maximized ? TOPLEVEL_MAXIMIZED : TOPLEVEL_FLOATING);
-	}
-	if (call.fullscreen >= 0) {
-		toplevel_set_fullscreen(toplevel, call.fullscreen, NULL);
-	}
-	if (call.minimized >= 0) {
-		toplevel_set_minimized(toplevel, call.minimized);
-	}
-	return sd_varlink_reply(varlink, NULL);
-}
-
-static int handle_place(sd_varlink *varlink, sd_json_variant *parameters,
-	sd_varlink_method_flags_t flags, void *data) {
-	static const sd_json_dispatch_field table[] = {
-		{"id", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
-			offsetof(struct window_call, id), SD_JSON_MANDATORY},
-		{"x", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int,
-			offsetof(struct window_call, x), SD_JSON_MANDATORY},
-		{"y", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int,
-			offsetof(struct window_call, y), SD_JSON_MANDATORY},
-		{"width", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int,
-			offsetof(struct window_call, width), SD_JSON_NULLABLE},
-		{"height", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int,
-			offsetof(struct window_call, height), SD_JSON_NULLABLE},
-		{0},
-	};
-	struct window_call call = {0};
-	int result;
-	struct toplevel *toplevel =
-		dispatch_window(data, varlink, parameters, table, &call, &result);
-	if (toplevel == NULL) {
-		return result;
-	}
-	toplevel_place(toplevel, call.x, call.y, call.width, call.height);
-	return sd_varlink_reply(varlink, NULL);
+	return reply_state(server, varlink, true);
 }
 
 static int handle_reload(sd_varlink *varlink, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
-	struct control *control = data;
 	struct config_error error;
 	int result = sd_varlink_dispatch(varlink, parameters, NULL, NULL);
 	if (result != 0) {
 		return result;
 	}
-	if (!reload_config(control->server, &error)) {
+	if (!reload_config(data, &error)) {
 		return sd_varlink_errorbo(varlink, CONTROL_INTERFACE ".BadConfiguration",
 			SD_JSON_BUILD_PAIR_STRING("message", error.message));
 	}
@@ -258,12 +136,11 @@ static int handle_reload(sd_varlink *varlink, sd_json_variant *parameters,
 
 static int handle_quit(sd_varlink *varlink, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
-	struct control *control = data;
 	int result = sd_varlink_dispatch(varlink, parameters, NULL, NULL);
 	if (result != 0) {
 		return result;
 	}
-	server_stop(control->server);
+	server_stop(data);
 	result = sd_varlink_reply(varlink, NULL);
 	sd_varlink_flush(varlink);
 	return result;
@@ -306,7 +183,7 @@ static int open_server(struct control *control) {
 	if (result < 0) {
 		return result;
 	}
-	sd_varlink_server_set_userdata(control->varlink, control);
+	sd_varlink_server_set_userdata(control->varlink, control->server);
 	result = sd_varlink_server_set_info(
 		control->varlink, "Portal", "portal", PORTAL_VERSION, NULL);
 	if (result >= 0) {
@@ -316,11 +193,11 @@ static int open_server(struct control *control) {
 	if (result >= 0) {
 		result = sd_varlink_server_bind_method_many(control->varlink,
 			CONTROL_INTERFACE ".GetState", handle_get_state, CONTROL_INTERFACE ".Watch",
-			handle_watch, CONTROL_INTERFACE ".Focus", handle_focus,
-			CONTROL_INTERFACE ".Close", handle_close, CONTROL_INTERFACE ".SetState",
-			handle_set_state, CONTROL_INTERFACE ".Place", handle_place,
-			CONTROL_INTERFACE ".Reload", handle_reload, CONTROL_INTERFACE ".Quit",
-			handle_quit);
+			handle_watch, CONTROL_INTERFACE ".Reload", handle_reload,
+			CONTROL_INTERFACE ".Quit", handle_quit);
+	}
+	if (result >= 0) {
+		result = control_window_bind(control->varlink);
 	}
 	if (result >= 0) {
 		result = sd_varlink_server_bind_connect(control->varlink, handle_connect);
@@ -352,12 +229,14 @@ static int listen_on_path(struct control *control) {
 	return sd_varlink_server_listen_address(control->varlink, control->path, 0600);
 }
 
-struct control *control_create(struct server *server) {
+void control_create(struct server *server) {
 	struct control *control = calloc(1, sizeof(*control));
 	if (control == NULL) {
-		return NULL;
+		wlr_log(WLR_ERROR, "no control socket: no memory");
+		return;
 	}
 	control->server = server;
+	server->control = control;
 	wl_list_init(&control->connections);
 	int result = open_server(control);
 	if (result >= 0) {
@@ -373,10 +252,9 @@ struct control *control_create(struct server *server) {
 		wlr_log(WLR_ERROR, "no control socket %s: %s",
 			control->path != NULL ? control->path : "", strerror(-result));
 		control_destroy(control);
-		return NULL;
+		return;
 	}
 	run_events(control);
-	return control;
 }
 
 void control_destroy(struct control *control) {
@@ -395,6 +273,7 @@ void control_destroy(struct control *control) {
 		wl_event_source_remove(control->source);
 		unlink(control->path);
 	}
+	control->server->control = NULL;
 	sd_varlink_server_unref(control->varlink);
 	sd_event_unref(control->event);
 	if (control->directory != NULL) {

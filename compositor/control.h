@@ -8,12 +8,12 @@ struct server;
 
 /*
  * The control socket, $XDG_RUNTIME_DIR/portal/DISPLAY.varlink: interface org.portal.Controller,
- * described in org.portal.Controller(7) and by `varlinkctl introspect`. Only the same user may
- * connect.
+ * described in portalctl(1) and by `varlinkctl introspect`. Only the same user may connect. What is
+ * about one window is answered in control_window.c.
  */
 
-/** Opens the socket of a started server. NULL after saying on the log why not. */
-struct control *control_create(struct server *server);
+/** Opens the socket of a started server, server->control: NULL after saying on the log why not. */
+void control_create(struct server *server);
 /** Removes the socket as well; NULL is fine. */
 void control_destroy(struct control *control);
 

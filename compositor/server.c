@@ -301,7 +301,7 @@ bool server_start(struct server *server, const char *name) {
 		wlr_log(WLR_ERROR, "the screen and input devices could not be started");
 		return false;
 	}
-	server->control = control_create(server);
+	control_create(server);
 	setenv("WAYLAND_DISPLAY", server->socket, true);
 	setenv("XDG_CURRENT_DESKTOP", "portal:wlroots", true);
 	setenv("XDG_SESSION_TYPE", "wayland", true);
@@ -344,7 +344,6 @@ void server_stop(struct server *server) {
 void server_destroy(struct server *server) {
 	server->stopping = true;
 	control_destroy(server->control);
-	server->control = NULL;
 	wl_display_destroy_clients(server->display);
 	remove_listeners(server);
 	struct seat *seat, *next;

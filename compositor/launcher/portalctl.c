@@ -7,6 +7,7 @@
 #include <systemd/sd-json.h>
 #include <systemd/sd-varlink.h>
 
+#include "config_file.h"
 #include "portalctl_table.h"
 
 #define INTERFACE "org.portal.Controller"
@@ -41,7 +42,7 @@ static const char usage[] =
 	"  quit                    end the compositor\n"
 	"\n"
 	"  -d, --display NAME      instead of WAYLAND_DISPLAY\n"
-	"  -j, --json              lists as JSON\n"
+	"  -j, --json              lists as JSON; may also stand after the command\n"
 	"  -V, --version\n"
 	"  -h, --help\n";
 
@@ -85,11 +86,15 @@ static int connect_display(const struct options *options, sd_varlink **varlink) 
 static void print_error(const char *error, sd_json_variant *reply) {
 	sd_json_variant *message = sd_json_variant_by_key(reply, "message");
 	sd_json_variant *id = sd_json_variant_by_key(reply, "id");
+	sd_json_variant *parameter = sd_json_variant_by_key(reply, "parameter");
 	if (message != NULL && sd_json_variant_is_string(message)) {
 		fprintf(stderr, "portalctl: %s\n", sd_json_variant_string(message));
 	} else if (id != NULL) {
 		fprintf(stderr, "portalctl: there is no window %llu\n",
 			(unsigned long long)sd_json_variant_unsigned(id));
+	} else if (parameter != NULL && sd_json_variant_is_string(parameter)) {
+		fprintf(stderr, "portalctl: that %s is out of range\n",
+			sd_json_variant_string(parameter));
 	} else {
 		fprintf(stderr, "portalctl: %s\n", error);
 	}
@@ -173,7 +178,11 @@ static int run_watch(sd_varlink *varlink) {
 			result = sd_varlink_wait(varlink, UINT64_MAX);
 		}
 	}
-	return status >= 0 ? status : 0;
+	if (status < 0) {
+		fprintf(stderr, "portalctl: the connection broke: %s\n", strerror(-result));
+		status = STATUS_UNREACHABLE;
+	}
+	return status;
 }
 
 static bool parse_number(const char *text, long long *number) {
@@ -268,31 +277,65 @@ static int run_command(sd_varlink *varlink, const struct options *options, const
 	return run_list(varlink, options, command);
 }
 
-/* Whether the command exists and has as many arguments as it wants. */
-static bool check_command(const char *command, int count) {
-	static const struct {
-		const char *name;
-		int min, max;
-	} commands[] = {
-		{"windows", 0, 0},
-		{"outputs", 0, 0},
-		{"state", 0, 0},
-		{"watch", 0, 0},
-		{"focus", 1, 1},
-		{"close", 1, 1},
-		{"maximize", 2, 2},
-		{"fullscreen", 2, 2},
-		{"minimize", 2, 2},
-		{"place", 3, 5},
-		{"reload", 0, 0},
-		{"quit", 0, 0},
-	};
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(commands[i].name, command) == 0) {
-			return count >= commands[i].min && count <= commands[i].max && count != 4;
+static const struct command {
+	const char *name;
+	const char *arguments; /* as the usage has them */
+	int counts[2]; /* of arguments: either */
+} commands[] = {
+	{"windows", "no argument", {0, 0}},
+	{"outputs", "no argument", {0, 0}},
+	{"state", "no argument", {0, 0}},
+	{"watch", "no argument", {0, 0}},
+	{"focus", "ID", {1, 1}},
+	{"close", "ID", {1, 1}},
+	{"maximize", "ID and on or off", {2, 2}},
+	{"fullscreen", "ID and on or off", {2, 2}},
+	{"minimize", "ID and on or off", {2, 2}},
+	{"place", "ID X Y or ID X Y WIDTH HEIGHT", {3, 5}},
+	{"reload", "no argument", {0, 0}},
+	{"quit", "no argument", {0, 0}},
+};
+
+#define COMMANDS_LEN (sizeof(commands) / sizeof(commands[0]))
+
+/* Whether the command exists and has as many arguments as it wants; else says what is wrong. */
+static bool check_command(const char *name, int count) {
+	const char *names[COMMANDS_LEN + 1] = {NULL};
+	for (size_t i = 0; i < COMMANDS_LEN; i++) {
+		const struct command *command = &commands[i];
+		names[i] = command->name;
+		if (strcmp(command->name, name) != 0) {
+			continue;
 		}
+		if (count == command->counts[0] || count == command->counts[1]) {
+			return true;
+		}
+		fprintf(stderr, "portalctl: %s wants %s\n", name, command->arguments);
+		return false;
+	}
+	const char *nearest = config_nearest(name, names);
+	if (nearest != NULL) {
+		fprintf(stderr, "portalctl: no command \"%s\"; did you mean \"%s\"?\n", name,
+			nearest);
+	} else {
+		fprintf(stderr, "portalctl: no command \"%s\"; portalctl --help lists them\n",
+			name);
 	}
 	return false;
+}
+
+/* --json is also understood where people write it, after the command. Returns how many arguments
+ * are left. */
+static int take_json(char *args[], int count, struct options *options) {
+	int left = 0;
+	for (int i = 0; i < count; i++) {
+		if (strcmp(args[i], "--json") == 0 || strcmp(args[i], "-j") == 0) {
+			options->json = true;
+		} else {
+			args[left++] = args[i];
+		}
+	}
+	return left;
 }
 
 int main(int argc, char *argv[]) {
@@ -325,14 +368,12 @@ int main(int argc, char *argv[]) {
 			return STATUS_USAGE;
 		}
 	}
-	// --json is also understood where people write it, at the end.
-	int count = argc - optind - 1;
-	if (count > 0 && strcmp(argv[argc - 1], "--json") == 0) {
-		options.json = true;
-		count--;
-	}
-	if (count < 0 || !check_command(argv[optind], count)) {
+	if (optind == argc) {
 		fputs(usage, stderr);
+		return STATUS_USAGE;
+	}
+	int count = take_json(argv + optind + 1, argc - optind - 1, &options);
+	if (!check_command(argv[optind], count)) {
 		return STATUS_USAGE;
 	}
 	sd_varlink *varlink = NULL;

@@ -509,6 +509,24 @@ def the_control_socket_refuses_what_is_not_there():
         assert status == 1 and message == "portalctl: there is no window 77", message
         status, message = desktop.control.refused("--display", "wayland-99", "windows")
         assert status == 3 and "no portal answers" in message, message
+        client, window = desktop.show("damage", "guest")
+        for words, wanted, told in (
+            (("place", window["id"], 2**31 - 1, 0), 1, "that x is out of range"),
+            (("place", window["id"], 2**40, 0), 1, "that x is out of range"),
+            (("place", window["id"], 0, 0, 20000, 5), 1, "that width is out of range"),
+            (("place", window["id"], 0, 0, 5), 2, "place wants ID X Y or ID X Y WIDTH HEIGHT"),
+            (("maximize", window["id"], "perhaps"), 2, '"perhaps" is neither on nor off'),
+            (("focus", "it"), 2, '"it" is not a number'),
+            (("windws",), 2, 'no command "windws"; did you mean "windows"?'),
+            (("dance",), 2, 'no command "dance"; portalctl --help lists them'),
+        ):
+            status, message = desktop.control.refused(*words)
+            assert (status, message) == (wanted, f"portalctl: {told}"), (words, status, message)
+        assert box(desktop.window(client)["box"]) == box(window["box"])
+        for words in (("windows", "--json"), ("windows", "-j"), ("--json", "windows")):
+            listed = json.loads("\n".join(desktop.control.run(*words)))
+            assert [w["id"] for w in listed] == [window["id"]], listed
+        client.stop()
         desktop.control.run("quit")
         assert desktop.portal.process.wait_exit() == 0
 
