@@ -15,6 +15,8 @@ void portal_quota_init(struct portal_quota *quota, uint64_t heap_size) {
 				[PORTAL_QUOTA_POOLS] = 256,
 				/* An application maps the heap once; some room to resize. */
 				[PORTAL_QUOTA_POOL_BYTES] = heap_size * 256,
+				/* Not of those that no agent would make, over each other. */
+				[PORTAL_QUOTA_BUFFER_BYTES] = heap_size * 256,
 				/* Buffers do not overlap: a heap of them at most is shown, and
 				 * what it replaces may be held meanwhile. */
 				[PORTAL_QUOTA_SHOWN_BYTES] = heap_size * 2,
@@ -50,6 +52,7 @@ const char *portal_quota_name(enum portal_quota_kind kind) {
 		[PORTAL_QUOTA_BUFFERS] = "buffers",
 		[PORTAL_QUOTA_POOLS] = "pools",
 		[PORTAL_QUOTA_POOL_BYTES] = "pool bytes",
+		[PORTAL_QUOTA_BUFFER_BYTES] = "bytes of buffers",
 		[PORTAL_QUOTA_SHOWN_BYTES] = "bytes of pictures",
 		[PORTAL_QUOTA_COMMITS] = "commits that wait for others",
 		[PORTAL_QUOTA_RECTANGLES] = "rectangles",

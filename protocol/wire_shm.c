@@ -163,8 +163,15 @@ enum portal_wire_verdict portal_wire_shm_create_buffer(
 		return portal_wire_refuse(wire, call, "a buffer of %dx%d: no side may be over %d",
 			width, height, SIDE_MAX);
 	}
+	uint64_t size = (uint64_t)width * (uint64_t)height * bytes;
+	enum portal_wire_verdict verdict =
+		portal_wire_take(wire, call, PORTAL_QUOTA_BUFFER_BYTES, size);
+	if (verdict != PORTAL_WIRE_PASS) {
+		return verdict;
+	}
 	struct portal_wire_buffer *buffer = unused_buffer(wire);
 	if (!buffer) {
+		portal_wire_give(wire, PORTAL_QUOTA_BUFFER_BYTES, size);
 		return portal_wire_refuse(wire, call, "out of memory");
 	}
 	*buffer = (struct portal_wire_buffer){
@@ -172,7 +179,7 @@ enum portal_wire_verdict portal_wire_shm_create_buffer(
 		.pool = (uint32_t)(pool - wire->pools),
 		.width = width,
 		.height = height,
-		.bytes = (uint64_t)width * (uint64_t)height * bytes,
+		.bytes = size,
 	};
 	*data = (uint32_t)(buffer - wire->buffers);
 	pool->users++;
@@ -210,6 +217,7 @@ enum portal_wire_verdict portal_wire_shm_format(
 
 void portal_wire_shm_drop_buffer(struct portal_wire *wire, uint32_t data) {
 	struct portal_wire_buffer *buffer = &wire->buffers[data];
+	portal_wire_give(wire, PORTAL_QUOTA_BUFFER_BYTES, buffer->bytes);
 	portal_wire_shm_drop_pool(wire, buffer->pool);
 	*buffer = (struct portal_wire_buffer){.next_unused = wire->unused_buffer};
 	wire->unused_buffer = data;

@@ -24,6 +24,12 @@ bool size_parse(const char *text, uint64_t *size) {
 	return true;
 }
 
+uint64_t size_total_memory(const char *meminfo) {
+	const char *line = meminfo ? strstr(meminfo, "MemTotal:") : NULL;
+	unsigned long long kib = line ? strtoull(line + strlen("MemTotal:"), NULL, 10) : 0;
+	return kib > UINT64_MAX / 1024 ? 0 : kib * 1024;
+}
+
 void size_format(uint64_t size, char text[SIZE_TEXT]) {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
 	unsigned unit = 0;

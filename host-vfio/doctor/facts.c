@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/size.h"
 #include "base/words.h"
 
 /* Many processors make /proc/cpuinfo long; the first one speaks for all. */
@@ -21,8 +22,7 @@ static void read_processor(struct facts *facts, struct tree *tree) {
 
 static void read_memory(struct facts *facts, struct tree *tree) {
 	char *text = tree_text(tree, "/proc/meminfo");
-	const char *line = text ? strstr(text, "MemTotal:") : NULL;
-	facts->memory = line ? strtoull(line + strlen("MemTotal:"), NULL, 10) * 1024 : 0;
+	facts->memory = size_total_memory(text);
 	free(text);
 }
 

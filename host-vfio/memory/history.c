@@ -1,14 +1,15 @@
 #include "memory/history.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
 
-/* What one report stands for when none came before it: bridges report every minute while something
- * changes. */
-enum { REPORT_SECONDS = 60 };
+/* What one report stands for when none came before it, and at most: a guest that does nothing is
+ * silent, and one that was off meanwhile has used nothing. */
+enum { REPORT_FIRST = 60, REPORT_MOST = 3600 };
 
 static const uint64_t smallest = 1024 * 1024;
 
@@ -40,7 +41,8 @@ const struct history_guest *history_find(const struct history *history, const ch
 void history_add(
 	struct history *history, const char *name, uint64_t bytes, time_t now, unsigned half_life) {
 	struct history_guest *guest = find(history, name);
-	if (!guest) {
+	bool is_first = !guest;
+	if (is_first) {
 		history->guests =
 			must_grow(history->guests, history->count, sizeof(*history->guests));
 		guest = &history->guests[history->count++];
@@ -51,7 +53,7 @@ void history_add(
 	for (unsigned i = 0; i < HISTORY_BUCKETS; i++) {
 		guest->weights[i] *= decay;
 	}
-	guest->weights[bucket_of(bytes)] += age > 0 && age < REPORT_SECONDS ? age : REPORT_SECONDS;
+	guest->weights[bucket_of(bytes)] += is_first ? REPORT_FIRST : fmin(age, REPORT_MOST);
 	guest->updated = now > guest->updated ? now : guest->updated;
 	guest->last = bytes;
 	guest->peak = bytes > guest->peak ? bytes : guest->peak;

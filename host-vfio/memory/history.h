@@ -30,8 +30,14 @@ int history_load(struct history *history, const char *path, struct error *error)
 int history_save(const struct history *history, const char *path, struct error *error);
 void history_finish(struct history *history);
 
-/* The guest has used `bytes` since the last report, or for a minute when that was long ago. Weights
- * halve in `half_life` seconds. A report from before the last one counts as one at the same time.
+/* Adds a report of this moment to the file, whoever else does so at the same time. -1 with the
+ * reason. */
+int history_record(const char *path, const char *guest, uint64_t bytes, unsigned half_life,
+	struct error *error);
+
+/* The guest has used `bytes` since the last report, or for an hour when that was long ago, or for a
+ * minute when there was none. Weights halve in `half_life` seconds. A report from before the last
+ * one counts as one at the same time.
  */
 void history_add(
 	struct history *history, const char *name, uint64_t bytes, time_t now, unsigned half_life);

@@ -1,9 +1,12 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "base/text.h"
@@ -100,4 +103,28 @@ int history_save(const struct history *history, const char *path, struct error *
 		fputs("}\n", file);
 	}
 	return text_replace_file(&text, path, 0644, error);
+}
+
+int history_record(const char *path, const char *guest, uint64_t bytes, unsigned half_life,
+	struct error *error) {
+	/* The file itself is replaced: the lock is another one. */
+	char *lock_path = must_print("%s.lock", path);
+	int lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct history history;
+	int status;
+	if (lock < 0 || flock(lock, LOCK_EX) < 0) {
+		status = error_set(error, "%s: %s", lock_path, strerror(errno));
+	} else {
+		status = history_load(&history, path, error);
+	}
+	if (status == 0) {
+		history_add(&history, guest, bytes, time(NULL), half_life);
+		status = history_save(&history, path, error);
+		history_finish(&history);
+	}
+	if (lock >= 0) {
+		close(lock);
+	}
+	free(lock_path);
+	return status;
 }

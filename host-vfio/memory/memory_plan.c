@@ -45,13 +45,14 @@ static int check(const struct memory_demand *demand, struct error *error) {
 }
 
 static int refuse(uint64_t needed, uint64_t budget, struct error *error) {
-	char needed_text[SIZE_TEXT], budget_text[SIZE_TEXT];
+	char needed_text[SIZE_TEXT], budget_text[SIZE_TEXT], more_text[SIZE_TEXT];
 	size_format(needed, needed_text);
 	size_format(budget, budget_text);
+	size_format(needed - budget, more_text);
 	return error_set(error,
-		"these guests need %s with their least heaps, and the budget is %s: start fewer, "
-		"or give them less",
-		needed_text, budget_text);
+		"these guests need %s with their least heaps, which is %s more than the budget of "
+		"%s: start fewer, or give them less",
+		needed_text, more_text, budget_text);
 }
 
 static char *reason_of(

@@ -219,16 +219,39 @@ static void test_a_pool_is_paid_for_until_its_last_buffer_goes(void **state) {
 	assert_int_equal(f->quota.used[PORTAL_QUOTA_POOLS], 1);
 	assert_int_equal(f->quota.used[PORTAL_QUOTA_POOL_BYTES], 4096);
 	assert_int_equal(f->quota.used[PORTAL_QUOTA_BUFFERS], 1);
+	assert_int_equal(f->quota.used[PORTAL_QUOTA_BUFFER_BYTES], 1024);
 	assert_passes(request(f, 10, PORTAL_REQUEST_WL_BUFFER_DESTROY, ""));
 	assert_int_equal(f->quota.used[PORTAL_QUOTA_POOLS], 0);
 	assert_int_equal(f->quota.used[PORTAL_QUOTA_POOL_BYTES], 0);
 	assert_int_equal(f->quota.used[PORTAL_QUOTA_BUFFERS], 0);
+	assert_int_equal(f->quota.used[PORTAL_QUOTA_BUFFER_BYTES], 0);
 	/* The freed place is used again, and holds the new pool's size. */
 	assert_passes(request(f, ID_SHM, PORTAL_REQUEST_WL_SHM_CREATE_POOL, "ni", 11, 64));
 	assert_violation(f,
 		request(f, 11, PORTAL_REQUEST_WL_SHM_POOL_CREATE_BUFFER, "niiiiu", 12, 0, 16, 2, 64,
 			0),
 		"wl_shm_pool#11.create_buffer: the buffer ends at 128, its pool at 64");
+}
+
+static void test_the_bytes_of_buffers_are_counted_as_they_come_and_go(void **state) {
+	struct fixture *f = *state;
+	enum { ROUNDS = 100, FIRST = 9 };
+	uint64_t expected = 0;
+	assert_passes(request(f, ID_SHM, PORTAL_REQUEST_WL_SHM_CREATE_POOL, "ni", 8, 4096));
+	/* Twenty at a time, of different sizes, so that their places are used again. */
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		uint32_t id = FIRST + i % 20, rows = 1 + i % 7, old_rows = 1 + (i - 20) % 7;
+		if (i >= 20) {
+			assert_passes(request(f, id, PORTAL_REQUEST_WL_BUFFER_DESTROY, ""));
+			assert_passes(event(f, 1, PORTAL_EVENT_WL_DISPLAY_DELETE_ID, "u", id));
+			expected -= (uint64_t)old_rows * 64;
+		}
+		assert_passes(request(f, 8, PORTAL_REQUEST_WL_SHM_POOL_CREATE_BUFFER, "niiiiu", id,
+			64, 16, rows, 64, 0));
+		expected += (uint64_t)rows * 64;
+		assert_int_equal(f->quota.used[PORTAL_QUOTA_BUFFER_BYTES], expected);
+	}
+	/* The fixture looks whether all of it is given back with the connection. */
 }
 
 static void test_surfaces_are_counted_over_all_connections(void **state) {
@@ -261,6 +284,9 @@ static void test_every_quota_of_things_is_kept(void **state) {
 		{PORTAL_QUOTA_POOLS, 0, "wl_shm#4.create_pool: the guest has its quota of 0 pools"},
 		{PORTAL_QUOTA_POOL_BYTES, 4095,
 			"wl_shm#4.create_pool: the guest has its quota of 4095 pool bytes"},
+		{PORTAL_QUOTA_BUFFER_BYTES, 1023,
+			"wl_shm_pool#8.create_buffer: the guest has its quota of 1023 bytes "
+			"of buffers"},
 		{PORTAL_QUOTA_BUFFERS, 0,
 			"wl_shm_pool#8.create_buffer: the guest has its quota of 0 buffers"},
 	};
@@ -336,6 +362,7 @@ int main(void) {
 		T(test_a_buffer_lies_inside_its_pool),
 		T(test_offsets_move_to_where_the_heap_lies_in_this_ends_file),
 		T(test_formats_that_cannot_be_measured_are_hidden),
+		T(test_the_bytes_of_buffers_are_counted_as_they_come_and_go),
 		T(test_a_pool_is_paid_for_until_its_last_buffer_goes),
 		T(test_surfaces_are_counted_over_all_connections),
 		T(test_every_quota_of_things_is_kept),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -12,6 +13,7 @@
 #include "base/size.h"
 #include "memory/history.h"
 #include "memory/memory_plan.h"
+#include "memory/scheme.h"
 
 static const uint64_t mib = 1024 * 1024, gib = 1024 * 1024 * 1024;
 
@@ -216,6 +218,117 @@ static void no_plan_ever_exceeds_its_budget(void **state) {
 	assert_true(planned > 1000 && refused > 1000 && scaled > 100);
 }
 
+static void a_report_stands_for_the_time_since_the_last_one(void **state) {
+	struct history history = {0};
+	time_t now = 1700000000;
+	history_add(&history, "web", 100 * mib, now, WEEK);
+	history_add(&history, "web", 100 * mib, now += 1800, WEEK);
+	/* A thousand at once are no more than one. */
+	for (int i = 0; i < 1000; i++) {
+		history_add(&history, "web", gib, now, WEEK);
+	}
+	assert_uint_in_range(
+		history_percentile(history_find(&history, "web"), 99), 100 * mib, 119 * mib);
+	/* Of a week of silence an hour counts. */
+	history_add(&history, "web", 500 * mib, now += WEEK, WEEK);
+	assert_uint_in_range(
+		history_percentile(history_find(&history, "web"), 20), 100 * mib, 119 * mib);
+	assert_uint_in_range(
+		history_percentile(history_find(&history, "web"), 50), 500 * mib, 595 * mib);
+	history_finish(&history);
+}
+
+static void reports_at_the_same_time_are_all_kept(void **state) {
+	enum { REPORTERS = 8, REPORTS = 10 };
+	char directory[] = "/tmp/host-record-XXXXXX", path[64], lock[72];
+	struct error error = {""};
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/use.scfg", directory);
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	for (int i = 0; i < REPORTERS; i++) {
+		if (fork() == 0) {
+			char name[16];
+			int status = 0;
+			for (int k = 0; k < REPORTS && status == 0; k++) {
+				snprintf(name, sizeof(name), "g%d-%d", i, k);
+				status = history_record(path, name, 7 * mib, WEEK, &error);
+			}
+			_exit(status == 0 ? 0 : 1);
+		}
+	}
+	for (int i = 0; i < REPORTERS; i++) {
+		int status;
+		assert_true(wait(&status) > 0);
+		assert_int_equal(status, 0);
+	}
+	struct history history;
+	assert_int_equal(history_load(&history, path, &error), 0);
+	assert_int_equal(history.count, REPORTERS * REPORTS);
+	history_finish(&history);
+	unlink(path);
+	unlink(lock);
+	assert_int_equal(rmdir(directory), 0);
+	assert_int_equal(history_record(path, "web", mib, WEEK, &error), -1);
+	assert_non_null(strstr(error.text, "use.scfg.lock: No such file"));
+}
+
+static void a_guest_starts_with_what_those_that_run_have_left(void **state) {
+	struct memory_guest guests[] = {
+		{(char *)"web", 4 * gib, 64 * mib, gib},
+		{(char *)"mail", 2 * gib, 64 * mib, 256 * mib},
+	};
+	const struct memory_settings settings = {.reserve = 4 * gib,
+		.percentile = 95,
+		.headroom = 25,
+		.half_life = WEEK,
+		.guests = guests,
+		.guests_count = 2};
+	struct history history = {0};
+	struct error error = {""};
+	uint64_t heap;
+	char *reason;
+	history_add(&history, "web", 400 * mib, 1700000000, WEEK);
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, NULL, 0, "web", &heap,
+				 &reason, &error),
+		0);
+	assert_int_equal(heap, 500 * mib);
+	assert_string_equal(reason, "it uses 400 MiB, and 25 % are added");
+	free(reason);
+	/* mail has its 2 GiB; a stranger has nearly all of the rest. */
+	struct scheme_running running[] = {
+		{.guest = "mail", .heap = 128 * mib},
+		{.guest = NULL, .memory = 5 * gib + 512 * mib},
+	};
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, running, 2, "web", &heap,
+				 &reason, &error),
+		0);
+	assert_int_equal(heap, 384 * mib);
+	assert_non_null(strstr(reason, "the budget is short"));
+	free(reason);
+	running[1].memory += 384 * mib;
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, running, 2, "web", &heap,
+				 &reason, &error),
+		-1);
+	assert_string_equal(error.text,
+		"8 GiB of the budget is taken by the guests that run: these guests need 4 GiB "
+		"with their least heaps, which is 64 MiB more than the budget of 4 GiB: start "
+		"fewer, or give them less");
+	running[0].heap = UINT64_MAX;
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, running, 2, "web", &heap,
+				 &reason, &error),
+		-1);
+	assert_non_null(strstr(error.text, "stop one of them first"));
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, NULL, 0, "ghost", &heap,
+				 &reason, &error),
+		-1);
+	assert_non_null(strstr(error.text, "does not know ghost"));
+	assert_int_equal(scheme_plan_start(&settings, &history, 4 * gib, NULL, 0, "web", &heap,
+				 &reason, &error),
+		-1);
+	assert_non_null(strstr(error.text, "reserve is all the memory"));
+	history_finish(&history);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_read_and_written),
@@ -226,6 +339,9 @@ int main(void) {
 		cmocka_unit_test(a_short_budget_shrinks_what_is_above_the_least_alike),
 		cmocka_unit_test(what_does_not_fit_is_refused_with_both_sums),
 		cmocka_unit_test(no_plan_ever_exceeds_its_budget),
+		cmocka_unit_test(a_report_stands_for_the_time_since_the_last_one),
+		cmocka_unit_test(reports_at_the_same_time_are_all_kept),
+		cmocka_unit_test(a_guest_starts_with_what_those_that_run_have_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
