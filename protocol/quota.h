@@ -16,7 +16,8 @@ enum portal_quota_kind {
 	PORTAL_QUOTA_BUFFERS,
 	PORTAL_QUOTA_POOLS,
 	PORTAL_QUOTA_POOL_BYTES, /* mapped by the compositor: the sum over all pools */
-	PORTAL_QUOTA_BUFFER_BYTES, /* of the pixels of all buffers: what the guest has in its heap */
+	PORTAL_QUOTA_BUFFER_BYTES, /* of the pixels of all buffers: what the guest has in its heap
+				    */
 	PORTAL_QUOTA_SHOWN_BYTES, /* of the pictures surfaces hold: textures, in the worst case */
 	PORTAL_QUOTA_COMMITS, /* of subsurfaces, waiting for a parent's */
 	PORTAL_QUOTA_RECTANGLES, /* of regions, as many as they may come to consist of */

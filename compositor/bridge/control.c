@@ -15,6 +15,9 @@
 #include "bridge-varlink.h"
 #include "bridge.h"
 
+enum { HEAP_STEPS = 32 };
+#define HEAP_INTERVAL UINT64_C(1000000) /* µs */
+
 static int control_path(char *path, size_t size, const char *vm) {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	if (!runtime || runtime[0] != '/') {
@@ -126,6 +129,13 @@ static const char *problem_name(enum bridge_status status) {
 	}
 }
 
+/* Bytes of the heap that buffers lie in: the bridge's own count, whatever the guest says of it. A
+ * guest that lays buffers over each other has all of its heap. */
+static uint64_t heap_in_buffers(const struct bridge *bridge) {
+	uint64_t bytes = bridge->quota.used[PORTAL_QUOTA_BUFFER_BYTES];
+	return bytes < bridge->heap.header.size ? bytes : bridge->heap.header.size;
+}
+
 static int build_state(const struct bridge *bridge, sd_json_variant **reply) {
 	bool ready = bridge_is_ready(bridge);
 	const struct portal_hello *peer = ready ? portal_channel_get_peer(bridge->channel) : NULL;
@@ -150,6 +160,8 @@ static int build_state(const struct bridge *bridge, sd_json_variant **reply) {
 			ready, "heapSize", SD_JSON_BUILD_UNSIGNED(bridge->heap.header.size)),
 		SD_JSON_BUILD_PAIR_CONDITION(
 			ready, "heapUsed", SD_JSON_BUILD_UNSIGNED(bridge->stats.heap_used)),
+		SD_JSON_BUILD_PAIR_CONDITION(
+			ready, "heapInBuffers", SD_JSON_BUILD_UNSIGNED(bridge->control.heap_peak)),
 		SD_JSON_BUILD_PAIR_CONDITION(
 			ready, "frames", SD_JSON_BUILD_UNSIGNED(bridge->stats.frames)),
 		SD_JSON_BUILD_PAIR_CONDITION(ready, "damagedPixels",
@@ -357,11 +369,33 @@ void bridge_control_changed(struct bridge_control *control) {
 	control->changed = true;
 }
 
+/*
+ * The use of the heap is told when it has moved by a 32nd of it, and at most once a second, by
+ * turns that happen anyway: what moved within that second is told by a later one.
+ */
+static bool is_heap_to_be_told(const struct bridge_control *control, uint64_t *now) {
+	const struct bridge *bridge = control->bridge;
+	if (control->n_watchers == 0 || !bridge_is_ready(bridge)) {
+		return false;
+	}
+	uint64_t bytes = control->heap_peak > control->heap_told ? control->heap_peak
+								 : heap_in_buffers(bridge);
+	uint64_t told = control->heap_told;
+	uint64_t moved = bytes > told ? bytes - told : told - bytes;
+	return moved > bridge->heap.header.size / HEAP_STEPS &&
+	       sd_event_now(bridge->event, CLOCK_MONOTONIC, now) >= 0 &&
+	       *now - control->heap_told_at >= HEAP_INTERVAL;
+}
+
 void bridge_control_flush(struct bridge_control *control) {
-	if (!control->changed) {
+	uint64_t now = control->heap_told_at, bytes = heap_in_buffers(control->bridge);
+	control->heap_peak = bytes > control->heap_peak ? bytes : control->heap_peak;
+	if (!control->changed && !is_heap_to_be_told(control, &now)) {
 		return;
 	}
 	control->changed = false;
+	control->heap_told = bytes;
+	control->heap_told_at = now;
 	sd_json_variant *state = NULL;
 	if (control->n_watchers == 0 || build_state(control->bridge, &state) < 0) {
 		return;
@@ -369,5 +403,6 @@ void bridge_control_flush(struct bridge_control *control) {
 	for (size_t i = 0; i < control->n_watchers; i++) {
 		sd_varlink_notify(control->watchers[i], state);
 	}
+	control->heap_peak = bytes;
 	sd_json_variant_unref(state);
 }

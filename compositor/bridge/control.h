@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <systemd/sd-varlink.h>
 
@@ -14,6 +15,9 @@ struct bridge_control {
 	sd_varlink_server *server;
 	sd_varlink **watchers; /* of GetState with "more" */
 	size_t n_watchers, watchers_capacity;
+	uint64_t heap_told; /* bytes in buffers, as watchers know */
+	uint64_t heap_peak; /* the most since then */
+	uint64_t heap_told_at; /* CLOCK_MONOTONIC, µs */
 	bool changed; /* watchers are to be told at the turn's end */
 	bool quitting; /* Quit was asked for: once the reply is out */
 };

@@ -38,6 +38,10 @@ static SD_VARLINK_DEFINE_METHOD_FULL(GetState, SD_VARLINK_SUPPORTS_MORE,
 	SD_VARLINK_FIELD_COMMENT("bytes of it in use, as the agent said last, when ready"),
 	SD_VARLINK_DEFINE_OUTPUT(heapUsed, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT(
+		"bytes of it that buffers lie in, as the bridge counts: the most since the "
+		"watchers were told last, when ready"),
+	SD_VARLINK_DEFINE_OUTPUT(heapInBuffers, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT(
 		"what the agent has counted since its start, as it said in answer "
 		"to the last call: frames passed on, pixels damaged by them, pixels "
 		"copied for them"),

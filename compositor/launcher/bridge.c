@@ -39,6 +39,8 @@ bool bridge_state_read(struct bridge_state *state, sd_json_variant *parameters) 
 	state->windows = value == NULL ? 0 : sd_json_variant_integer(value);
 	value = sd_json_variant_by_key(parameters, "programs");
 	state->programs = value == NULL ? 0 : sd_json_variant_integer(value);
+	value = sd_json_variant_by_key(parameters, "heapInBuffers");
+	state->heap_in_buffers = value == NULL ? 0 : sd_json_variant_integer(value);
 	return true;
 }
 

@@ -11,6 +11,7 @@ struct bridge_state {
 	char problem[16]; /* while waiting: unreachable, key, version, heap, protocol; or empty */
 	char message[256];
 	int64_t windows, programs;
+	int64_t heap_in_buffers; /* bytes, as the bridge counts; 0 while waiting */
 };
 
 /* Connects to a bridge's socket. NULL with errno: ENOENT and ECONNREFUSED mean that there is none.

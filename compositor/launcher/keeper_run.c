@@ -78,6 +78,7 @@ static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters, co
 	struct keeper *keeper = data;
 	struct bridge_state state;
 	if (error == NULL && bridge_state_read(&state, parameters)) {
+		keeper_heap_hear(keeper, &state);
 		if (!keeper->heard || !is_same(&state, &keeper->state)) {
 			keeper->heard = true;
 			keeper->state = state;
@@ -126,6 +127,7 @@ static int handle_bridge_exit(sd_event_source *source, const siginfo_t *info, vo
 	struct keeper *keeper = data;
 	keeper->bridge_pid = 0;
 	keeper->bridge_source = sd_event_source_unref(keeper->bridge_source);
+	keeper_heap_finish(keeper);
 	keeper->link = sd_varlink_close_unref(keeper->link);
 	record(keeper, info->si_code == CLD_EXITED ? "bridge exited" : "bridge killed",
 		info->si_status);

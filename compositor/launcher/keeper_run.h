@@ -51,6 +51,10 @@ struct keeper {
 	struct bridge_state state;
 	bool heard; /* state is something the bridge said */
 
+	uint64_t heap_peak; /* bytes in buffers, the most since the last report */
+	uint64_t heap_since; /* that report or the beginning, CLOCK_MONOTONIC, µs; 0: none */
+	bool heap_failed;
+
 	struct domain_manager *manager; /* NULL without a domain or libvirt */
 	sd_event_source *idle_source; /* the time without a window; NULL: not running */
 	bool changed; /* windows, programs or agent, since that time was over */
@@ -73,6 +77,11 @@ void keeper_log(const struct keeper *keeper, const char *format, ...)
 void keeper_end(struct keeper *keeper);
 /* Connects to libvirt, or anew. Without it the bridge works as well; false is logged. */
 bool keeper_connect_libvirt(struct keeper *keeper);
+
+/* keeper_heap.c: reports how much of its heap the guest uses, when it is told of it anyway, and at
+ * the end of the bridge. */
+void keeper_heap_hear(struct keeper *keeper, const struct bridge_state *state);
+void keeper_heap_finish(struct keeper *keeper);
 
 /* keeper_idle.c: ends things that nobody uses any more. */
 bool keeper_idle_init(struct keeper *keeper);

@@ -9,6 +9,7 @@
 
 #include "domain/info.h"
 #include "heap.h"
+#include "heap_plan.h"
 #include "say.h"
 #include "status.h"
 #include "transport.h"
@@ -91,7 +92,7 @@ static int prepare_heap(const struct machine *machine, const struct domain_info 
 		info->heap_path, (unsigned long long)(info->heap_size >> 20), strerror(errno));
 }
 
-static int start_domain(struct machine *machine) {
+static int start_planned(struct machine *machine) {
 	struct domain_info info;
 	int status = read_info(machine, false, &info);
 	if (status != RUN_OK) {
@@ -113,6 +114,22 @@ static int start_domain(struct machine *machine) {
 	}
 	machine->state = DOMAIN_RUNNING;
 	return RUN_OK;
+}
+
+static int start_domain(struct machine *machine, const struct settings *settings) {
+	struct guest_paths paths;
+	int lock =
+		guest_paths_init(&paths, machine->vm->name) == RUN_OK ? heap_plan_lock(&paths) : -1;
+	if (lock < 0) {
+		return RUN_SYSTEM;
+	}
+	/* One that is paused has its memory. */
+	int status = machine->state == DOMAIN_PAUSED ? RUN_OK : heap_plan_apply(machine, settings);
+	if (status == RUN_OK) {
+		status = start_planned(machine);
+	}
+	close(lock);
+	return status;
 }
 
 /* What portal.scfg says comes first, then the running domain. */
@@ -181,7 +198,7 @@ int machine_start(struct machine *machine, const struct settings *settings) {
 				machine->vm->name);
 		}
 		if (machine->state != DOMAIN_RUNNING) {
-			status = start_domain(machine);
+			status = start_domain(machine, settings);
 		}
 		if (status == RUN_OK) {
 			status = read_info(machine, true, &info);

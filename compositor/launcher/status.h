@@ -29,6 +29,7 @@ enum run_status {
 	RUN_EXISTS = 215, /* --define without --replace on another definition */
 	RUN_STOP_TIMEOUT = 216,
 	RUN_SYSTEM = 217, /* out of memory, no runtime directory … */
+	RUN_MEMORY = 218, /* the memory plan has no room for the guest */
 };
 
 #endif

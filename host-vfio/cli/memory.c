@@ -133,7 +133,8 @@ static int add_report(struct cli *cli, const struct memory_settings *settings, c
 		return cli_fail(CLI_FAILED, "%s has no guest %s", cli->config, cli->args[0]);
 	}
 	if (file_make_directory(cli->state, 0755, &error) < 0 ||
-		history_record(path, cli->args[0], bytes, settings->half_life, &error) < 0) {
+		history_record(path, cli->args[0], bytes, HISTORY_SINCE_LAST, settings->half_life,
+			&error) < 0) {
 		return cli_fail(CLI_FAILED, "%s", error.text);
 	}
 	return CLI_DONE;

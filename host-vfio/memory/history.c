@@ -7,8 +7,8 @@
 
 #include "base/must.h"
 
-/* What one report stands for when none came before it, and at most: a guest that does nothing is
- * silent, and one that was off meanwhile has used nothing. */
+/* What the first report stands for, and any of them at most: a guest that does nothing is silent.
+ */
 enum { REPORT_FIRST = 60, REPORT_MOST = 3600 };
 
 static const uint64_t smallest = 1024 * 1024;
@@ -38,8 +38,16 @@ const struct history_guest *history_find(const struct history *history, const ch
 	return find(history, name);
 }
 
-void history_add(
-	struct history *history, const char *name, uint64_t bytes, time_t now, unsigned half_life) {
+/* How much of a report counts. */
+static double seconds_of(long seconds, bool is_first, double age) {
+	if (is_first) {
+		return seconds < 0 ? REPORT_FIRST : fmin((double)seconds, REPORT_MOST);
+	}
+	return fmin(seconds < 0 ? age : fmin((double)seconds, age), REPORT_MOST);
+}
+
+void history_add(struct history *history, const char *name, uint64_t bytes, long seconds,
+	time_t now, unsigned half_life) {
 	struct history_guest *guest = find(history, name);
 	bool is_first = !guest;
 	if (is_first) {
@@ -53,7 +61,7 @@ void history_add(
 	for (unsigned i = 0; i < HISTORY_BUCKETS; i++) {
 		guest->weights[i] *= decay;
 	}
-	guest->weights[bucket_of(bytes)] += is_first ? REPORT_FIRST : fmin(age, REPORT_MOST);
+	guest->weights[bucket_of(bytes)] += seconds_of(seconds, is_first, age);
 	guest->updated = now > guest->updated ? now : guest->updated;
 	guest->last = bytes;
 	guest->peak = bytes > guest->peak ? bytes : guest->peak;

@@ -105,8 +105,8 @@ int history_save(const struct history *history, const char *path, struct error *
 	return text_replace_file(&text, path, 0644, error);
 }
 
-int history_record(const char *path, const char *guest, uint64_t bytes, unsigned half_life,
-	struct error *error) {
+int history_record(const char *path, const char *guest, uint64_t bytes, long seconds,
+	unsigned half_life, struct error *error) {
 	/* The file itself is replaced: the lock is another one. */
 	char *lock_path = must_print("%s.lock", path);
 	int lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -118,7 +118,7 @@ int history_record(const char *path, const char *guest, uint64_t bytes, unsigned
 		status = history_load(&history, path, error);
 	}
 	if (status == 0) {
-		history_add(&history, guest, bytes, time(NULL), half_life);
+		history_add(&history, guest, bytes, seconds, time(NULL), half_life);
 		status = history_save(&history, path, error);
 		history_finish(&history);
 	}

@@ -122,3 +122,23 @@ const struct memory_guest *memory_settings_find(
 	}
 	return NULL;
 }
+
+static int read_block(
+	void *data, const struct scfg_file *file, const struct scfg_directive *directive) {
+	if (strcmp(directive->name, "memory") == 0) {
+		return memory_settings_read(data, file, directive);
+	}
+	if (strcmp(directive->name, "guest") == 0) {
+		return memory_settings_read_guest(data, file, directive);
+	}
+	return 0;
+}
+
+int memory_settings_load(struct memory_settings *settings, const char *path, struct error *error) {
+	memory_settings_init(settings);
+	int status = scfg_file_read(path, read_block, settings, error);
+	if (status < 0) {
+		memory_settings_finish(settings);
+	}
+	return status;
+}

@@ -25,6 +25,9 @@ struct memory_settings {
 
 void memory_settings_init(struct memory_settings *settings);
 void memory_settings_finish(struct memory_settings *settings);
+/* Reads these blocks of the policy's file, and passes over the others; absent is all defaults. -1
+ * with the reason. */
+int memory_settings_load(struct memory_settings *settings, const char *path, struct error *error);
 /* Read one block; -1 with the reason. */
 int memory_settings_read(struct memory_settings *settings, const struct scfg_file *file,
 	const struct scfg_directive *directive);

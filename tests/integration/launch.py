@@ -309,6 +309,119 @@ def a_vm_that_cannot_be_used_is_told_why(launcher):
     launcher.await_end("silent")
 
 
+def plan_memory(launcher, settings, history=""):
+    """A memory plan of the host, for portal-run; returns the file of its history."""
+    state = os.path.join(launcher.session.directory, "host")
+    os.makedirs(state, exist_ok=True)
+    paths = {"host.scfg": settings, "heap-use.scfg": history}
+    for name, text in paths.items():
+        with open(os.path.join(state, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    launcher.env.update(PORTAL_HOST_CONFIG=os.path.join(state, "host.scfg"),
+                        PORTAL_HOST_STATE=state)
+    return os.path.join(state, "heap-use.scfg")
+
+
+@launcher_test
+def the_use_of_a_heap_is_taken_down_by_itself(launcher):
+    history = plan_memory(launcher, "guest demo {\n\tmemory 1G\n}\n")
+    socket = os.path.join(launcher.session.directory, "agent")
+    agent = launcher.session.start(
+        "portal-agent", [programs.AGENT, "--listen", f"unix:{socket}", "--heap", "memfd:16M"]
+    )
+    until("the agent to listen", lambda: os.path.exists(socket))
+    guest = f"{{\n\turi none\n\ttransport unix:{socket}\n\theap memfd:\n}}\n"
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write(f"vm demo {guest}vm other {guest}")
+    client = launcher.start("vm:demo", "--", programs.TEST_CLIENT, "resize")
+    until("the window to be listed", lambda: launcher.rows()["demo"][1:3] == ["ready", "1"])
+    client.popen.send_signal(signal.SIGTERM)
+    client.wait_exit()
+    launcher.kill(KEEPER, signal.SIGTERM)
+    launcher.await_end("demo")
+    with open(history, encoding="utf-8") as file:
+        text = file.read()
+    peak = int(re.search(r"^\tpeak (\d+)$", text, re.M).group(1))
+    # A window of 200x150 at least, in one buffer or more, and never more than there is.
+    assert 200 * 150 * 4 <= peak <= 16 << 20, text
+    assert "guest \"demo\"" in text and text.count("guest") == 1, text
+    # A guest that the plan does not know is nobody's business.
+    status, process = launcher.run("vm:other", "--", "true")
+    assert status == 0, process.details()
+    launcher.kill(KEEPER, signal.SIGTERM)
+    launcher.await_end("other")
+    with open(history, encoding="utf-8") as file:
+        assert file.read() == text
+    agent.stop()
+
+
+NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
+<sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>%s</node>
+"""
+DOMAIN = """<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
+<name>%s</name><maxMemory slots='4' unit='KiB'>8388608</maxMemory><memory unit='KiB'>1048576</memory>
+<vcpu>1</vcpu><os><type>hvm</type></os>
+<cpu><numa><cell id='0' cpus='0' memory='1048576' unit='KiB'/></numa></cpu>
+<devices><memory model='nvdimm' access='shared'><source><path>%s</path></source>
+<target><size unit='MiB'>%d</size><node>0</node></target><alias name='ua-portal-heap'/></memory>
+<channel type='unix'><source mode='bind' path='/nowhere/port'/>
+<target type='virtio' name='org.portal.agent.0'/></channel></devices>
+<test:runstate>%d</test:runstate></domain>
+"""
+RUNNING, OFF = 1, 5
+
+
+@launcher_test
+def a_guest_starts_with_the_heap_that_is_planned_or_not_at_all(launcher):
+    directory = launcher.session.directory
+    heap = os.path.join(directory, "heap")
+    node = os.path.join(directory, "node.xml")
+    with open(node, "w", encoding="utf-8") as file:
+        file.write(NODE % (DOMAIN % ("demo", heap, 64, OFF)
+                           + DOMAIN % ("busy", heap + "-2", 32, RUNNING)))
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        for name in ("demo", "busy"):
+            file.write(f"vm {name} {{\n\turi test://{node}\n\tkey /etc/passwd\n}}\n")
+    with open("/proc/meminfo", encoding="utf-8") as file:
+        total = int(re.search(r"MemTotal: +(\d+)", file.read()).group(1)) << 10
+    settings = ("memory {\n\treserve %d\n}\nguest demo {\n\tmemory 64M\n\theap 16M 128M\n}\n"
+                "guest busy {\n\tmemory 32M\n}\n")
+    use = 'guest "demo" {\n\tupdated 1700000000\n\tlast 67108864\n\tpeak 67108864\n\tweight 24 60\n}\n'
+
+    def start():
+        return launcher.run("--timeout", "1", "vm:demo", "--", "true")[1].log()
+
+    def end():
+        launcher.kill(KEEPER, signal.SIGTERM)
+        launcher.await_end("demo")
+
+    # 64 MiB were used: a quarter more is planned, whole pieces of 2 MiB.
+    plan_memory(launcher, settings % (total - (512 << 20)), use)
+    said = start()
+    assert "the heap of demo is 80 MiB now, after 64 MiB: it uses 64 MiB" in said, said
+    assert os.stat(heap).st_size == 80 << 20
+    end()
+    # Of 200 MiB the one that runs has 32 and its heap's 32, demo's own memory is 64: 72 are left.
+    plan_memory(launcher, settings % (total - (200 << 20)), use)
+    said = start()
+    assert "the heap of demo is 72 MiB now" in said and "the budget is short" in said, said
+    assert os.stat(heap).st_size == 72 << 20
+    end()
+    os.unlink(heap)
+    plan_memory(launcher, settings % (total - (140 << 20)), use)
+    launcher.expect(218, r"demo is not started: 64 MiB of the budget is taken by the guests that "
+                    r"run: these guests need 80 MiB", "vm:demo", "--", "true")
+    assert not os.path.exists(heap), "something was begun"
+    plan_memory(launcher, "guest demo {\n\tmemory lots\n}\n")
+    launcher.expect(218, r"host.scfg, line 2: expected: memory SIZE", "vm:demo", "--", "true")
+    # Without a plan the definition's heap is the one.
+    plan_memory(launcher, "")
+    said = start()
+    assert "the heap of" not in said.replace("the heap of demo, ", ""), said
+    assert os.stat(heap).st_size == 64 << 20
+    end()
+
+
 @launcher_test
 def a_heap_that_is_not_there_is_told(launcher):
     socket = os.path.join(launcher.session.directory, "agent")
@@ -422,6 +535,8 @@ TESTS = [
     programs_of_portal_that_are_missing_are_named,
     a_wrong_configuration_is_told_with_its_line,
     a_vm_that_cannot_be_used_is_told_why,
+    the_use_of_a_heap_is_taken_down_by_itself,
+    a_guest_starts_with_the_heap_that_is_planned_or_not_at_all,
     a_heap_that_is_not_there_is_told,
     stopping_waits_for_the_domain,
     a_definition_is_shown_before_it_is_made,

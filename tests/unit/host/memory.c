@@ -45,7 +45,8 @@ static void a_percentile_covers_the_use_for_that_share_of_the_time(void **state)
 	time_t now = 1700000000;
 	/* Of a hundred minutes, ninety at 100 MiB and ten at 700 MiB. */
 	for (int i = 0; i < 100; i++) {
-		history_add(&history, "web", i % 10 == 9 ? 700 * mib : 100 * mib, now, WEEK);
+		history_add(&history, "web", i % 10 == 9 ? 700 * mib : 100 * mib,
+			HISTORY_SINCE_LAST, now, WEEK);
 		now += 60;
 	}
 	const struct history_guest *guest = history_find(&history, "web");
@@ -61,17 +62,17 @@ static void what_was_long_ago_fades(void **state) {
 	struct history history = {0};
 	time_t now = 1700000000;
 	for (int i = 0; i < 600; i++) {
-		history_add(&history, "web", gib, now += 60, DAY);
+		history_add(&history, "web", gib, HISTORY_SINCE_LAST, now += 60, DAY);
 	}
 	now += 20 * DAY;
 	for (int i = 0; i < 60; i++) {
-		history_add(&history, "web", 10 * mib, now += 60, DAY);
+		history_add(&history, "web", 10 * mib, HISTORY_SINCE_LAST, now += 60, DAY);
 	}
 	const struct history_guest *guest = history_find(&history, "web");
 	assert_uint_in_range(history_percentile(guest, 95), 10 * mib, 12 * mib);
 	assert_int_equal(guest->peak, gib);
 	/* A clock that was set back neither revives nor erases anything. */
-	history_add(&history, "web", 10 * mib, now - 100 * DAY, DAY);
+	history_add(&history, "web", 10 * mib, HISTORY_SINCE_LAST, now - 100 * DAY, DAY);
 	assert_uint_in_range(history_percentile(guest, 95), 10 * mib, 12 * mib);
 	assert_int_equal(guest->updated, now);
 	history_finish(&history);
@@ -83,8 +84,10 @@ static void a_history_survives_its_file(void **state) {
 	struct history history = {0}, again;
 	struct error error = {""};
 	for (int i = 0; i < 500; i++) {
-		history_add(&history, "web", (uint64_t)i * 7 * mib, 1700000000 + i * 60, WEEK);
-		history_add(&history, "mail box", (uint64_t)i * 1000, 1700000000 + i * 60, WEEK);
+		history_add(&history, "web", (uint64_t)i * 7 * mib, HISTORY_SINCE_LAST,
+			1700000000 + i * 60, WEEK);
+		history_add(&history, "mail box", (uint64_t)i * 1000, HISTORY_SINCE_LAST,
+			1700000000 + i * 60, WEEK);
 	}
 	assert_int_equal(history_save(&history, path, &error), 0);
 	assert_int_equal(history_load(&again, path, &error), 0);
@@ -221,20 +224,26 @@ static void no_plan_ever_exceeds_its_budget(void **state) {
 static void a_report_stands_for_the_time_since_the_last_one(void **state) {
 	struct history history = {0};
 	time_t now = 1700000000;
-	history_add(&history, "web", 100 * mib, now, WEEK);
-	history_add(&history, "web", 100 * mib, now += 1800, WEEK);
+	history_add(&history, "web", 100 * mib, HISTORY_SINCE_LAST, now, WEEK);
+	history_add(&history, "web", 100 * mib, HISTORY_SINCE_LAST, now += 1800, WEEK);
 	/* A thousand at once are no more than one. */
 	for (int i = 0; i < 1000; i++) {
-		history_add(&history, "web", gib, now, WEEK);
+		history_add(&history, "web", gib, HISTORY_SINCE_LAST, now, WEEK);
 	}
 	assert_uint_in_range(
 		history_percentile(history_find(&history, "web"), 99), 100 * mib, 119 * mib);
 	/* Of a week of silence an hour counts. */
-	history_add(&history, "web", 500 * mib, now += WEEK, WEEK);
+	history_add(&history, "web", 500 * mib, HISTORY_SINCE_LAST, now += WEEK, WEEK);
 	assert_uint_in_range(
 		history_percentile(history_find(&history, "web"), 20), 100 * mib, 119 * mib);
 	assert_uint_in_range(
 		history_percentile(history_find(&history, "web"), 50), 500 * mib, 595 * mib);
+	history_finish(&history);
+	/* A session of five minutes after a night is five minutes. */
+	history_add(&history, "mail", 100 * mib, 1800, now, WEEK);
+	history_add(&history, "mail", gib, 300, now + DAY / 2, WEEK);
+	assert_uint_in_range(
+		history_percentile(history_find(&history, "mail"), 80), 100 * mib, 119 * mib);
 	history_finish(&history);
 }
 
@@ -251,7 +260,7 @@ static void reports_at_the_same_time_are_all_kept(void **state) {
 			int status = 0;
 			for (int k = 0; k < REPORTS && status == 0; k++) {
 				snprintf(name, sizeof(name), "g%d-%d", i, k);
-				status = history_record(path, name, 7 * mib, WEEK, &error);
+				status = history_record(path, name, 7 * mib, 60, WEEK, &error);
 			}
 			_exit(status == 0 ? 0 : 1);
 		}
@@ -268,7 +277,7 @@ static void reports_at_the_same_time_are_all_kept(void **state) {
 	unlink(path);
 	unlink(lock);
 	assert_int_equal(rmdir(directory), 0);
-	assert_int_equal(history_record(path, "web", mib, WEEK, &error), -1);
+	assert_int_equal(history_record(path, "web", mib, 60, WEEK, &error), -1);
 	assert_non_null(strstr(error.text, "use.scfg.lock: No such file"));
 }
 
@@ -287,7 +296,7 @@ static void a_guest_starts_with_what_those_that_run_have_left(void **state) {
 	struct error error = {""};
 	uint64_t heap;
 	char *reason;
-	history_add(&history, "web", 400 * mib, 1700000000, WEEK);
+	history_add(&history, "web", 400 * mib, HISTORY_SINCE_LAST, 1700000000, WEEK);
 	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, NULL, 0, "web", &heap,
 				 &reason, &error),
 		0);

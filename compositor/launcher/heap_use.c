@@ -1,0 +1,120 @@
+#include "heap_use.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/must.h"
+#include "base/size.h"
+
+static const char *or_default(const char *variable, const char *otherwise) {
+	const char *value = getenv(variable);
+	return value != NULL && value[0] == '/' ? value : otherwise;
+}
+
+static const char *settings_path(void) {
+	return or_default("PORTAL_HOST_CONFIG", "/etc/portal/host.scfg");
+}
+
+/* Of the host; the caller's. */
+static char *host_history(void) {
+	return must_print(
+		"%s/heap-use.scfg", or_default("PORTAL_HOST_STATE", "/var/lib/portal/host"));
+}
+
+/* Of this user, for whom nobody keeps the host's; the caller's. NULL: no home either. */
+static char *own_history(void) {
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	if (state != NULL && state[0] == '/') {
+		return must_print("%s/portal/heap-use.scfg", state);
+	}
+	return home != NULL && home[0] == '/'
+		       ? must_print("%s/.local/state/portal/heap-use.scfg", home)
+		       : NULL;
+}
+
+static int make_directory_of(const char *path, struct error *error) {
+	char *directory = must_copy(path);
+	*strrchr(directory, '/') = '\0';
+	int status = access(directory, F_OK) == 0 ? 0 : file_make_directory(directory, 0755, error);
+	free(directory);
+	return status;
+}
+
+static int record(const char *path, const char *guest, uint64_t bytes, long seconds,
+	unsigned half_life, struct error *error) {
+	return make_directory_of(path, error) < 0
+		       ? -1
+		       : history_record(path, guest, bytes, seconds, half_life, error);
+}
+
+int heap_use_report(const char *guest, uint64_t bytes, long seconds, struct error *error) {
+	struct memory_settings settings;
+	if (memory_settings_load(&settings, settings_path(), error) < 0) {
+		return -1;
+	}
+	unsigned half_life = settings.half_life;
+	bool planned = memory_settings_find(&settings, guest) != NULL;
+	memory_settings_finish(&settings);
+	if (!planned) {
+		return 0;
+	}
+	char *host = host_history(), *own = own_history();
+	int status = record(host, guest, bytes, seconds, half_life, error);
+	if (status < 0 && geteuid() != 0 && own != NULL) {
+		status = record(own, guest, bytes, seconds, half_life, error);
+	}
+	free(host);
+	free(own);
+	return status;
+}
+
+/* The host's history, or the user's own where the host's does not know the guest. */
+static int load_history(struct history *history, const char *guest, struct error *error) {
+	char *paths[] = {host_history(), own_history()};
+	int status = 0;
+	*history = (struct history){0};
+	for (size_t i = 0; i < 2 && status == 0 && history_find(history, guest) == NULL; i++) {
+		history_finish(history);
+		if (paths[i] != NULL) {
+			status = history_load(history, paths[i], error);
+		}
+	}
+	free(paths[0]);
+	free(paths[1]);
+	return status;
+}
+
+static uint64_t total_memory(void) {
+	char text[256] = "";
+	FILE *file = fopen("/proc/meminfo", "re");
+	if (file != NULL) {
+		text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+		fclose(file);
+	}
+	return size_total_memory(text);
+}
+
+int heap_use_plan(const char *guest, const struct scheme_running *running, size_t running_count,
+	uint64_t *heap, char **reason, struct error *error) {
+	struct memory_settings settings;
+	struct history history;
+	if (memory_settings_load(&settings, settings_path(), error) < 0) {
+		return -1;
+	}
+	int status = 0;
+	if (memory_settings_find(&settings, guest) != NULL) {
+		status = load_history(&history, guest, error);
+		if (status == 0) {
+			status = scheme_plan_start(&settings, &history, total_memory(), running,
+				running_count, guest, heap, reason, error);
+			status = status < 0 ? -1 : 1;
+		}
+		history_finish(&history);
+	}
+	memory_settings_finish(&settings);
+	return status;
+}

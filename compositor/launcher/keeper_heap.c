@@ -1,0 +1,42 @@
+#include "keeper_run.h"
+
+#include "heap_use.h"
+
+/* While a guest is in use. What happens in between is in the report as its highest point. */
+#define REPORT_INTERVAL (10 * KEEPER_MINUTE)
+
+static void report(struct keeper *keeper, uint64_t now) {
+	struct error error = {0};
+	long seconds = (long)((now - keeper->heap_since) / (KEEPER_MINUTE / 60));
+	if (heap_use_report(keeper->guest.vm, keeper->heap_peak, seconds, &error) < 0 &&
+		!keeper->heap_failed) {
+		/* Once: the next one fails in the same way. */
+		keeper->heap_failed = true;
+		keeper_log(keeper, "the use of the heap is not taken down: %s", error.text);
+	}
+	keeper->heap_since = now;
+}
+
+void keeper_heap_hear(struct keeper *keeper, const struct bridge_state *state) {
+	uint64_t now;
+	if (keeper->local || !state->ready || state->heap_in_buffers < 0 ||
+		sd_event_now(keeper->loop, CLOCK_MONOTONIC, &now) < 0) {
+		return;
+	}
+	uint64_t bytes = (uint64_t)state->heap_in_buffers;
+	keeper->heap_peak = bytes > keeper->heap_peak ? bytes : keeper->heap_peak;
+	if (keeper->heap_since == 0) {
+		keeper->heap_since = now;
+	} else if (now - keeper->heap_since >= REPORT_INTERVAL) {
+		report(keeper, now);
+		keeper->heap_peak = bytes;
+	}
+}
+
+void keeper_heap_finish(struct keeper *keeper) {
+	uint64_t now;
+	if (keeper->heap_since != 0 && sd_event_now(keeper->loop, CLOCK_MONOTONIC, &now) >= 0) {
+		report(keeper, now);
+		keeper->heap_since = keeper->heap_peak = 0;
+	}
+}
