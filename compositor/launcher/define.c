@@ -31,6 +31,7 @@ struct definition {
 	struct domain_manager *manager;
 	sd_event *loop;
 	bool exists;
+	char *read; /* the definition that is there, as libvirt gave it out */
 };
 
 static bool make_directories(const char *file) {
@@ -234,14 +235,12 @@ static int load_document(struct definition *definition, xmlDoc **document) {
 		*document = domain_document_create(definition->vm->domain);
 		return RUN_OK;
 	}
-	char *xml;
-	int failure = domain_manager_get_xml(
-		definition->manager, definition->vm->domain, false, &xml, &error);
+	int failure = domain_manager_get_definition(
+		definition->manager, definition->vm->domain, &definition->read, &error);
 	if (failure < 0) {
 		return refused(definition, failure, &error);
 	}
-	*document = domain_document_parse(xml, &error);
-	free(xml);
+	*document = domain_document_parse(definition->read, &error);
 	return *document != NULL ? RUN_OK : refused(definition, DOMAIN_FAILURE_REFUSED, &error);
 }
 
@@ -304,7 +303,10 @@ static int commit(struct definition *definition, const char *before, const char 
 		return status;
 	}
 	struct error error = {0};
-	int failure = domain_manager_define(definition->manager, after, &error);
+	int failure = definition->exists
+			      ? domain_manager_redefine(definition->manager, definition->vm->domain,
+					definition->read, after, &error)
+			      : domain_manager_define(definition->manager, after, &error);
 	if (failure < 0) {
 		return refused(definition, failure, &error);
 	}
@@ -370,6 +372,7 @@ int launch_define(const struct run_options *options, const struct settings *sett
 	}
 	domain_manager_destroy(definition.manager);
 	sd_event_unref(definition.loop);
+	free(definition.read);
 	free(definition.heap_path);
 	free(definition.key);
 	free(definition.control_path);

@@ -5,10 +5,8 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "domain/heap_device.h"
 #include "domain/tree.h"
-
-#define MIB (UINT64_C(1) << 20)
-#define SHM_DIRECTORY "/dev/shm/"
 
 void devices_create(xmlNode *devices) {
 	xmlNode *usb = tree_add(devices, "controller", NULL);
@@ -41,7 +39,7 @@ uint64_t devices_nvdimm_bytes(xmlNode *devices) {
 	return sum;
 }
 
-/* A device of Portal's, to be filled and then put() into its place. */
+/* A device of Portal's, to be filled and then devices_put() into its place. */
 static xmlNode *begin(const char *name) {
 	return xmlNewNode(NULL, BAD_CAST name);
 }
@@ -55,11 +53,7 @@ static void keep(xmlNode *device, xmlNode *old, const char *name) {
 	}
 }
 
-/*
- * Puts a device among the others, in place of the earlier one of the same alias. One that says all
- * of it already stays, with what libvirt filled in.
- */
-static void put(xmlNode *devices, xmlNode *device, const char *alias) {
+void devices_put(xmlNode *devices, xmlNode *device, const char *alias) {
 	xmlNode *old = devices_find(devices, alias);
 	bool same = old != NULL && strcmp((const char *)old->name, (const char *)device->name) == 0;
 	tree_set(tree_add(device, "alias", NULL), "name", alias);
@@ -96,55 +90,21 @@ static void add_disk(xmlNode *devices, const struct domain_spec *spec) {
 		tree_add(disk, "shareable", NULL);
 	}
 	tree_add(disk, "serial", DOMAIN_DISK_SERIAL);
-	put(devices, disk, DEVICE_DISK);
-}
-
-static int add_nvdimm(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
-	if (spec->heap_size % (2 * MIB) != 0) {
-		return error_set(error, "an nvdimm heap's size must be a multiple of 2M");
-	}
-	xmlNode *memory = begin("memory");
-	tree_set(memory, "model", "nvdimm");
-	tree_set(memory, "access", "shared");
-	tree_add(tree_add(memory, "source", NULL), "path", spec->heap_path);
-	xmlNode *target = tree_add(memory, "target", NULL);
-	tree_set_bytes(tree_add(target, "size", NULL), spec->heap_size);
-	tree_add(target, "node", "0");
-	put(devices, memory, DEVICE_HEAP);
-	return 0;
-}
-
-static int add_ivshmem(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
-	if ((spec->heap_size & (spec->heap_size - 1)) != 0 || spec->heap_size < MIB) {
-		return error_set(
-			error, "an ivshmem heap's size must be a power of two, such as 256M");
-	}
-	const char *name = spec->heap_path + strlen(SHM_DIRECTORY);
-	if (strncmp(spec->heap_path, SHM_DIRECTORY, strlen(SHM_DIRECTORY)) != 0 ||
-		name[0] == '\0' || strchr(name, '/') != NULL) {
-		return error_set(error,
-			"an ivshmem heap must be a file in " SHM_DIRECTORY ", not %s",
-			spec->heap_path);
-	}
-	xmlNode *shmem = begin("shmem");
-	tree_set(shmem, "name", name);
-	tree_set(tree_add(shmem, "model", NULL), "type", "ivshmem-plain");
-	char text[32];
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)(spec->heap_size / MIB));
-	tree_set(tree_add(shmem, "size", text), "unit", "M");
-	put(devices, shmem, DEVICE_HEAP);
-	return 0;
+	devices_put(devices, disk, DEVICE_DISK);
 }
 
 static int add_heap(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
 	if (spec->heap == DOMAIN_HEAP_UNSET) {
 		return 0;
 	}
-	if (spec->heap_path == NULL || spec->heap_size == 0) {
-		return error_set(error, "the heap has no path or no size");
+	const struct heap_device heap = {
+		.kind = spec->heap, .path = spec->heap_path, .size = spec->heap_size};
+	xmlNode *device = heap_device_create(&heap, error);
+	if (device == NULL) {
+		return -1;
 	}
-	return spec->heap == DOMAIN_HEAP_NVDIMM ? add_nvdimm(devices, spec, error)
-						: add_ivshmem(devices, spec, error);
+	devices_put(devices, device, DEVICE_HEAP);
+	return 0;
 }
 
 static void add_serial_port(xmlNode *devices, const char *path) {
@@ -158,7 +118,7 @@ static void add_serial_port(xmlNode *devices, const char *path) {
 	xmlNode *target = tree_add(channel, "target", NULL);
 	tree_set(target, "type", "virtio");
 	tree_set(target, "name", DOMAIN_PORT_NAME);
-	put(devices, channel, DEVICE_CONTROL);
+	devices_put(devices, channel, DEVICE_CONTROL);
 }
 
 /* A domain has one vsock device at most, whoever made it. */
@@ -175,7 +135,7 @@ static void add_vsock(xmlNode *devices, unsigned cid) {
 		snprintf(text, sizeof(text), "%u", cid);
 		tree_set(element, "address", text);
 	}
-	put(devices, vsock, DEVICE_CONTROL);
+	devices_put(devices, vsock, DEVICE_CONTROL);
 }
 
 static int add_control(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
@@ -208,7 +168,7 @@ static void add_network(xmlNode *devices, enum domain_network network) {
 		tree_set(interface, "type", "user");
 		tree_set(tree_add(interface, "backend", NULL), "type", "passt");
 		tree_set(tree_add(interface, "model", NULL), "type", "virtio");
-		put(devices, interface, DEVICE_NETWORK);
+		devices_put(devices, interface, DEVICE_NETWORK);
 	}
 }
 
@@ -219,7 +179,7 @@ static void add_sound(xmlNode *devices, const struct domain_spec *spec) {
 		xmlNode *sound = begin("sound");
 		tree_set(sound, "model", "virtio");
 		tree_set(tree_add(sound, "audio", NULL), "id", "1");
-		put(devices, sound, DEVICE_SOUND);
+		devices_put(devices, sound, DEVICE_SOUND);
 		xmlNode *audio = tree_need(devices, "audio");
 		tree_set(audio, "id", "1");
 		tree_set(audio, "type", "pipewire");
@@ -252,7 +212,7 @@ static void add_console(xmlNode *devices, const struct domain_spec *spec) {
 	if (old == NULL) {
 		tree_remove_children(devices, "serial");
 	}
-	put(devices, serial, DEVICE_CONSOLE);
+	devices_put(devices, serial, DEVICE_CONSOLE);
 }
 
 int devices_apply(xmlNode *devices, const struct domain_spec *spec, struct error *error) {
@@ -270,16 +230,16 @@ int devices_apply(xmlNode *devices, const struct domain_spec *spec, struct error
 
 #define COMMAND_LINE_MARK "portal-vsock"
 
+xmlNs *devices_qemu_namespace(xmlNode *root) {
+	xmlNs *ns = xmlSearchNsByHref(root->doc, root, BAD_CAST DOMAIN_QEMU_NAMESPACE);
+	return ns != NULL ? ns : xmlNewNs(root, BAD_CAST DOMAIN_QEMU_NAMESPACE, BAD_CAST "qemu");
+}
+
 static xmlNode *command_line(xmlNode *root) {
 	xmlNode *node = tree_child(root, "commandline");
-	if (node == NULL) {
-		xmlNs *ns = xmlSearchNsByHref(root->doc, root, BAD_CAST DOMAIN_QEMU_NAMESPACE);
-		if (ns == NULL) {
-			ns = xmlNewNs(root, BAD_CAST DOMAIN_QEMU_NAMESPACE, BAD_CAST "qemu");
-		}
-		node = xmlNewChild(root, ns, BAD_CAST "commandline", NULL);
-	}
-	return node;
+	return node != NULL ? node
+			    : xmlNewChild(root, devices_qemu_namespace(root),
+				      BAD_CAST "commandline", NULL);
 }
 
 static void add_argument(xmlNode *line, const char *value) {

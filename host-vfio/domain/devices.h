@@ -23,6 +23,15 @@ void devices_apply_command_line(xmlNode *root, const struct domain_spec *spec);
 /* Bytes of all memory devices, which libvirt counts as the guest's. */
 uint64_t devices_nvdimm_bytes(xmlNode *devices);
 
+/*
+ * Puts a device among the others, in place of the earlier one of the same alias. One that says all
+ * of it already stays, with what libvirt filled in; the device given is then freed.
+ */
+void devices_put(xmlNode *devices, xmlNode *device, const char *alias);
+
+/* libvirt's namespace for what is QEMU's own, declared at the root where it is not. */
+xmlNs *devices_qemu_namespace(xmlNode *root);
+
 /* The device with that user alias, or NULL. */
 xmlNode *devices_find(xmlNode *devices, const char *alias);
 

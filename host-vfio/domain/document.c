@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "domain/devices.h"
+#include "domain/firmware_config.h"
 #include "domain/tree.h"
 
 #define MEMORY_SLOTS "4"
@@ -43,6 +44,12 @@ xmlDoc *domain_document_parse(const char *xml, struct error *error) {
 		xmlFreeDoc(document);
 		error_set(error, "libvirt's description of the domain is not understood");
 		return NULL;
+	}
+	/* The parser keeps the blanks of an element that has nothing else; with them, what is put
+	 * in would stand in one line. */
+	xmlNode *devices = tree_child(xmlDocGetRootElement(document), "devices");
+	if (devices != NULL && xmlChildElementCount(devices) == 0) {
+		xmlNodeSetContent(devices, NULL);
 	}
 	return document;
 }
@@ -172,32 +179,15 @@ static int apply_memory(xmlNode *root, const struct domain_spec *spec, uint64_t 
 	return 0;
 }
 
-/*
- * The key goes in through fw_cfg, from its file: SMBIOS strings would put it into the definition
- * and on QEMU's command line, where every process of the host can read it.
- */
+int domain_document_count_memory(xmlDoc *document, uint64_t before, struct error *error) {
+	static const struct domain_spec nothing;
+	return apply_memory(xmlDocGetRootElement(document), &nothing, before, error);
+}
+
 static void apply_key(xmlNode *root, const char *key) {
-	static const char name[] = "opt/io.systemd.credentials/portal.key";
-	if (key == NULL) {
-		return;
+	if (key != NULL) {
+		firmware_config_set_file(root, "opt/io.systemd.credentials/portal.key", key);
 	}
-	xmlNode *sysinfo = tree_child(root, "sysinfo");
-	while (sysinfo != NULL && !tree_is(sysinfo, "type", "fwcfg")) {
-		sysinfo = tree_next(sysinfo);
-	}
-	if (sysinfo == NULL) {
-		sysinfo = tree_add(root, "sysinfo", NULL);
-		tree_set(sysinfo, "type", "fwcfg");
-	}
-	xmlNode *entry = tree_child(sysinfo, "entry");
-	while (entry != NULL && !tree_is(entry, "name", name)) {
-		entry = tree_next(entry);
-	}
-	if (entry == NULL) {
-		entry = tree_add(sysinfo, "entry", NULL);
-		tree_set(entry, "name", name);
-	}
-	tree_set(entry, "file", key);
 }
 
 static void apply_user(xmlNode *root, const struct domain_spec *spec) {

@@ -2,6 +2,7 @@
 #define HOST_DOMAIN_DOCUMENT_H
 
 #include <libxml/tree.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "domain/spec.h"
@@ -23,6 +24,12 @@ xmlDoc *domain_document_parse(const char *xml, struct error *error);
  * document is then half changed and of no use.
  */
 int domain_document_apply(xmlDoc *document, const struct domain_spec *spec, struct error *error);
+
+/*
+ * libvirt counts an nvdimm as part of the guest's memory: after such devices have come or gone,
+ * makes <memory> the sum again. `before`: devices_nvdimm_bytes() of then. 0, or -1 with the reason.
+ */
+int domain_document_count_memory(xmlDoc *document, uint64_t before, struct error *error);
 
 /* Indented text, ending in a newline; owned by the caller. */
 char *domain_document_format(xmlDoc *document);

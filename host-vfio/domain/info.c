@@ -7,6 +7,8 @@
 #include "base/must.h"
 #include "domain/devices.h"
 #include "domain/document.h"
+#include "domain/heap_device.h"
+#include "domain/peer.h"
 #include "domain/tree.h"
 
 static void read_metadata(struct domain_info *info, xmlNode *root) {
@@ -56,34 +58,35 @@ static void read_transport(struct domain_info *info, xmlNode *devices) {
 	}
 }
 
-/* Portal's own device, else the only one of its kind: people define domains by hand, too. */
-static void read_heap(struct domain_info *info, xmlNode *devices) {
-	xmlNode *heap = devices_find(devices, DEVICE_HEAP);
-	if (heap == NULL) {
-		heap = tree_child(devices, "memory");
-		while (heap != NULL && !tree_is(heap, "model", "nvdimm")) {
-			heap = tree_next(heap);
+/* One of a kind that people gave the domain by hand; a controller's devices for its guests' heaps
+ * are not its own. */
+static xmlNode *find_heap(xmlNode *devices, const char *name) {
+	xmlNode *heap = tree_child(devices, name);
+	struct heap_device read;
+	while (heap != NULL) {
+		char *path;
+		bool is_heap = heap_device_read(heap, &read, &path) && !peer_is_heap(heap);
+		free(path);
+		if (is_heap) {
+			return heap;
 		}
+		heap = tree_next(heap);
 	}
-	if (heap == NULL) {
-		heap = tree_child(devices, "shmem");
+	return NULL;
+}
+
+static void read_heap(struct domain_info *info, xmlNode *devices) {
+	xmlNode *node = devices_find(devices, DEVICE_HEAP);
+	if (node == NULL) {
+		node = find_heap(devices, "memory");
 	}
-	if (heap == NULL) {
-		return;
+	if (node == NULL) {
+		node = find_heap(devices, "shmem");
 	}
-	if (strcmp((const char *)heap->name, "memory") == 0) {
-		info->heap = DOMAIN_HEAP_NVDIMM;
-		info->heap_path = tree_get_text(tree_child(tree_child(heap, "source"), "path"));
-		info->heap_size = tree_get_bytes(tree_child(tree_child(heap, "target"), "size"));
-	} else {
-		char *name = tree_get(heap, "name");
-		info->heap = DOMAIN_HEAP_IVSHMEM;
-		info->heap_path = name == NULL ? NULL : must_print("/dev/shm/%s", name);
-		info->heap_size = tree_get_bytes(tree_child(heap, "size"));
-		free(name);
-	}
-	if (info->heap_path == NULL) {
-		info->heap = DOMAIN_HEAP_UNSET;
+	struct heap_device heap;
+	if (node != NULL && heap_device_read(node, &heap, &info->heap_path)) {
+		info->heap = heap.kind;
+		info->heap_size = heap.size;
 	}
 }
 

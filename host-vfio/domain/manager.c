@@ -1,24 +1,17 @@
-#include "domain/manager.h"
+#include "domain/manager-impl.h"
 
-#include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/must.h"
 #include "domain/events.h"
-
-struct domain_manager {
-	virConnectPtr connection;
-	int callback; /* of lifecycle events, -1: none */
-	domain_manager_handler handler;
-	void *data;
-};
 
 /* Errors are returned and told by the caller; libvirt would print them as well. */
 static void ignore_error(void *data, virErrorPtr error) {
 }
 
-static int fail(struct error *error) {
+int domain_manager_fail(struct error *error) {
 	virErrorPtr last = virGetLastError();
 	error_set(error, "%s", virGetLastErrorMessage());
 	if (last == NULL) {
@@ -31,6 +24,12 @@ static int fail(struct error *error) {
 	case VIR_ERR_INVALID_CONN:
 	case VIR_ERR_RPC:
 		return DOMAIN_FAILURE_CONNECT;
+	case VIR_ERR_OPERATION_DENIED:
+	case VIR_ERR_ACCESS_DENIED:
+	case VIR_ERR_AUTH_FAILED:
+	case VIR_ERR_AUTH_CANCELLED:
+	case VIR_ERR_AUTH_UNAVAILABLE:
+		return DOMAIN_FAILURE_DENIED;
 	default:
 		return last->domain == VIR_FROM_RPC ? DOMAIN_FAILURE_CONNECT
 						    : DOMAIN_FAILURE_REFUSED;
@@ -82,22 +81,44 @@ static int handle_lifecycle(
 	return 0;
 }
 
-struct domain_manager *domain_manager_create(const char *uri, sd_event *loop,
-	domain_manager_handler handler, void *data, struct error *error) {
+static struct domain_manager *open_connection(
+	const char *uri, sd_event *loop, unsigned flags, struct error *error) {
 	static bool registered;
 	if (!registered) {
 		virSetErrorFunc(NULL, ignore_error);
 		domain_events_register(loop);
 		registered = true;
 	}
-	struct domain_manager *manager = must_alloc(1, sizeof(*manager));
-	*manager = (struct domain_manager){.callback = -1, .handler = handler, .data = data};
-	manager->connection = virConnectOpenAuth(uri, virConnectAuthPtrDefault, 0);
-	if (manager->connection == NULL) {
-		fail(error);
-		free(manager);
+	virConnectPtr connection = virConnectOpenAuth(uri, virConnectAuthPtrDefault, flags);
+	if (connection == NULL) {
+		domain_manager_fail(error);
 		return NULL;
 	}
+	/* A libvirtd that dies without a word is noticed. Drivers without a daemon say no, rightly.
+	 */
+	virConnectSetKeepAlive(connection, 10, 3);
+	struct domain_manager *manager = must_alloc(1, sizeof(*manager));
+	*manager = (struct domain_manager){.connection = connection, .callback = -1, .loop = loop};
+	return manager;
+}
+
+struct domain_manager *domain_manager_create_viewer(
+	const char *uri, sd_event *loop, struct error *error) {
+	struct domain_manager *manager = open_connection(uri, loop, VIR_CONNECT_RO, error);
+	if (manager != NULL) {
+		manager->viewer = true;
+	}
+	return manager;
+}
+
+struct domain_manager *domain_manager_create(const char *uri, sd_event *loop,
+	domain_manager_handler handler, void *data, struct error *error) {
+	struct domain_manager *manager = open_connection(uri, loop, 0, error);
+	if (manager == NULL) {
+		return NULL;
+	}
+	manager->handler = handler;
+	manager->data = data;
 	if (handler != NULL) {
 		/* libvirt's own macro casts from one function type to another, which clang refuses;
 		 * void (*)(void) is the type that C compilers take for "any function". */
@@ -106,7 +127,7 @@ struct domain_manager *domain_manager_create(const char *uri, sd_event *loop,
 		manager->callback = virConnectDomainEventRegisterAny(manager->connection, NULL,
 			VIR_DOMAIN_EVENT_ID_LIFECYCLE, callback, manager, NULL);
 		if (manager->callback < 0) {
-			fail(error);
+			domain_manager_fail(error);
 			domain_manager_destroy(manager);
 			return NULL;
 		}
@@ -129,12 +150,11 @@ void domain_manager_destroy(struct domain_manager *manager) {
 	domain_events_flush();
 }
 
-/* Domains are looked up for each call: they can be undefined and defined anew in between. */
-static virDomainPtr lookup(
+virDomainPtr domain_manager_lookup(
 	struct domain_manager *manager, const char *name, int *failure, struct error *error) {
 	virDomainPtr domain = virDomainLookupByName(manager->connection, name);
 	if (domain == NULL) {
-		*failure = fail(error);
+		*failure = domain_manager_fail(error);
 	}
 	return domain;
 }
@@ -142,13 +162,14 @@ static virDomainPtr lookup(
 int domain_manager_get_state(struct domain_manager *manager, const char *name,
 	enum domain_state *state, struct error *error) {
 	int failure;
-	virDomainPtr domain = lookup(manager, name, &failure, error);
+	virDomainPtr domain = domain_manager_lookup(manager, name, &failure, error);
 	if (domain == NULL) {
 		*state = DOMAIN_ABSENT;
 		return failure == DOMAIN_FAILURE_ABSENT ? 0 : failure;
 	}
 	int value;
-	int result = virDomainGetState(domain, &value, NULL, 0) < 0 ? fail(error) : 0;
+	int result =
+		virDomainGetState(domain, &value, NULL, 0) < 0 ? domain_manager_fail(error) : 0;
 	if (result == 0) {
 		*state = state_of(value);
 	}
@@ -159,25 +180,72 @@ int domain_manager_get_state(struct domain_manager *manager, const char *name,
 int domain_manager_get_xml(struct domain_manager *manager, const char *name, bool live, char **xml,
 	struct error *error) {
 	int result = 0;
-	virDomainPtr domain = lookup(manager, name, &result, error);
+	virDomainPtr domain = domain_manager_lookup(manager, name, &result, error);
 	if (domain == NULL) {
 		return result;
 	}
 	/* With its secrets: a definition that is read, changed and written back must keep them. */
-	unsigned flags = live ? 0 : VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE;
-	*xml = virDomainGetXMLDesc(domain, flags);
+	unsigned secrets = manager->viewer ? 0 : VIR_DOMAIN_XML_SECURE;
+	*xml = virDomainGetXMLDesc(domain, live ? 0 : VIR_DOMAIN_XML_INACTIVE | secrets);
 	if (*xml == NULL) {
-		result = fail(error);
+		result = domain_manager_fail(error);
 	}
 	virDomainFree(domain);
 	return result;
+}
+
+int domain_manager_list(
+	struct domain_manager *manager, struct strings *names, struct error *error) {
+	virDomainPtr *domains;
+	int count = virConnectListAllDomains(manager->connection, &domains, 0);
+	if (count < 0) {
+		return domain_manager_fail(error);
+	}
+	for (int i = 0; i < count; i++) {
+		strings_add(names, virDomainGetName(domains[i]));
+		virDomainFree(domains[i]);
+	}
+	free(domains);
+	strings_sort(names);
+	return 0;
+}
+
+int domain_manager_get_definition(
+	struct domain_manager *manager, const char *name, char **xml, struct error *error) {
+	int result = 0;
+	virDomainPtr domain = domain_manager_lookup(manager, name, &result, error);
+	if (domain == NULL) {
+		return result;
+	}
+	int persistent = virDomainIsPersistent(domain);
+	virDomainFree(domain);
+	if (persistent < 0) {
+		return domain_manager_fail(error);
+	}
+	if (persistent == 0) {
+		error_set(error, "it is transient: libvirt keeps no definition of it");
+		return DOMAIN_FAILURE_REFUSED;
+	}
+	return domain_manager_get_xml(manager, name, false, xml, error);
+}
+
+int domain_manager_redefine(struct domain_manager *manager, const char *name, const char *before,
+	const char *after, struct error *error) {
+	char *now = NULL;
+	int result = domain_manager_get_definition(manager, name, &now, error);
+	if (result == 0 && strcmp(now, before) != 0) {
+		error_set(error, "somebody else changed it meanwhile");
+		result = DOMAIN_FAILURE_CHANGED;
+	}
+	free(now);
+	return result < 0 ? result : domain_manager_define(manager, after, error);
 }
 
 int domain_manager_define(struct domain_manager *manager, const char *xml, struct error *error) {
 	virDomainPtr domain =
 		virDomainDefineXMLFlags(manager->connection, xml, VIR_DOMAIN_DEFINE_VALIDATE);
 	if (domain == NULL) {
-		return fail(error);
+		return domain_manager_fail(error);
 	}
 	virDomainFree(domain);
 	return 0;
@@ -186,24 +254,24 @@ int domain_manager_define(struct domain_manager *manager, const char *xml, struc
 static int start(virDomainPtr domain, struct error *error) {
 	int state;
 	if (virDomainGetState(domain, &state, NULL, 0) < 0) {
-		return fail(error);
+		return domain_manager_fail(error);
 	}
 	switch (state) {
 	case VIR_DOMAIN_RUNNING:
 	case VIR_DOMAIN_BLOCKED:
 		return 0;
 	case VIR_DOMAIN_PAUSED:
-		return virDomainResume(domain) < 0 ? fail(error) : 0;
+		return virDomainResume(domain) < 0 ? domain_manager_fail(error) : 0;
 	case VIR_DOMAIN_PMSUSPENDED:
-		return virDomainPMWakeup(domain, 0) < 0 ? fail(error) : 0;
+		return virDomainPMWakeup(domain, 0) < 0 ? domain_manager_fail(error) : 0;
 	default:
-		return virDomainCreate(domain) < 0 ? fail(error) : 0;
+		return virDomainCreate(domain) < 0 ? domain_manager_fail(error) : 0;
 	}
 }
 
 int domain_manager_start(struct domain_manager *manager, const char *name, struct error *error) {
 	int result;
-	virDomainPtr domain = lookup(manager, name, &result, error);
+	virDomainPtr domain = domain_manager_lookup(manager, name, &result, error);
 	if (domain == NULL) {
 		return result;
 	}
@@ -214,22 +282,22 @@ int domain_manager_start(struct domain_manager *manager, const char *name, struc
 
 int domain_manager_shutdown(struct domain_manager *manager, const char *name, struct error *error) {
 	int result;
-	virDomainPtr domain = lookup(manager, name, &result, error);
+	virDomainPtr domain = domain_manager_lookup(manager, name, &result, error);
 	if (domain == NULL) {
 		return result;
 	}
-	result = virDomainShutdown(domain) < 0 ? fail(error) : 0;
+	result = virDomainShutdown(domain) < 0 ? domain_manager_fail(error) : 0;
 	virDomainFree(domain);
 	return result;
 }
 
 int domain_manager_kill(struct domain_manager *manager, const char *name, struct error *error) {
 	int result;
-	virDomainPtr domain = lookup(manager, name, &result, error);
+	virDomainPtr domain = domain_manager_lookup(manager, name, &result, error);
 	if (domain == NULL) {
 		return result;
 	}
-	result = virDomainDestroy(domain) < 0 ? fail(error) : 0;
+	result = virDomainDestroy(domain) < 0 ? domain_manager_fail(error) : 0;
 	virDomainFree(domain);
 	return result;
 }

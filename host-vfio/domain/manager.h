@@ -5,6 +5,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/error.h"
+#include "base/strings.h"
 
 /*
  * One connection to libvirt and what Portal does with the domains behind it. Calls wait for
@@ -23,6 +24,9 @@ enum domain_failure {
 	DOMAIN_FAILURE_CONNECT = -1, /* libvirt is not there, or went away */
 	DOMAIN_FAILURE_ABSENT = -2, /* no such domain */
 	DOMAIN_FAILURE_REFUSED = -3, /* libvirt said no; the error has its words */
+	DOMAIN_FAILURE_DENIED = -4, /* the connection or the user may only look */
+	DOMAIN_FAILURE_CHANGED = -5, /* somebody else changed the domain meanwhile */
+	DOMAIN_FAILURE_TIME = -6, /* the guest did not do its part in time */
 };
 
 struct domain_manager;
@@ -37,6 +41,9 @@ typedef void (*domain_manager_handler)(void *data, const char *name, enum domain
  */
 struct domain_manager *domain_manager_create(const char *uri, sd_event *loop,
 	domain_manager_handler handler, void *data, struct error *error);
+/* A connection that may only look, which libvirt gives more users. */
+struct domain_manager *domain_manager_create_viewer(
+	const char *uri, sd_event *loop, struct error *error);
 /* NULL is fine. Not from within its handler. */
 void domain_manager_destroy(struct domain_manager *manager);
 
@@ -50,6 +57,18 @@ int domain_manager_get_xml(struct domain_manager *manager, const char *name, boo
 	struct error *error);
 /* Defines a domain, or redefines the one of that name and uuid. */
 int domain_manager_define(struct domain_manager *manager, const char *xml, struct error *error);
+/* The names of all domains, running or not, sorted. */
+int domain_manager_list(struct domain_manager *manager, struct strings *names, struct error *error);
+/* The definition that lasts, refused for a domain that has none (it vanishes when it stops). The
+ * caller owns *xml, which has secrets where the connection may see them. */
+int domain_manager_get_definition(
+	struct domain_manager *manager, const char *name, char **xml, struct error *error);
+/*
+ * Replaces a definition that domain_manager_get_definition() gave, unless it has been changed
+ * since. libvirt has no call that compares and defines at once: it is read again right before.
+ */
+int domain_manager_redefine(struct domain_manager *manager, const char *name, const char *before,
+	const char *after, struct error *error);
 /* Starts it, or resumes a paused one; a running one is left alone. */
 int domain_manager_start(struct domain_manager *manager, const char *name, struct error *error);
 /* Asks the guest to shut down. The handler hears when it has. */

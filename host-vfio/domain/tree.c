@@ -136,6 +136,15 @@ bool tree_covers(xmlNode *node, xmlNode *wanted) {
 	return has_elements || covers_text(node, wanted);
 }
 
+char *tree_format(xmlNode *node) {
+	xmlBuffer *buffer = xmlBufferCreate();
+	need(buffer);
+	xmlNodeDump(buffer, node->doc, node, 0, 1);
+	char *text = must_copy((const char *)xmlBufferContent(buffer));
+	xmlBufferFree(buffer);
+	return text;
+}
+
 /* virScaleInteger's units; KiB where libvirt leaves the unit out. */
 static uint64_t unit_bytes(const char *unit) {
 	static const struct {

@@ -34,6 +34,9 @@ char *tree_get(const xmlNode *node, const char *attribute);
 char *tree_get_text(const xmlNode *node);
 bool tree_is(const xmlNode *node, const char *attribute, const char *value);
 
+/* The element as text; the caller's. */
+char *tree_format(xmlNode *node);
+
 /* An element's text with its attribute "unit" as bytes, by libvirt's rules; 0 when absent. */
 uint64_t tree_get_bytes(const xmlNode *node);
 /* Writes bytes as KiB, libvirt's own unit. */

@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <libvirt/libvirt.h>
 
+#include "domain/change.h"
+#include "domain/heap_plug.h"
 #include "domain/manager.h"
 
 struct fixture {
@@ -127,6 +130,143 @@ static void test_a_libvirt_that_is_not_there_is_told(void **state) {
 	assert_string_not_equal(error.text, "");
 }
 
+static const char redefined[] =
+	"<domain "
+	"type='test'><name>mine</name><memory>8192</memory><os><type>hvm</type></os></domain>";
+
+static char *get_definition(struct fixture *fixture, const char *name) {
+	char *xml = NULL;
+	assert_int_equal(
+		domain_manager_get_definition(fixture->manager, name, &xml, &fixture->error), 0);
+	return xml;
+}
+
+static void test_somebody_elses_change_is_not_lost(void **state) {
+	struct fixture *fixture = *state;
+	const struct domain_edit off = {.suspend_to_memory = DOMAIN_SWITCH_OFF};
+	const struct domain_edit on = {.suspend_to_memory = DOMAIN_SWITCH_ON};
+	assert_int_equal(domain_manager_define(fixture->manager, redefined, &fixture->error), 0);
+	struct domain_change mine, theirs, again;
+	assert_int_equal(
+		domain_change_prepare(&mine, fixture->manager, "mine", &off, &fixture->error), 0);
+	assert_int_equal(
+		domain_change_prepare(&theirs, fixture->manager, "mine", &on, &fixture->error), 0);
+	assert_int_equal(mine.token, theirs.token);
+	assert_int_equal(
+		domain_change_commit(&theirs, fixture->manager, "mine", &fixture->error), 0);
+	assert_int_equal(domain_change_commit(&mine, fixture->manager, "mine", &fixture->error),
+		DOMAIN_FAILURE_CHANGED);
+	char *xml = get_definition(fixture, "mine");
+	assert_non_null(strstr(xml, "<suspend-to-mem enabled='yes'/>"));
+	free(xml);
+	/* What is there already is no change. */
+	assert_int_equal(
+		domain_change_prepare(&again, fixture->manager, "mine", &on, &fixture->error), 0);
+	assert_string_equal(again.diff, "");
+	assert_int_not_equal(again.token, mine.token);
+	domain_change_finish(&mine);
+	domain_change_finish(&theirs);
+	domain_change_finish(&again);
+}
+
+/* All connections of a process to the test driver's default machine see the same one. */
+static void undefine(const char *name) {
+	virConnectPtr connection = virConnectOpen("test:///default");
+	virDomainPtr domain = virDomainLookupByName(connection, name);
+	assert_int_equal(virDomainUndefine(domain), 0);
+	virDomainFree(domain);
+	virConnectClose(connection);
+}
+
+static void test_a_domain_that_another_one_took_the_place_of_is_not_changed(void **state) {
+	struct fixture *fixture = *state;
+	const struct domain_edit edit = {.suspend_to_memory = DOMAIN_SWITCH_OFF};
+	struct domain_change change;
+	assert_int_equal(domain_manager_define(fixture->manager, redefined, &fixture->error), 0);
+	assert_int_equal(
+		domain_change_prepare(&change, fixture->manager, "mine", &edit, &fixture->error),
+		0);
+	char *first = get_definition(fixture, "mine");
+	undefine("mine");
+	assert_int_equal(domain_change_commit(&change, fixture->manager, "mine", &fixture->error),
+		DOMAIN_FAILURE_ABSENT);
+	assert_int_equal(domain_manager_define(fixture->manager, redefined, &fixture->error), 0);
+	char *second = get_definition(fixture, "mine");
+	assert_string_not_equal(first, second); /* another uuid */
+	assert_int_equal(domain_change_commit(&change, fixture->manager, "mine", &fixture->error),
+		DOMAIN_FAILURE_CHANGED);
+	free(first);
+	free(second);
+	domain_change_finish(&change);
+}
+
+static void test_who_may_only_look_is_told(void **state) {
+	struct fixture *fixture = *state;
+	struct domain_manager *viewer =
+		domain_manager_create_viewer("test:///default", fixture->loop, &fixture->error);
+	assert_non_null(viewer);
+	const struct domain_edit edit = {.suspend_to_memory = DOMAIN_SWITCH_OFF};
+	struct domain_change change;
+	assert_int_equal(domain_change_prepare(&change, viewer, "test", &edit, &fixture->error), 0);
+	assert_non_null(strstr(change.diff, "+    <suspend-to-mem enabled=\"no\"/>"));
+	assert_int_equal(domain_change_commit(&change, viewer, "test", &fixture->error),
+		DOMAIN_FAILURE_DENIED);
+	domain_change_finish(&change);
+	domain_manager_destroy(viewer);
+}
+
+static void test_an_edit_that_makes_no_sense_has_nothing_to_finish(void **state) {
+	struct fixture *fixture = *state;
+	const struct domain_pin pin = {99, "0"};
+	const struct domain_edit edit = {.pins = &pin, .pins_count = 1};
+	struct domain_change change;
+	assert_int_equal(
+		domain_change_prepare(&change, fixture->manager, "test", &edit, &fixture->error),
+		DOMAIN_FAILURE_REFUSED);
+	assert_null(change.diff);
+	assert_int_equal(
+		domain_change_prepare(&change, fixture->manager, "nobody", &edit, &fixture->error),
+		DOMAIN_FAILURE_ABSENT);
+	assert_null(change.diff);
+}
+
+static void test_all_domains_are_listed(void **state) {
+	struct fixture *fixture = *state;
+	struct strings names = {0};
+	assert_int_equal(domain_manager_define(fixture->manager, redefined, &fixture->error), 0);
+	assert_int_equal(domain_manager_list(fixture->manager, &names, &fixture->error), 0);
+	assert_true(names.count >= 2);
+	assert_true(strings_contain(&names, "mine"));
+	assert_true(strings_contain(&names, "test"));
+	strings_finish(&names);
+}
+
+static void handle_unplugged(void *data, int result, const struct error *error) {
+	fail_msg("nothing was to be unplugged");
+}
+
+static void test_heaps_do_not_come_to_domains_that_are_not_ready(void **state) {
+	struct fixture *fixture = *state;
+	const struct domain_peer peer = {
+		.guest = "web", .heap = {DOMAIN_HEAP_IVSHMEM, "/dev/shm/web", 1 << 26}};
+	struct heap_plug_place place;
+	struct heap_unplug *unplug;
+	assert_int_equal(
+		heap_plug_attach(fixture->manager, "nobody", &peer, &place, &fixture->error),
+		DOMAIN_FAILURE_ABSENT);
+	assert_int_equal(heap_plug_attach(fixture->manager, "test", &peer, &place, &fixture->error),
+		DOMAIN_FAILURE_REFUSED);
+	assert_non_null(strstr(fixture->error.text, "without ports for heaps"));
+	assert_int_equal(domain_manager_define(fixture->manager, redefined, &fixture->error), 0);
+	assert_int_equal(heap_plug_attach(fixture->manager, "mine", &peer, &place, &fixture->error),
+		DOMAIN_FAILURE_REFUSED);
+	assert_string_equal(fixture->error.text, "mine does not run");
+	assert_int_equal(heap_plug_detach(fixture->manager, "test", "web", 1000, handle_unplugged,
+				 NULL, &unplug, &fixture->error),
+		HEAP_PLUG_SAME);
+	assert_null(unplug);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
@@ -137,6 +277,17 @@ int main(void) {
 			test_a_definition_is_validated_and_read_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_libvirt_that_is_not_there_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_somebody_elses_change_is_not_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_domain_that_another_one_took_the_place_of_is_not_changed, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_who_may_only_look_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_edit_that_makes_no_sense_has_nothing_to_finish, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_domains_are_listed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_heaps_do_not_come_to_domains_that_are_not_ready, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
