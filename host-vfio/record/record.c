@@ -5,6 +5,7 @@
 
 #include "doctor/doctor.h"
 #include "inventory/evdev.h"
+#include "inventory/topology.h"
 #include "tree/recorder.h"
 
 /* Which open files say something about a device; the others are nobody's business. */
@@ -154,6 +155,9 @@ struct memory_tree *record_machine(struct tree *tree) {
 	evdevs_read(&evdevs, &machine, recorder);
 	evdevs_finish(&evdevs);
 	machine_finish(&machine);
+	struct topology topology;
+	topology_read(&topology, recorder, NULL);
+	topology_finish(&topology);
 	/* What the memory plan starts from. */
 	tree_exists(recorder, "/proc/meminfo");
 	tree_destroy(recorder);
