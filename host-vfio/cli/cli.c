@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
@@ -71,6 +72,18 @@ int cli_print_json(sd_json_variant *variant) {
 	sd_json_variant_dump(variant, SD_JSON_FORMAT_PRETTY | SD_JSON_FORMAT_NEWLINE, stdout, NULL);
 	sd_json_variant_unref(variant);
 	return CLI_DONE;
+}
+
+int cli_read_machine(struct cli *cli) {
+	struct error error;
+	char *names = cli_state_path(cli, "devices.scfg");
+	int status = CLI_DONE;
+	if (machine_read(&cli->machine, cli->tree, &error) < 0 ||
+		known_load(&cli->known, names, &error) < 0) {
+		status = cli_fail(CLI_FAILED, "%s", error.text);
+	}
+	free(names);
+	return status;
 }
 
 struct pci_device *cli_device(struct cli *cli, const char *text) {

@@ -55,6 +55,8 @@ int cli_check_args(struct cli *cli, size_t least, size_t most);
 /* Prints and frees; CLI_DONE. */
 int cli_print_json(sd_json_variant *variant);
 
+/* Reads `machine` and `known`, for commands that do so only sometimes. CLI_DONE or CLI_FAILED. */
+int cli_read_machine(struct cli *cli);
 /* A device of the machine by address or known name; NULL after saying why not. */
 struct pci_device *cli_device(struct cli *cli, const char *text);
 /* A file in the state directory; the caller's. */
@@ -77,5 +79,7 @@ int cli_return(struct cli *cli);
 int cli_recover(struct cli *cli);
 int cli_memory(struct cli *cli);
 int cli_transactions(struct cli *cli);
+int cli_domain(struct cli *cli);
+int cli_heap(struct cli *cli);
 
 #endif

@@ -29,6 +29,10 @@ static const struct cli_command commands[] = {
 		cli_return},
 	{"recover", "", "undo what was interrupted", false, cli_recover},
 	{"memory", "[GUEST...]", "what guests and heaps get at the next start", false, cli_memory},
+	{"domain", "show|edit DOMAIN [OPTION]...",
+		"a VM's devices, memory and processors in libvirt", false, cli_domain},
+	{"heap", "attach|detach CONTROLLER GUEST", "a guest's heap, while its controller VM runs",
+		false, cli_heap},
 	{"transactions", "", "what was changed, and how it ended", false, cli_transactions},
 };
 
@@ -75,15 +79,12 @@ static int run(struct cli *cli, const struct cli_command *command) {
 	if (status != CLI_DONE) {
 		return status;
 	}
-	struct error error;
-	char *names = cli_state_path(cli, "devices.scfg");
-	if (command->needs_machine && (machine_read(&cli->machine, cli->tree, &error) < 0 ||
-					      known_load(&cli->known, names, &error) < 0)) {
-		status = cli_fail(CLI_FAILED, "%s", error.text);
-	} else {
+	if (command->needs_machine) {
+		status = cli_read_machine(cli);
+	}
+	if (status == CLI_DONE) {
 		status = command->run(cli);
 	}
-	free(names);
 	known_finish(&cli->known);
 	machine_finish(&cli->machine);
 	tree_destroy(cli->tree);
