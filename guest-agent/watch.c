@@ -24,6 +24,11 @@ static void handle_message(void *data, enum wl_protocol_logger_type type,
 		struct wlr_xdg_popup *popup = wlr_xdg_popup_from_resource(message->resource);
 		if (popup != NULL) {
 			popup_set_grab_serial(popup, message->arguments[1].u);
+			// wlroots 0.20.2 links it into its list of grabs again.
+			if (popup->seat != NULL) {
+				wl_list_remove(&popup->grab_link);
+				wl_list_init(&popup->grab_link);
+			}
 		}
 	} else if (is_request(message, XDG_POPUP_REPOSITION, "xdg_popup")) {
 		struct wlr_xdg_popup *popup = wlr_xdg_popup_from_resource(message->resource);

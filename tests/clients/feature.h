@@ -21,6 +21,7 @@ void feature_geometry(struct client *client, int argc, char **argv);
 void feature_remap(struct client *client, int argc, char **argv);
 void feature_popups(struct client *client, int argc, char **argv);
 void feature_grab(struct client *client, int argc, char **argv);
+void feature_grabtwice(struct client *client, int argc, char **argv);
 void feature_cursor(struct client *client, int argc, char **argv);
 void feature_shapes(struct client *client, int argc, char **argv);
 void feature_events(struct client *client, int argc, char **argv);

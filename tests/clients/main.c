@@ -25,6 +25,7 @@ static const struct {
 	{"remap", feature_remap},
 	{"popups", feature_popups},
 	{"grab", feature_grab},
+	{"grabtwice", feature_grabtwice},
 	{"cursor", feature_cursor},
 	{"shapes", feature_shapes},
 	{"events", feature_events},
