@@ -13,6 +13,7 @@
 #include "seat.h"
 #include "server.h"
 
+/* NULL: there is none of these names. */
 static struct xkb_keymap *compile_keymap(const struct config_keyboard *config) {
 	struct xkb_context *context = xkb_context_new(XKB_CONTEXT_NO_FLAGS);
 	if (context == NULL) {
@@ -27,17 +28,14 @@ static struct xkb_keymap *compile_keymap(const struct config_keyboard *config) {
 	};
 	struct xkb_keymap *keymap =
 		xkb_keymap_new_from_names(context, &names, XKB_KEYMAP_COMPILE_NO_FLAGS);
-	if (keymap == NULL) {
-		wlr_log(WLR_ERROR,
-			"no keyboard layout \"%s\" with variant \"%s\", options \"%s\"; "
-			"using the default layout",
-			config->layout != NULL ? config->layout : "",
-			config->variant != NULL ? config->variant : "",
-			config->options != NULL ? config->options : "");
-		keymap = xkb_keymap_new_from_names(context, NULL, XKB_KEYMAP_COMPILE_NO_FLAGS);
-	}
 	xkb_context_unref(context);
 	return keymap;
+}
+
+bool keyboard_check_config(const struct config_keyboard *config) {
+	struct xkb_keymap *keymap = compile_keymap(config);
+	xkb_keymap_unref(keymap);
+	return keymap != NULL;
 }
 
 static void configure(struct wlr_keyboard *wlr_keyboard, const struct config_keyboard *config,
@@ -133,6 +131,25 @@ static bool change_console(struct server *server, xkb_keysym_t sym) {
 	return true;
 }
 
+/* Bindings are written in Latin letters: in a layout that has none (Greek, Russian, Hebrew …) a key
+ * is also what the first layout with a binding for it says. */
+static bool run_latin_bindings(
+	struct keyboard *keyboard, xkb_keycode_t code, xkb_keysym_t sym, uint32_t modifiers) {
+	struct xkb_keymap *keymap = keyboard->wlr_keyboard->keymap;
+	if (xkb_keysym_to_utf32(sym) < 0x250) { // the end of Latin's extensions; 0: no letter
+		return false;
+	}
+	xkb_layout_index_t layouts = xkb_keymap_num_layouts_for_key(keymap, code);
+	for (xkb_layout_index_t layout = 0; layout < layouts; layout++) {
+		const xkb_keysym_t *syms;
+		int count = xkb_keymap_key_get_syms_by_level(keymap, code, layout, 0, &syms);
+		if (count == 1 && action_run_binding(keyboard->seat, modifiers, syms[0])) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool run_bindings(struct keyboard *keyboard, uint32_t keycode) {
 	struct wlr_keyboard *wlr_keyboard = keyboard->wlr_keyboard;
 	struct seat *seat = keyboard->seat;
@@ -157,7 +174,7 @@ static bool run_bindings(struct keyboard *keyboard, uint32_t keycode) {
 			return true;
 		}
 	}
-	return false;
+	return count == 1 && run_latin_bindings(keyboard, code, syms[0], modifiers);
 }
 
 /* A command or a password is complete, or has been given up. */

@@ -7,6 +7,7 @@
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_keyboard.h>
 
+struct config_keyboard;
 struct seat;
 
 /* A device of its own, a member of the seat's group. */
@@ -31,6 +32,9 @@ struct keyboard {
 	struct wl_listener modifiers;
 	struct wl_listener destroy;
 };
+
+/** Whether there is a keymap of the names that the configuration gives. */
+bool keyboard_check_config(const struct config_keyboard *config);
 
 /** Makes the seat's group of real keyboards, empty. False when memory is out. */
 bool keyboard_create_group(struct seat *seat);

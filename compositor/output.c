@@ -82,12 +82,16 @@ void output_arrange(struct output *output) {
 	if (output->scene_output == NULL) {
 		return;
 	}
+	struct wlr_box before = output->usable;
 	layer_arrange(output);
 	struct toplevel *toplevel;
 	wl_list_for_each (toplevel, &server->toplevels, link) {
-		if (toplevel->output == output &&
-			(toplevel->fullscreen || toplevel->layout != TOPLEVEL_FLOATING)) {
+		bool floating = !toplevel->fullscreen && toplevel->layout == TOPLEVEL_FLOATING;
+		if (!floating && toplevel->output == output) {
 			toplevel_arrange(toplevel);
+		} else if (floating && toplevel->mapped &&
+			   toplevel_find_output(toplevel) == output) {
+			placement_uncover(toplevel, &before);
 		}
 	}
 	seat_update_pointers(server);

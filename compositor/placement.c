@@ -251,6 +251,16 @@ void placement_center_fullscreen(struct toplevel *toplevel) {
 		output->box.y + (dy > 0 ? dy / 2 : 0));
 }
 
+void placement_uncover(struct toplevel *toplevel, const struct wlr_box *before) {
+	struct output *output = toplevel_find_output(toplevel);
+	struct wlr_box outer = toplevel_outer_box(toplevel);
+	// What the user has put beyond the edge stays there.
+	if (output != NULL && outer.y >= before->y && outer.y < output->usable.y) {
+		toplevel_move(
+			toplevel, toplevel->box.x, output->usable.y + toplevel->box.y - outer.y);
+	}
+}
+
 void placement_rescue(struct toplevel *toplevel) {
 	struct output *output = toplevel_find_output(toplevel);
 	if (output == NULL) {

@@ -20,6 +20,11 @@ struct wlr_box placement_bounds(struct toplevel *toplevel);
 void placement_place(struct toplevel *toplevel);
 /** A fullscreen window that is smaller than its output stands in its middle. */
 void placement_center_fullscreen(struct toplevel *toplevel);
+/**
+ * A bar has taken room that was there: a floating window whose title bar it covers moves below it.
+ * BEFORE: the room that there was.
+ */
+void placement_uncover(struct toplevel *toplevel, const struct wlr_box *before);
 /** Brings a floating window whose output is gone back to where it can be reached. */
 void placement_rescue(struct toplevel *toplevel);
 

@@ -9,6 +9,7 @@
 #include "action.h"
 #include "compositor_config.h"
 #include "input.h"
+#include "keyboard.h"
 #include "output.h"
 #include "seat.h"
 #include "server.h"
@@ -26,6 +27,21 @@ static bool check_bindings(
 	return false;
 }
 
+static bool check_keyboard(
+	const struct compositor_config *config, const char *path, struct config_error *error) {
+	const struct config_keyboard *keyboard = &config->keyboard;
+	if (keyboard->line == 0 || keyboard_check_config(keyboard)) {
+		return true;
+	}
+	snprintf(error->message, sizeof(error->message),
+		"%.200s:%d: there is no keyboard layout \"%.60s\" with variant \"%.60s\" and "
+		"options \"%.60s\"",
+		path, keyboard->line, keyboard->layout != NULL ? keyboard->layout : "",
+		keyboard->variant != NULL ? keyboard->variant : "",
+		keyboard->options != NULL ? keyboard->options : "");
+	return false;
+}
+
 struct compositor_config *reload_read_config(const char *path, struct config_error *error) {
 	struct compositor_config *config = compositor_config_create();
 	if (config == NULL) {
@@ -39,7 +55,7 @@ struct compositor_config *reload_read_config(const char *path, struct config_err
 	bool ok = config_file_load(&file, path, error);
 	if (ok) {
 		ok = compositor_config_read(config, &file, error) &&
-		     check_bindings(config, path, error);
+		     check_bindings(config, path, error) && check_keyboard(config, path, error);
 		config_file_finish(&file);
 	}
 	if (!ok) {

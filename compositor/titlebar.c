@@ -169,8 +169,14 @@ static void draw_text(cairo_t *cairo, const struct config_theme *theme, const ch
 	pango_layout_get_pixel_size(layout, NULL, &text_height);
 	// The direction of a guest's text must not move it away from where titles begin.
 	pango_layout_set_auto_dir(layout, FALSE);
+	cairo_save(cairo);
+	// A mark that hangs over the character before it must not hang over what stands before the
+	// text.
+	cairo_rectangle(cairo, x, 0, width, height);
+	cairo_clip(cairo);
 	cairo_move_to(cairo, x, floor((height - text_height) / 2.0));
 	pango_cairo_show_layout(cairo, layout);
+	cairo_restore(cairo);
 	g_object_unref(layout);
 	g_object_unref(context);
 }

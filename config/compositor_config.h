@@ -49,6 +49,7 @@ struct config_keyboard {
 	char *rules, *model, *layout, *variant, *options; /* NULL: XKB's default */
 	int repeat_rate; /* keys a second, 0: no repeat */
 	int repeat_delay; /* milliseconds */
+	int line; /* of the last block in the file, 0: none */
 };
 
 /* Settings of libinput devices whose name matches PATTERN (fnmatch); -1: as the device has it. */

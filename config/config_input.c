@@ -26,6 +26,7 @@ static bool read_repeat(struct config_keyboard *keyboard, const struct config_fi
 bool config_keyboard_read(struct compositor_config *config, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
 	struct config_keyboard *keyboard = &config->keyboard;
+	keyboard->line = directive->lineno;
 	const struct {
 		const char *name;
 		char **value;

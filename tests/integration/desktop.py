@@ -282,6 +282,28 @@ def keys_cycle_through_windows_and_close_them():
             client.stop()
 
 
+def a_window_is_not_left_below_a_bar_that_comes():
+    with case.desktop("bar-over-window") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("resize", "guest")
+        high, other = desktop.show("resize", "other")
+        desktop.control.run("place", window["id"], 100, 40)
+        # Half beyond the edge, where the user wanted it.
+        desktop.control.run("place", other["id"], 500, 5)
+        desktop.control.window(lambda w: box(w["box"])[:2] == (500, 5))
+        x, y, _, _ = box(desktop.window(client)["frame"])
+        desktop.start(["swaynag", "-m", "hello"])
+        usable = desktop.control.until(
+            lambda state: next((o for o in state["outputs"] if o["usable"]["y"] > y), None)
+        )["usable"]
+        desktop.control.window(
+            lambda w: w["pid"] == client.pid and box(w["frame"])[:2] == (x, usable["y"])
+        )
+        assert box(desktop.window(high)["box"])[:2] == (500, 5)
+        for one in (client, high):
+            one.stop()
+
+
 def a_wallpaper_and_a_bar_have_their_places():
     with case.desktop("layers") as parts:
         desktop = Desktop(*parts)
@@ -607,6 +629,8 @@ def a_wrong_configuration_is_told_with_file_and_line():
         ("theme {\n\tlocal red\n}\n", 2, "is not a colour"),
         ("output X {\n\tmode big\n}\n", 2, "is not WIDTHxHEIGHT"),
         ("keyboard {\n\trepeat 1\n}\n", 2, "repeat wants 2 parameters"),
+        ("\nkeyboard {\n\tlayout xy\n}\n", 2, 'no keyboard layout "xy"'),
+        ("vm a {\n\tlable x \"#ffffff\"\n}\n", 2, 'did you mean "label"'),
         ("input x {\n\taccel 7\n}\n", 2, "is not a number from -1 to 1"),
     ]
     with case.desktop("mistakes") as (session, portal):
@@ -631,6 +655,7 @@ TESTS = [
     a_title_bar_moves_maximises_and_closes,
     a_modifier_drag_moves_and_resizes_anywhere_in_the_window,
     keys_cycle_through_windows_and_close_them,
+    a_window_is_not_left_below_a_bar_that_comes,
     a_wallpaper_and_a_bar_have_their_places,
     a_guest_sees_no_privileged_global,
     a_window_that_cannot_be_seen_is_asked_for_no_frames,
