@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bridge.h"
@@ -77,15 +76,6 @@ static struct portal_relay *find_relay(struct bridge_connections *connections, u
 	return connection->relay;
 }
 
-/* A connection's end is the guest's to bring about. */
-static void log_connection(
-	struct bridge *bridge, int priority, uint32_t id, const char *what, const char *text) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	bridge_log_guest(
-		&bridge->log, (uint64_t)now.tv_sec, priority, "connection %u %s%s", id, what, text);
-}
-
 static void handle_ended(void *data, enum portal_relay_end end, const char *text) {
 	struct bridge_connection *connection = data;
 	struct bridge *bridge = connection->connections->bridge;
@@ -97,14 +87,15 @@ static void handle_ended(void *data, enum portal_relay_end end, const char *text
 		break;
 	case PORTAL_RELAY_QUOTA:
 	case PORTAL_RELAY_OVERFLOW:
-		log_connection(bridge, LOG_WARNING, id, "was cut: ", text);
+		bridge_log(&bridge->log, LOG_WARNING, "connection %u was cut: %s", id, text);
 		break;
 	case PORTAL_RELAY_SOCKET_VIOLATION:
 	case PORTAL_RELAY_FAILURE:
-		log_connection(bridge, LOG_ERR, id, "was cut: ", text);
+		bridge_log(&bridge->log, LOG_ERR, "connection %u was cut: %s", id, text);
 		break;
 	case PORTAL_RELAY_SOCKET_CLOSED:
-		log_connection(bridge, LOG_WARNING, id, "was closed by the compositor", "");
+		bridge_log(
+			&bridge->log, LOG_WARNING, "connection %u: the compositor closed it", id);
 		break;
 	case PORTAL_RELAY_DISCONNECTED:
 		break;
@@ -238,7 +229,7 @@ void bridge_connections_connect(
 	}
 	const char *reason =
 		result == -EDQUOT ? "the guest has its quota of connections" : strerror(-result);
-	log_connection(bridge, LOG_WARNING, id, "was refused: ", reason);
+	bridge_log(&bridge->log, LOG_WARNING, "connection %u was refused: %s", id, reason);
 	portal_relay_destroy(connection->relay);
 	connection->relay = NULL;
 	send_refusal(connection, reason);

@@ -2,15 +2,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "host_door.h"
 #include "process.h"
+#include "status.h"
 
 /* A guest that does not heed the power button by then is left alone. */
 #define SHUTDOWN_TIME (3 * KEEPER_MINUTE)
+/* Seconds for the host to pass that on. */
+#define DOOR_TIMEOUT 10
 
 static int handle_program_end(sd_event_source *source, int fd, uint32_t events, void *data) {
 	struct keeper *keeper = data;
@@ -65,7 +70,7 @@ static int handle_shutdown_time(sd_event_source *source, uint64_t time, void *da
 	return 0;
 }
 
-static void shut_down(struct keeper *keeper) {
+static bool ask_libvirt(struct keeper *keeper) {
 	struct error error = {0};
 	int result = keeper->manager == NULL ? DOMAIN_FAILURE_CONNECT
 					     : domain_manager_shutdown(keeper->manager,
@@ -76,6 +81,30 @@ static void shut_down(struct keeper *keeper) {
 	}
 	if (result < 0) {
 		keeper_log(keeper, "cannot shut the guest down: %s", error.text);
+	}
+	return result >= 0;
+}
+
+/* The host answers at once that the guest is still shutting down. */
+static bool ask_host(struct keeper *keeper) {
+	const struct host_call stop = {
+		.method = PORTAL_CALL_STOP,
+		.guest = keeper->guest.domain,
+		.timeout = DOOR_TIMEOUT,
+	};
+	struct host_answer answer;
+	bool asked = host_door_call(keeper->guest.uri, &stop, &answer) == RUN_OK &&
+		     (answer.error == PORTAL_CALL_DONE || answer.error == PORTAL_CALL_TIMEOUT);
+	if (!asked) {
+		keeper_log(keeper, "the host does not shut the guest down: %s", answer.text);
+	}
+	free(answer.guests);
+	return asked;
+}
+
+static void shut_down(struct keeper *keeper) {
+	bool asked = host_door_is(keeper->guest.uri) ? ask_host(keeper) : ask_libvirt(keeper);
+	if (!asked) {
 		release_lock(keeper);
 		return;
 	}

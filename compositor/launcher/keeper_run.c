@@ -13,6 +13,7 @@
 
 #include "bridge-varlink.h"
 #include "config_vm.h"
+#include "host_door.h"
 #include "spawn.h"
 #include "status.h"
 
@@ -317,7 +318,7 @@ int keeper_main(int argc, char **argv) {
 		keeper_log(&keeper, "cannot begin: %s", strerror(errno));
 		return RUN_SYSTEM;
 	}
-	if (keeper.guest.uri != NULL) {
+	if (keeper.guest.uri != NULL && !host_door_is(keeper.guest.uri)) {
 		keeper_connect_libvirt(&keeper);
 	}
 	if (!keeper.ending) {

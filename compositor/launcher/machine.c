@@ -10,6 +10,7 @@
 #include "domain/info.h"
 #include "heap.h"
 #include "heap_plan.h"
+#include "machine_door.h"
 #include "say.h"
 #include "status.h"
 #include "transport.h"
@@ -48,6 +49,10 @@ int machine_init(struct machine *machine, const struct config_vm *vm, sd_event *
 	*machine = (struct machine){.vm = vm, .state = DOMAIN_RUNNING};
 	if (vm->uri == NULL) {
 		return RUN_OK;
+	}
+	machine->door = host_door_is(vm->uri);
+	if (machine->door) {
+		return machine_door_init(machine);
 	}
 	struct error error = {0};
 	machine->manager = domain_manager_create(vm->uri, loop, handle_change, machine, &error);
@@ -188,7 +193,9 @@ static int check_key(struct machine *machine) {
 int machine_start(struct machine *machine, const struct settings *settings) {
 	struct domain_info info = {0};
 	int status = RUN_OK;
-	if (machine->manager != NULL) {
+	if (machine->door) {
+		status = machine_door_start(machine);
+	} else if (machine->manager != NULL) {
 		struct error absent = {0};
 		if (machine->state == DOMAIN_ABSENT) {
 			return libvirt_failure(machine, DOMAIN_FAILURE_ABSENT, NULL, &absent);
@@ -231,6 +238,9 @@ static int handle_stop_time(sd_event_source *source, uint64_t time, void *data) 
 int machine_stop(struct machine *machine, sd_event *loop, unsigned timeout, bool force) {
 	const struct config_vm *vm = machine->vm;
 	struct error error = {0};
+	if (machine->door) {
+		return machine_door_stop(machine, timeout, force);
+	}
 	if (machine->manager == NULL) {
 		return say_failure(RUN_CONFIG,
 			"%s has \"uri none\": what started it has to stop it", vm->name);

@@ -7,10 +7,11 @@
 #include "domain/manager.h"
 #include "settings.h"
 
-/* The virtual machine of a vm block, through libvirt. */
+/* The virtual machine of a vm block, through libvirt or the host's door. */
 struct machine {
 	const struct config_vm *vm;
-	struct domain_manager *manager; /* NULL when libvirt is not asked (uri none) */
+	struct domain_manager *manager; /* NULL when libvirt is not asked (uri none, uri door:…) */
+	bool door; /* the host is asked */
 	char *transport, *heap; /* for the bridge */
 	char *key; /* path, or NULL */
 	/* Last heard of, and who wants to hear. */

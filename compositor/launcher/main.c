@@ -10,7 +10,7 @@
 static int act(const struct run_options *options, const struct settings *settings) {
 	switch (options->action) {
 	case RUN_LIST:
-		return launch_list(settings);
+		return launch_list(options, settings);
 	case RUN_STOP:
 		return launch_stop(options, settings);
 	case RUN_DEFINE:

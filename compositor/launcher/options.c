@@ -17,7 +17,7 @@
 const char run_options_usage[] =
 	"Usage: portal-run [OPTION...] vm:NAME [-- COMMAND [ARG...]]\n"
 	"       portal-run [OPTION...] local: -- COMMAND [ARG...]\n"
-	"       portal-run --list\n"
+	"       portal-run --list [--json]\n"
 	"       portal-run --stop vm:NAME [--force]\n"
 	"       portal-run --define vm:NAME --image FILE [OPTION...]\n"
 	"\n"
@@ -25,7 +25,8 @@ const char run_options_usage[] =
 	"\n"
 	"  --detach               do not wait for the program's end\n"
 	"  --timeout SECONDS      wait so long for the guest (120; for --stop 60)\n"
-	"  --list                 show the virtual machines of portal.scfg with their state\n"
+	"  --list                 show the virtual machines of portal.scfg with their state;\n"
+	"                         --json for programs\n"
 	"  --stop                 shut the virtual machine down; with --force at once\n"
 	"  --config FILE          read FILE instead of portal.scfg\n"
 	"  --version, --help\n"
@@ -51,6 +52,7 @@ enum {
 	OPT_DETACH = 256,
 	OPT_TIMEOUT,
 	OPT_LIST,
+	OPT_JSON,
 	OPT_STOP,
 	OPT_FORCE,
 	OPT_DEFINE,
@@ -82,6 +84,7 @@ static const struct option long_options[] = {
 	{"detach", no_argument, NULL, OPT_DETACH},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"list", no_argument, NULL, OPT_LIST},
+	{"json", no_argument, NULL, OPT_JSON},
 	{"stop", no_argument, NULL, OPT_STOP},
 	{"force", no_argument, NULL, OPT_FORCE},
 	{"define", no_argument, NULL, OPT_DEFINE},
@@ -261,6 +264,9 @@ static bool parse_option(struct run_options *options, int option) {
 		return parse_number("--timeout", 1, 24 * 3600, &options->timeout);
 	case OPT_LIST:
 		return set_action(options, RUN_LIST);
+	case OPT_JSON:
+		options->json = true;
+		return true;
 	case OPT_STOP:
 		return set_action(options, RUN_STOP);
 	case OPT_FORCE:
@@ -318,6 +324,8 @@ static bool check(struct run_options *options, int define_options) {
 		say("--detach is about running a command");
 	} else if (options->force && options->action != RUN_STOP) {
 		say("--force goes with --stop");
+	} else if (options->json && options->action != RUN_LIST) {
+		say("--json goes with --list");
 	} else if (define_options > 0 && options->action != RUN_DEFINE) {
 		say("the options of a definition go with --define");
 	} else {

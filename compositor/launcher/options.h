@@ -30,6 +30,7 @@ struct run_options {
 	unsigned timeout; /* seconds to wait for the agent, or for the guest to stop */
 	bool detach;
 	bool force; /* RUN_STOP: do not ask the guest */
+	bool json; /* RUN_LIST */
 
 	/* RUN_DEFINE */
 	bool replace, dry_run;

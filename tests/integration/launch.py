@@ -241,6 +241,15 @@ def the_list_tells_states_and_windows(launcher):
     }, rows
     client = launcher.start("local:", "--", programs.TEST_CLIENT, "resize")
     until("the window to be listed", lambda: launcher.rows()["local"][:3] == ["-", "ready", "1"])
+    status, process = launcher.run("--list", "--json")
+    listed = {entry.pop("name"): entry for entry in json.loads("\n".join(process.drain()))}
+    assert status == 0 and listed == {
+        "test": {"domain": "running", "label": "A test", "color": "#123456"},
+        "ghost": {"domain": "not defined"},
+        "other": {},
+        "gone": {"domain": "no libvirt"},
+        "local": {"agent": "ready", "windows": 1, "programs": 1},
+    }, listed
     client.popen.send_signal(signal.SIGTERM)
     assert client.wait_exit() == 128 + signal.SIGTERM, client.details()
     launcher.await_end()

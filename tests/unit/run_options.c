@@ -102,6 +102,7 @@ static void test_each_job_is_told_from_the_others(void **state) {
 	assert_int_equal(options.action, RUN_SHOW_VERSION);
 	expect_refusal("--list --stop vm:a",
 		"portal-run: only one of --list, --stop and --define is possible");
+	expect_refusal("--json vm:a", "portal-run: --json goes with --list");
 	expect_refusal("--list vm:a", "portal-run: --list takes no VM");
 }
 
