@@ -11,7 +11,7 @@ from .deadline import Deadline
 class Process:
     """A child whose standard output is read line by line and whose errors go to a log file."""
 
-    def __init__(self, name, command, env, log_directory):
+    def __init__(self, name, command, env, log_directory, pass_fds=()):
         self.name = name
         self.lines = []  # whole lines printed so far
         self.expected = 0  # lines[:expected] have been looked at by expect()
@@ -25,6 +25,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
+                pass_fds=pass_fds,
             )
         os.set_blocking(self.popen.stdout.fileno(), False)
         self.pidfd = os.pidfd_open(self.popen.pid)

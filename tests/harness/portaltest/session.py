@@ -55,10 +55,14 @@ class Session:
         )
         return env
 
-    def start(self, name, command, env=None):
+    def start(self, name, command, env=None, pass_fds=()):
         count = sum(1 for process in self.processes if process.name.split("#")[0] == name)
         process = Process(
-            f"{name}#{count}" if count else name, command, {**self.env, **(env or {})}, self.logs
+            f"{name}#{count}" if count else name,
+            command,
+            {**self.env, **(env or {})},
+            self.logs,
+            pass_fds,
         )
         self.processes.append(process)
         return process

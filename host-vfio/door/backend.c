@@ -1,0 +1,226 @@
+#include "door/backend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <systemd/sd-json.h>
+#include <systemd/sd-varlink.h>
+#include <unistd.h>
+
+#define INTERFACE "org.portal.Door"
+
+struct pending {
+	struct door_request *request;
+	TAILQ_ENTRY(pending) link; /* backend.pending, in the order of the calls */
+};
+
+struct backend {
+	sd_varlink *link;
+	TAILQ_HEAD(, pending) pending;
+	void (*lost)(void *data);
+	void *data;
+};
+
+static void answer(struct door_request *request, enum portal_call_error error, const char *text) {
+	door_request_answer(request, error, NULL, 0, text);
+}
+
+/* portal-hostd's words, where it has some. */
+static const char *get_text(sd_json_variant *parameters, const char *key) {
+	sd_json_variant *value =
+		parameters != NULL ? sd_json_variant_by_key(parameters, key) : NULL;
+	return value != NULL && sd_json_variant_is_string(value) ? sd_json_variant_string(value)
+								 : NULL;
+}
+
+static enum portal_call_error error_of(const char *error) {
+	static const struct {
+		const char *name;
+		enum portal_call_error error;
+	} errors[] = {
+		{INTERFACE ".NoSuchGuest", PORTAL_CALL_NO_GUEST},
+		{INTERFACE ".Refused", PORTAL_CALL_REFUSED},
+		{INTERFACE ".Failed", PORTAL_CALL_FAILED},
+		{INTERFACE ".Timeout", PORTAL_CALL_TIMEOUT},
+		{INTERFACE ".NoLibvirt", PORTAL_CALL_UNAVAILABLE},
+	};
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		if (strcmp(error, errors[i].name) == 0) {
+			return errors[i].error;
+		}
+	}
+	return PORTAL_CALL_FAILED;
+}
+
+static enum portal_guest_state state_of(const char *state) {
+	static const char *const names[] = {
+		[PORTAL_GUEST_UNDEFINED] = "undefined",
+		[PORTAL_GUEST_OFF] = "off",
+		[PORTAL_GUEST_RUNNING] = "running",
+		[PORTAL_GUEST_PAUSED] = "paused",
+		[PORTAL_GUEST_STOPPING] = "stopping",
+	};
+	for (size_t i = PORTAL_GUEST_UNDEFINED; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (state != NULL && strcmp(state, names[i]) == 0) {
+			return (enum portal_guest_state)i;
+		}
+	}
+	return PORTAL_GUEST_UNKNOWN;
+}
+
+static bool read_guest(struct portal_frame_guest *guest, sd_json_variant *object) {
+	*guest = (struct portal_frame_guest){0};
+	const char *name = get_text(object, "name");
+	if (name == NULL || name[0] == '\0' || strlen(name) > PORTAL_NAME_MAX) {
+		return false;
+	}
+	memcpy(guest->name, name, strlen(name));
+	guest->state = state_of(get_text(object, "state"));
+	sd_json_variant *size = sd_json_variant_by_key(object, "heapSize");
+	guest->heap_size = size != NULL && sd_json_variant_is_unsigned(size)
+				   ? sd_json_variant_unsigned(size)
+				   : 0;
+	return true;
+}
+
+static void answer_list(struct door_request *request, sd_json_variant *parameters) {
+	sd_json_variant *list = sd_json_variant_by_key(parameters, "guests");
+	size_t total =
+		list != NULL && sd_json_variant_is_array(list) ? sd_json_variant_elements(list) : 0;
+	total = total < PORTAL_ANSWER_GUESTS_MAX ? total : PORTAL_ANSWER_GUESTS_MAX;
+	struct portal_frame_guest *guests = calloc(total + 1, sizeof(*guests));
+	if (guests == NULL) {
+		answer(request, PORTAL_CALL_FAILED, strerror(ENOMEM));
+		return;
+	}
+	size_t count = 0;
+	for (size_t i = 0; i < total; i++) {
+		count += read_guest(&guests[count], sd_json_variant_by_index(list, i));
+	}
+	door_request_answer(request, PORTAL_CALL_DONE, guests, count, NULL);
+	free(guests);
+}
+
+static void end(struct backend *backend) {
+	backend->link = sd_varlink_close_unref(backend->link);
+	struct pending *pending;
+	while ((pending = TAILQ_FIRST(&backend->pending)) != NULL) {
+		TAILQ_REMOVE(&backend->pending, pending, link);
+		answer(pending->request, PORTAL_CALL_UNAVAILABLE, "portal-hostd has ended");
+		free(pending);
+	}
+	backend->lost(backend->data);
+}
+
+static int handle_reply(sd_varlink *link, sd_json_variant *parameters, const char *error,
+	sd_varlink_reply_flags_t flags, void *data) {
+	struct backend *backend = data;
+	if ((flags & SD_VARLINK_REPLY_LOCAL) != 0) { /* not the other end's: it is gone */
+		end(backend);
+		return 0;
+	}
+	struct pending *pending = TAILQ_FIRST(&backend->pending);
+	if (pending == NULL) {
+		return 0;
+	}
+	TAILQ_REMOVE(&backend->pending, pending, link);
+	struct door_request *request = pending->request;
+	free(pending);
+	if (error != NULL) {
+		const char *text = get_text(parameters, "reason");
+		answer(request, error_of(error), text != NULL ? text : error);
+	} else if (door_request_get_call(request)->untrusted_method == PORTAL_CALL_LIST) {
+		answer_list(request, parameters);
+	} else {
+		answer(request, PORTAL_CALL_DONE, NULL);
+	}
+	return 0;
+}
+
+struct backend *backend_create(sd_event *loop, int fd, void (*lost)(void *data), void *data) {
+	struct backend *backend = calloc(1, sizeof(*backend));
+	if (backend == NULL) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	TAILQ_INIT(&backend->pending);
+	backend->lost = lost;
+	backend->data = data;
+	int result = sd_varlink_connect_fd(&backend->link, fd);
+	if (result < 0) {
+		close(fd);
+	} else {
+		sd_varlink_set_userdata(backend->link, backend);
+		/* Starting and stopping guests takes as long as it takes. */
+		sd_varlink_set_relative_timeout(backend->link, UINT64_MAX);
+		result = sd_varlink_bind_reply(backend->link, handle_reply);
+	}
+	if (result >= 0) {
+		result = sd_varlink_attach_event(backend->link, loop, SD_EVENT_PRIORITY_NORMAL);
+	}
+	if (result < 0) {
+		sd_varlink_unref(backend->link);
+		free(backend);
+		errno = -result;
+		return NULL;
+	}
+	return backend;
+}
+
+void backend_destroy(struct backend *backend) {
+	if (backend == NULL) {
+		return;
+	}
+	sd_varlink_close_unref(backend->link);
+	struct pending *pending;
+	while ((pending = TAILQ_FIRST(&backend->pending)) != NULL) {
+		TAILQ_REMOVE(&backend->pending, pending, link);
+		answer(pending->request, PORTAL_CALL_UNAVAILABLE, "the door is closing");
+		free(pending);
+	}
+	free(backend);
+}
+
+static int invoke(struct backend *backend, const struct door_call *call) {
+	switch (call->untrusted_method) {
+	case PORTAL_CALL_LIST:
+		return sd_varlink_invoke(backend->link, INTERFACE ".ListGuests", NULL);
+	case PORTAL_CALL_START:
+		return sd_varlink_invokebo(backend->link, INTERFACE ".StartGuest",
+			SD_JSON_BUILD_PAIR("guest", SD_JSON_BUILD_STRING(call->guest)));
+	case PORTAL_CALL_STOP:
+		return sd_varlink_invokebo(backend->link, INTERFACE ".StopGuest",
+			SD_JSON_BUILD_PAIR("guest", SD_JSON_BUILD_STRING(call->guest)),
+			SD_JSON_BUILD_PAIR("force", SD_JSON_BUILD_BOOLEAN(call->force)),
+			SD_JSON_BUILD_PAIR(
+				"timeoutSeconds", SD_JSON_BUILD_UNSIGNED(call->untrusted_value)));
+	case PORTAL_CALL_HEAP_USE:
+		return sd_varlink_invokebo(backend->link, INTERFACE ".ReportHeap",
+			SD_JSON_BUILD_PAIR("guest", SD_JSON_BUILD_STRING(call->guest)),
+			SD_JSON_BUILD_PAIR("used", SD_JSON_BUILD_UNSIGNED(call->untrusted_value)));
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+void backend_call(struct backend *backend, struct door_request *request) {
+	struct pending *pending = calloc(1, sizeof(*pending));
+	if (pending == NULL || backend->link == NULL) {
+		free(pending);
+		answer(request, PORTAL_CALL_UNAVAILABLE, "portal-hostd is not there");
+		return;
+	}
+	int result = invoke(backend, door_request_get_call(request));
+	if (result < 0) {
+		free(pending);
+		answer(request,
+			result == -EOPNOTSUPP ? PORTAL_CALL_UNKNOWN : PORTAL_CALL_UNAVAILABLE,
+			strerror(-result));
+		return;
+	}
+	pending->request = request;
+	TAILQ_INSERT_TAIL(&backend->pending, pending, link);
+}

@@ -1,0 +1,367 @@
+"""A controller VM asks its host: portal-run on one side, portal-door on the other, between them what
+QEMU makes of a virtio-serial port, and behind the door one who answers as portal-hostd does.
+
+door.py [TEST...]
+"""
+
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+
+from portaltest import case, programs
+from portaltest.deadline import until
+from portaltest.process import strays
+from portaltest.session import Session
+
+DOOR = programs.built("host-vfio/door/portal-door")
+KEY = "0123456789abcdef" * 4
+
+
+class Port:
+    """A virtio-serial port between two unix sockets: the host's end stays, as QEMU's does, while
+    users of the guest's end come and go; what comes while nobody is there is lost."""
+
+    def __init__(self, directory):
+        self.paths = {end: os.path.join(directory, f"port-{end}") for end in ("host", "guest")}
+        self._ends = {}
+        self._stop, self._stopped = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._stopped, selectors.EVENT_READ, None)
+        for end, path in self.paths.items():
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(path)
+            listener.listen()
+            self._selector.register(listener, selectors.EVENT_READ, ("listener", end))
+        self._thread = threading.Thread(target=self._pump)
+        self._thread.start()
+
+    def _pump(self):
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    return
+                kind, end = key.data
+                if kind == "listener":
+                    self._accept(key.fileobj, end)
+                else:
+                    self._pass_on(key.fileobj, end)
+
+    def _accept(self, listener, end):
+        stream, _ = listener.accept()
+        self._drop(end)
+        self._ends[end] = stream
+        self._selector.register(stream, selectors.EVENT_READ, ("stream", end))
+
+    def _drop(self, end):
+        stream = self._ends.pop(end, None)
+        if stream:
+            self._selector.unregister(stream)
+            stream.close()
+
+    def _pass_on(self, stream, end):
+        try:
+            data = stream.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self._drop(end)
+            return
+        other = self._ends.get("guest" if end == "host" else "host")
+        if other:
+            try:
+                other.sendall(data)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+
+    def close(self):
+        self._stop.send(b"x")
+        self._thread.join()
+        for key in list(self._selector.get_map().values()):
+            key.fileobj.close()
+        self._stop.close()
+        self._selector.close()
+
+
+class Host:
+    """Answers org.portal.Door on one end of a socket pair. `answers` has a function for each method:
+    it takes the parameters and returns a reply, or raises Refusal."""
+
+    class Refusal(Exception):
+        pass
+
+    def __init__(self):
+        self.answers = {}
+        self.calls = []
+        self.here, self.there = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self):
+        data = b""
+        while True:
+            try:
+                received = self.here.recv(65536)
+            except OSError:
+                return
+            if not received:
+                return
+            *messages, data = (data + received).split(b"\0")
+            for message in messages:
+                self._answer(json.loads(message))
+
+    def _answer(self, call):
+        name = call["method"].removeprefix("org.portal.Door.")
+        parameters = call.get("parameters", {})
+        self.calls.append((name, parameters))
+        try:
+            reply = {"parameters": self.answers[name](parameters) or {}}
+        except Host.Refusal as refusal:
+            error, reason = refusal.args
+            reply = {"error": f"org.portal.Door.{error}", "parameters": {"reason": reason}}
+        self.here.sendall(json.dumps(reply).encode() + b"\0")
+
+    def close(self):
+        self.here.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self.here.close()
+        self.there.close()
+
+
+class Scene:
+    """A controller with one guest, its host, and the door between them."""
+
+    def __init__(self, session):
+        self.session = session
+        self.port = Port(session.directory)
+        self.host = Host()
+        self.states = {"mail": "off"}
+        self.host.answers = {
+            "ListGuests": lambda _: {
+                "guests": [
+                    {"name": name, "state": state, "heapSize": 1 << 28}
+                    for name, state in self.states.items()
+                ]
+            }
+        }
+        self.key = self._write(session.directory, "key", KEY)
+        self._write(os.path.join(session.home, ".local/share/portal"), "@door.key", KEY)
+        self.configure(f"door:virtio-serial:{self.port.paths['guest']}")
+        self.door = self.start_door(f"virtio-serial:{self.port.paths['host']}", "--key", self.key)
+
+    @staticmethod
+    def _write(directory, name, text):
+        os.makedirs(directory, exist_ok=True)
+        path = os.path.join(directory, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        return path
+
+    def configure(self, uri):
+        guests = f"\turi {uri}\n\ttransport unix:{self.session.directory}/agent\n\theap memfd:\n"
+        text = f'vm post {{\n\tdomain mail\n\tlabel "Post" "#123456"\n{guests}}}\n'
+        text += f"vm absent {{\n{guests}}}\n"
+        self._write(os.path.join(self.session.home, ".config/portal"), "portal.scfg", text)
+
+    def start_door(self, transport, *options):
+        command = [DOOR, "--controller", "work", "--transport", transport, *options]
+        number = self.host.there.fileno()
+        os.set_inheritable(number, True)
+        return self.session.start(
+            "portal-door", ["bash", "-c", f'exec "$@" 3<&{number} {number}<&-', "bash", *command],
+            pass_fds=[number],
+        )
+
+    def run(self, *arguments, env=None):
+        process = self.session.start("portal-run", [programs.RUN, *arguments], env)
+        process.close_input()
+        return process.wait_exit(), process
+
+    def expect(self, status, message, *arguments, **options):
+        got, process = self.run(*arguments, **options)
+        assert got == status, f"status {got}, not {status}\n{process.details()}"
+        assert message in process.log(), f"no {message!r}:\n{process.details()}"
+
+    def list(self):
+        status, process = self.run("--list", "--json")
+        assert status == 0, process.details()
+        rows = json.loads("\n".join(process.drain()))
+        return {row["name"]: row.get("domain") for row in rows}
+
+    def close(self):
+        self.host.close()
+        self.port.close()
+
+
+def door_test(function):
+    def run():
+        session = Session(f"door-{function.__name__}", case.results_directory("door"))
+        scene, failed = None, True
+        try:
+            scene = Scene(session)
+            function(scene)
+            failed = False
+        except AssertionError:
+            print(session.details(), file=sys.stderr)
+            raise
+        finally:
+            if scene:
+                scene.close()
+            session.finish(failed)
+
+    run.__name__ = function.__name__
+    return run
+
+
+@door_test
+def the_list_says_what_the_host_says(scene):
+    assert scene.list() == {"post": "off", "absent": "not defined", "local": None}
+    for state in ("running", "paused", "stopping", "undefined", "of a later version"):
+        scene.states["mail"] = state
+        shown = state if state in ("running", "paused", "stopping") else "not defined"
+        assert scene.list()["post"] == shown, state
+
+
+@door_test
+def a_guest_is_stopped_when_the_host_has_done_it(scene):
+    scene.states["mail"] = "running"
+
+    def stop(parameters):
+        scene.states["mail"] = "off"
+
+    scene.host.answers["StopGuest"] = stop
+    status, process = scene.run("--stop", "vm:post", "--timeout", "17")
+    assert status == 0, process.details()
+    assert scene.host.calls[-1] == (
+        "StopGuest", {"guest": "mail", "force": False, "timeoutSeconds": 17})
+    # One that is off already needs no more than to be known.
+    status, process = scene.run("--stop", "vm:post")
+    assert status == 0 and scene.host.calls[-1][0] == "ListGuests", process.details()
+
+
+@door_test
+def what_the_host_refuses_is_said_with_its_reason(scene):
+    answers = {"StartGuest": None, "StopGuest": None}
+    for error, status, said in (
+        ("Refused", 205, "the host does not start post: the memory plan has no room"),
+        ("Failed", 205, "the host cannot start post: the memory plan has no room"),
+        ("NoLibvirt", 203, "the host cannot start post now: the memory plan has no room"),
+        ("NoSuchGuest", 204, "the host gives this controller no guest mail"),
+    ):
+
+        def refuse(_, error=error):
+            raise Host.Refusal(error, "the memory plan has no room")
+
+        answers["StartGuest"] = refuse
+        scene.host.answers.update(answers)
+        scene.expect(status, said, "vm:post", "--", "true", env={"WAYLAND_DISPLAY": "none"})
+    scene.states["mail"] = "running"
+
+    def too_late(_):
+        raise Host.Refusal("Timeout", "it is still shutting down")
+
+    scene.host.answers["StopGuest"] = too_late
+    scene.expect(216, "post has not shut down in time", "--stop", "vm:post")
+    scene.expect(204, "no guest absent", "--stop", "vm:absent")
+
+
+@door_test
+def many_ask_at_once_and_one_after_the_other(scene):
+    running = [
+        scene.session.start("portal-run", [programs.RUN, "--list", "--json"]) for _ in range(8)
+    ]
+    for process in running:
+        process.close_input()
+        assert process.wait_exit() == 0, process.details()
+        assert '"off"' in "\n".join(process.drain()), process.details()
+
+
+@door_test
+def one_who_is_killed_in_the_middle_leaves_the_door_open(scene):
+    asked, go_on = threading.Event(), threading.Event()
+    answer = scene.host.answers["ListGuests"]
+
+    def wait(parameters):
+        asked.set()
+        go_on.wait()
+        return answer(parameters)
+
+    scene.host.answers["ListGuests"] = wait
+    process = scene.session.start("portal-run", [programs.RUN, "--list"])
+    asked.wait()
+    process.popen.send_signal(signal.SIGKILL)
+    process.wait_exit()
+    scene.host.answers["ListGuests"] = answer
+    go_on.set()
+    assert scene.list()["post"] == "off"
+
+
+@door_test
+def a_wrong_key_and_none_are_told(scene):
+    path = os.path.join(scene.session.home, ".local/share/portal", "@door.key")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(KEY[::-1])
+    scene.expect(208, "does not have the VM's key", "--stop", "vm:post")
+    os.unlink(path)
+    scene.expect(208, "the key of the host's door", "--stop", "vm:post")
+
+
+@door_test
+def a_door_that_nobody_opens_is_told(scene):
+    scene.door.stop()
+    scene.configure(f"door:unix:{scene.session.directory}/nothing")
+    scene.expect(203, "No such file", "--stop", "vm:post")
+    scene.configure("door:nonsense")
+    scene.expect(201, "uri", "--stop", "vm:post")
+
+
+@door_test
+def the_door_ends_with_its_host(scene):
+    until("the door to be there", lambda: scene.list()["post"] == "off")
+    scene.host.here.shutdown(socket.SHUT_RDWR)
+    assert scene.door.wait_exit() == 0, scene.door.details()
+
+
+@door_test
+def rubbish_ends_a_session_and_not_the_door(scene):
+    for rubbish in (os.urandom(200000), b"\0" * 200000, b"\x89PORTAL\n" * 4096):
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.connect(scene.port.paths["guest"])
+            stream.sendall(rubbish)
+        assert scene.list()["post"] == "off"
+    assert scene.door.alive()
+
+
+@door_test
+def the_door_has_given_up_what_it_does_not_need(scene):
+    assert scene.list()["post"] == "off"
+    (pid,) = [
+        pid
+        for pid, command in strays(f"PORTAL_TEST_SESSION={scene.session.directory}")
+        if "portal-door" in command
+    ]
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        status = dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", status
+    names = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
+    assert not [name for name in names if name.startswith(scene.session.directory)
+                and not name.endswith(".log")], names
+
+
+TESTS = [
+    the_list_says_what_the_host_says,
+    a_guest_is_stopped_when_the_host_has_done_it,
+    what_the_host_refuses_is_said_with_its_reason,
+    many_ask_at_once_and_one_after_the_other,
+    one_who_is_killed_in_the_middle_leaves_the_door_open,
+    a_wrong_key_and_none_are_told,
+    a_door_that_nobody_opens_is_told,
+    the_door_ends_with_its_host,
+    rubbish_ends_a_session_and_not_the_door,
+    the_door_has_given_up_what_it_does_not_need,
+]
+
+case.run(TESTS, sys.argv[1:])
