@@ -157,8 +157,9 @@ static void show_device(
 	char *name = names_device(names, device), *class_name = names_class(names, device);
 	char *subsystem = names_subsystem(names, device);
 	printf("%s  %s\n", device->name, name);
-	printf("  class          %s [%06x], %s\n", class_name, device->class_code,
-		category_name(device->category));
+	printf("  class          %s [%06x], %s%s%s\n", class_name, device->class_code,
+		category_name(device->category), device->net_kind != NET_NONE ? "/" : "",
+		category_net_kind_name(device->net_kind));
 	printf("  ids            %04x:%04x, subsystem %04x:%04x, revision %02x\n", device->vendor,
 		device->device, device->subsystem_vendor, device->subsystem_device,
 		device->revision);

@@ -66,6 +66,19 @@ static void set_taken(sd_json_variant **object, const char *name, char *text) {
 	free(text);
 }
 
+/* Bit n of the capability stands for 2^n MiB. */
+static sd_json_variant *json_sizes(uint64_t resizable) {
+	sd_json_variant *sizes = json_array();
+	for (unsigned bit = 0; bit < 64; bit++) {
+		sd_json_variant *size = NULL;
+		if (resizable >> bit & 1) {
+			check(sd_json_variant_new_unsigned(&size, (uint64_t)1 << bit));
+			json_append(&sizes, size);
+		}
+	}
+	return sizes;
+}
+
 static sd_json_variant *json_bars(const struct pci_device *device) {
 	sd_json_variant *bars = json_array();
 	for (unsigned i = 0; i < PCI_BARS; i++) {
@@ -79,7 +92,7 @@ static sd_json_variant *json_bars(const struct pci_device *device) {
 		json_set_number(&entry, "size", bar->size);
 		json_set_number(&entry, "flags", bar->flags);
 		if (bar->resizable) {
-			json_set_number(&entry, "resizableSizesMiB", bar->resizable);
+			json_set(&entry, "resizableSizesMiB", json_sizes(bar->resizable));
 		}
 		json_append(&bars, entry);
 	}
@@ -102,16 +115,25 @@ static sd_json_variant *json_holders(const struct pci_device *device) {
 	return holders;
 }
 
-static sd_json_variant *json_siblings(
-	const struct machine *machine, const struct pci_device *device) {
-	sd_json_variant *siblings = json_array();
+static bool shares_slot(const struct pci_device *a, const struct pci_device *b) {
+	return pci_address_same_slot(&a->address, &b->address);
+}
+
+static bool shares_group(const struct pci_device *a, const struct pci_device *b) {
+	return a->iommu_group >= 0 && a->iommu_group == b->iommu_group;
+}
+
+/* The addresses of the functions that share something with this one. */
+static sd_json_variant *json_others(const struct machine *machine, const struct pci_device *device,
+	bool (*shares)(const struct pci_device *, const struct pci_device *)) {
+	sd_json_variant *others = json_array();
 	for (size_t i = 0; i < machine->devices_count; i++) {
 		const struct pci_device *other = &machine->devices[i];
-		if (other != device && pci_address_same_slot(&other->address, &device->address)) {
-			json_append_string(&siblings, other->name);
+		if (other != device && shares(other, device)) {
+			json_append_string(&others, other->name);
 		}
 	}
-	return siblings;
+	return others;
 }
 
 sd_json_variant *json_device(
@@ -134,6 +156,7 @@ sd_json_variant *json_device(
 	}
 	if (device->iommu_group >= 0) {
 		json_set_number(&object, "iommuGroup", (uint64_t)device->iommu_group);
+		json_set(&object, "iommuGroupShared", json_others(machine, device, shares_group));
 	}
 	json_set_string(&object, "driver", device->driver);
 	json_set_string(&object, "driverOverride", device->driver_override);
@@ -145,7 +168,7 @@ sd_json_variant *json_device(
 	json_set_number(&object, "sriovTotal", device->sriov_total);
 	json_set_number(&object, "sriovEnabled", device->sriov_enabled);
 	json_set_string(&object, "physicalFunction", device->physical_function);
-	json_set(&object, "siblings", json_siblings(machine, device));
+	json_set(&object, "siblings", json_others(machine, device, shares_slot));
 	json_set(&object, "holders", json_holders(device));
 	return object;
 }

@@ -68,7 +68,29 @@ static void read_ipv6(struct machine *machine, struct tree *tree) {
 	free(text);
 }
 
+/* An interface knows better than the class of its device: older Wi-Fi cards call themselves
+ * Ethernet, and "other network controller" is what Wi-Fi cards call themselves, and others do. */
+static void read_kind(struct machine *machine, struct tree *tree, const char *interface) {
+	char *path = tree_target(tree, "/sys/class/net/%s", interface);
+	struct pci_device *device = path ? machine_find_path(machine, path) : NULL;
+	if (device && device->category == CATEGORY_NET) {
+		char *wifi = tree_link(tree, "%s/phy80211", path);
+		if (wifi) {
+			device->net_kind = NET_WIFI;
+		} else if (device->net_kind == NET_WIFI) {
+			device->net_kind = NET_OTHER;
+		}
+		free(wifi);
+	}
+	free(path);
+}
+
 void network_read(struct machine *machine, struct tree *tree) {
+	struct strings interfaces = tree_list(tree, "/sys/class/net");
+	for (size_t i = 0; i < interfaces.count; i++) {
+		read_kind(machine, tree, interfaces.items[i]);
+	}
+	strings_finish(&interfaces);
 	read_ipv4(machine, tree);
 	read_ipv6(machine, tree);
 }

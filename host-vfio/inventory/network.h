@@ -4,7 +4,7 @@
 #include "inventory/machine.h"
 
 /* Adds the holders that are the interfaces that carry the default route, through bridges, bonds and
- * VLANs. */
+ * VLANs; and tells Wi-Fi from other network cards by their interfaces. */
 void network_read(struct machine *machine, struct tree *tree);
 
 #endif

@@ -151,6 +151,28 @@ def every_command_speaks_json(shell):
         assert done.returncode == DONE, f"{args}: {done.stderr}"
 
 
+def the_fields_of_a_device_in_json_are_those_that_are_documented(shell):
+    always = {"address", "path", "name", "ids", "subsystemName", "subsystemIds", "class",
+              "className", "revision", "category", "driver", "driverOverride", "bootVga", "bars",
+              "romSize", "resetMethods", "powerState", "sriovTotal", "sriovEnabled",
+              "physicalFunction", "siblings", "holders"}
+    sometimes = {"netKind", "iommuGroup", "iommuGroupShared"}
+    with open(os.path.join(TOP, "man", "portal-host.1.scd"), encoding="utf-8") as file:
+        page = file.read()
+    seen = set()
+    for machine in ("notes-laptop", "many-nic-server", "no-iommu"):
+        for device in json.loads(shell.run("--json", "list", machine=machine).stdout)["devices"]:
+            fields = set(device)
+            assert always <= fields <= always | sometimes, fields
+            parts = [part for name in ("bars", "holders") for part in device[name]]
+            seen |= fields | {field for part in parts for field in part}
+    assert sometimes <= seen
+    assert not [field for field in seen if f"_{field}_" not in page], seen
+    card = json.loads(shell.run("--json", "show", "01:00.0", machine="notes-laptop").stdout)[0]
+    assert card["iommuGroupShared"] == card["siblings"] == ["0000:01:00.1"]
+    assert card["bars"][1]["resizableSizesMiB"] == [64, 128, 256, 512, 1024, 2048, 4096]
+
+
 def names_stay_with_their_cards_over_runs(shell):
     assert shell.run("remember", "01:00.0", "fast").returncode == DONE
     assert "fast" in shell.run("known").stdout
@@ -202,6 +224,7 @@ TESTS = [
     what_stands_in_the_way_refuses_a_change,
     corrupt_files_are_named_and_left_alone,
     every_command_speaks_json,
+    the_fields_of_a_device_in_json_are_those_that_are_documented,
     names_stay_with_their_cards_over_runs,
     tables_fit_a_terminal_of_80_columns,
     set_ups_that_make_no_sense_are_refused,
