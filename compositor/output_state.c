@@ -92,6 +92,33 @@ static void set_mode(struct wlr_output *wlr_output, struct wlr_output_state *sta
 	}
 }
 
+static bool use_mode(struct wlr_output *wlr_output, struct wlr_output_mode *mode) {
+	struct wlr_output_state state;
+	wlr_output_state_init(&state);
+	wlr_output_state_set_enabled(&state, true);
+	if (mode != NULL) {
+		wlr_output_state_set_mode(&state, mode);
+	}
+	bool ok = wlr_output_commit_state(wlr_output, &state);
+	wlr_output_state_finish(&state);
+	return ok;
+}
+
+/* A picture that is not as it was wanted is better than none: tries the preferred mode, then all.
+ */
+static bool use_any_mode(struct wlr_output *wlr_output) {
+	if (use_mode(wlr_output, wlr_output_preferred_mode(wlr_output))) {
+		return true;
+	}
+	struct wlr_output_mode *mode;
+	wl_list_for_each (mode, &wlr_output->modes, link) {
+		if (use_mode(wlr_output, mode)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void output_state_configure(struct output *output) {
 	struct wlr_output *wlr_output = output->wlr_output;
 	struct config_output config = merge(output->server->config, wlr_output);
@@ -109,12 +136,16 @@ void output_state_configure(struct output *output) {
 			wlr_output_state_set_adaptive_sync_enabled(&state, config.adaptive_sync);
 		}
 	}
-	if (wlr_output_commit_state(wlr_output, &state)) {
-		output_set_shown(output, enabled, config.has_position, config.x, config.y);
-	} else {
-		wlr_log(WLR_ERROR, "output %s: its configuration does not work", wlr_output->name);
-	}
+	bool ok = wlr_output_commit_state(wlr_output, &state);
 	wlr_output_state_finish(&state);
+	if (!ok) {
+		wlr_log(WLR_ERROR, "output %s: its configuration does not work", wlr_output->name);
+		ok = wlr_output->enabled || use_any_mode(wlr_output);
+	}
+	if (ok) {
+		output_set_shown(
+			output, wlr_output->enabled, config.has_position, config.x, config.y);
+	}
 	output_state_publish(output->server);
 }
 
@@ -159,8 +190,13 @@ static void handle_configuration(
 	struct server *server, struct wlr_output_configuration_v1 *configuration, bool test) {
 	bool ok = true;
 	struct wlr_output_configuration_head_v1 *head;
-	wl_list_for_each (head, &configuration->heads, link) {
-		ok = try_head(server, head, test) && ok;
+	// What is switched off first leaves its part of the graphics card to the others.
+	for (int enabled = 0; enabled <= 1; enabled++) {
+		wl_list_for_each (head, &configuration->heads, link) {
+			if (head->state.enabled == (enabled == 1)) {
+				ok = try_head(server, head, test) && ok;
+			}
+		}
 	}
 	if (ok) {
 		wlr_output_configuration_v1_send_succeeded(configuration);

@@ -1,0 +1,118 @@
+/* A screen that refuses modes, which no headless output does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <wlr/backend.h>
+#include <wlr/interfaces/wlr_output.h>
+#include <wlr/util/log.h>
+
+#include "compositor_config.h"
+#include "output.h"
+#include "server.h"
+
+struct screen {
+	struct wlr_output base;
+	struct wlr_output_mode modes[3]; /* the first is the preferred one */
+	int works; /* the only mode that does, -1: none */
+};
+
+static bool commit(struct wlr_output *base, const struct wlr_output_state *state) {
+	struct screen *screen = wl_container_of(base, screen, base);
+	bool enables = (state->committed & WLR_OUTPUT_STATE_ENABLED) && state->enabled;
+	bool sets_mode = state->committed & WLR_OUTPUT_STATE_MODE;
+	return !(enables || sets_mode) ||
+	       (sets_mode && screen->works >= 0 && state->mode == &screen->modes[screen->works]);
+}
+
+static void destroy(struct wlr_output *base) {
+	struct screen *screen = wl_container_of(base, screen, base);
+	wlr_output_finish(base);
+	free(screen);
+}
+
+static const struct wlr_output_impl impl = {.commit = commit, .destroy = destroy};
+
+static struct screen *plug_in(struct server *server, int works) {
+	static const int sizes[][2] = {{1920, 1080}, {1280, 720}, {800, 600}};
+	struct screen *screen = calloc(1, sizeof(*screen));
+	assert_non_null(screen);
+	wlr_output_init(&screen->base, server->backend, &impl, server->loop, NULL);
+	wlr_output_set_name(&screen->base, "TEST-1");
+	screen->works = works;
+	for (int i = 0; i < 3; i++) {
+		screen->modes[i] = (struct wlr_output_mode){
+			.width = sizes[i][0],
+			.height = sizes[i][1],
+			.refresh = 60000,
+			.preferred = i == 0,
+		};
+		wl_list_insert(screen->base.modes.prev, &screen->modes[i].link);
+	}
+	wl_signal_emit_mutable(&server->backend->events.new_output, &screen->base);
+	return screen;
+}
+
+static int setup(void **state) {
+	setenv("WLR_BACKENDS", "headless", true);
+	setenv("WLR_RENDERER", "pixman", true);
+	wlr_log_init(WLR_SILENT, NULL);
+	struct compositor_config *config = compositor_config_create();
+	assert_non_null(config);
+	config->outputs = calloc(1, sizeof(*config->outputs));
+	assert_non_null(config->outputs);
+	config->outputs_len = 1;
+	config->outputs[0] = (struct config_output){
+		.name = strdup("TEST-1"),
+		.enabled = -1,
+		.transform = -1,
+		.adaptive_sync = -1,
+		.width = 4000,
+		.height = 3000,
+		.custom_mode = true,
+	};
+	*state = server_create(config, NULL);
+	return *state != NULL ? 0 : -1;
+}
+
+static int teardown(void **state) {
+	server_destroy(*state);
+	return 0;
+}
+
+static void test_a_screen_that_refuses_its_configuration_is_shown_in_a_mode_that_works(
+	void **state) {
+	struct server *server = *state;
+	for (int works = 0; works < 3; works++) {
+		struct screen *screen = plug_in(server, works);
+		struct output *output = output_from_wlr_output(server, &screen->base);
+		assert_non_null(output);
+		assert_int_equal(output->box.width, screen->modes[works].width);
+		assert_int_equal(output->box.height, screen->modes[works].height);
+		wlr_output_destroy(&screen->base);
+		assert_true(wl_list_empty(&server->outputs));
+	}
+}
+
+static void test_a_screen_that_refuses_everything_is_left_dark(void **state) {
+	struct server *server = *state;
+	struct screen *screen = plug_in(server, -1);
+	assert_null(output_from_wlr_output(server, &screen->base));
+	assert_null(output_active(server));
+	wlr_output_destroy(&screen->base);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_a_screen_that_refuses_its_configuration_is_shown_in_a_mode_that_works,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_screen_that_refuses_everything_is_left_dark, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
