@@ -41,6 +41,7 @@ static const struct {
 	{"cursor-size", feature_cursor_size},
 	{"idle", feature_idle},
 	{"inhibit", feature_inhibit},
+	{"layer", feature_layer},
 	{"power", feature_power},
 	{"reposition", feature_reposition},
 };

@@ -61,8 +61,8 @@ static void print_configure(struct popup *popup) {
 		popup->height);
 }
 
-struct popup *popup_create(struct client *client, struct xdg_surface *parent,
-	const struct place *place, uint32_t grab_serial) {
+static struct popup *begin(
+	struct client *client, struct xdg_surface *parent, const struct place *place) {
 	struct popup *popup = calloc(1, sizeof(*popup));
 	if (popup == NULL) {
 		client_fail("out of memory");
@@ -77,16 +77,34 @@ struct popup *popup_create(struct client *client, struct xdg_surface *parent,
 	popup->xdg_popup = xdg_surface_get_popup(popup->xdg_surface, parent, positioner);
 	xdg_positioner_destroy(positioner);
 	xdg_popup_add_listener(popup->xdg_popup, &popup_listener, popup);
-	if (grab_serial != 0) {
-		xdg_popup_grab(popup->xdg_popup, client->seat, grab_serial);
-	}
+	return popup;
+}
+
+static void await_configure(struct popup *popup) {
 	wl_surface_commit(popup->surface);
 	while (!popup->configured && !popup->done) {
-		client_dispatch(client);
+		client_dispatch(popup->client);
 	}
 	if (popup->configured) {
 		print_configure(popup);
 	}
+}
+
+struct popup *popup_create(struct client *client, struct xdg_surface *parent,
+	const struct place *place, uint32_t grab_serial) {
+	struct popup *popup = begin(client, parent, place);
+	if (grab_serial != 0) {
+		xdg_popup_grab(popup->xdg_popup, client->seat, grab_serial);
+	}
+	await_configure(popup);
+	return popup;
+}
+
+struct popup *popup_create_for_layer(
+	struct client *client, struct zwlr_layer_surface_v1 *parent, const struct place *place) {
+	struct popup *popup = begin(client, NULL, place);
+	zwlr_layer_surface_v1_get_popup(parent, popup->xdg_popup);
+	await_configure(popup);
 	return popup;
 }
 

@@ -3,6 +3,7 @@
 #define POPUP_H
 
 #include "window.h"
+#include "wlr-layer-shell-unstable-v1-client-protocol.h"
 
 /* Where a popup goes; all in surface units, relative to the parent's window geometry. */
 struct place {
@@ -34,6 +35,9 @@ struct xdg_positioner *popup_positioner(struct client *client, const struct plac
  * has been configured or dismissed; prints the configure. The caller destroys it. */
 struct popup *popup_create(struct client *client, struct xdg_surface *parent,
 	const struct place *place, uint32_t grab_serial);
+/* The same for a popup of a layer surface, without a grab. */
+struct popup *popup_create_for_layer(
+	struct client *client, struct zwlr_layer_surface_v1 *parent, const struct place *place);
 void popup_destroy(struct popup *popup);
 
 /* Draws at the configured size and commits; counted as not presented. */

@@ -8,6 +8,7 @@ import sys
 import types
 
 from portaltest import case, guest, programs
+from portaltest.compositor import HEIGHT, WIDTH
 from portaltest.control import Control, box
 from portaltest.deadline import until
 from portaltest.desktop import Desktop
@@ -104,6 +105,75 @@ def an_output_that_was_switched_off_comes_back_with_its_windows():
         until("the same picture as before", lambda: not before.bounds(desktop.portal.screenshot()))
         assert "Failed" not in desktop.portal.process.log(), desktop.portal.process.details()
         client.stop()
+
+
+def start_bar(desktop, keyboard="none"):
+    bar = desktop.start([programs.TEST_CLIENT, "layer", keyboard])
+    bar.expect("ready bar")
+    return bar
+
+
+def menus_of_a_bar_stay_on_its_screen():
+    with case.desktop("bar-menus") as parts:
+        desktop = Desktop(*parts)
+        bar = start_bar(desktop)
+        bar.send("next")
+        x, y = WIDTH - 200, HEIGHT - 40
+        for _ in ("menu", "submenu"):
+            # Each is told its place in its parent.
+            found = bar.expect(r"popup (?:sub)?menu at (-?\d+),(-?\d+) (\d+)x(\d+)").groups()
+            dx, dy, width, height = map(int, found)
+            x, y = x + dx, y + dy
+            assert 0 <= x and x + width <= WIDTH, (x, width)
+            assert 0 <= y and y + height <= HEIGHT, (y, height)
+        bar.stop()
+
+
+def a_bar_takes_the_keyboard_as_far_as_it_says():
+    with case.desktop("bar-keyboard", extra="focus-new always\n") as parts:
+        desktop = Desktop(*parts)
+        client, _ = desktop.show("events", "guest")
+        desktop.control.window(lambda w: w["focused"])
+        # One that wants none gets none, not even by a click.
+        bar = start_bar(desktop)
+        desktop.input.click(WIDTH - 20, HEIGHT - 20)
+        bar.expect("pointer button 272 released")
+        desktop.input.key(30)
+        client.expect("keyboard key 30 released")
+        assert not any(line.startswith("keyboard enter") for line in bar.drain()), bar.details()
+        bar.stop()
+        bar = start_bar(desktop, "on-demand")
+        desktop.input.click(WIDTH - 20, HEIGHT - 20)
+        bar.expect("keyboard enter bar")
+        client.expect("keyboard leave window")
+        desktop.control.window(lambda w: not w["focused"])
+        bar.stop()
+        client.expect("keyboard enter window")
+        bar = start_bar(desktop, "exclusive")
+        client.expect("keyboard leave window")
+        # What comes now does not get what is typed there.
+        other, _ = desktop.show("events", "other")
+        desktop.input.key(30)
+        bar.expect("keyboard key 30 released")
+        bar.stop()
+        other.expect("keyboard enter window")
+        for one in (client, other):
+            one.stop()
+
+
+def a_bar_is_closed_with_its_screen():
+    with case.desktop("bar-output") as parts:
+        desktop = Desktop(*parts)
+        bar = start_bar(desktop, "exclusive")
+        desktop.portal.outputs("--output", "HEADLESS-1", "--off")
+        bar.expect("closed")
+        bar.stop()
+        # Where there is no screen at all there is no bar either.
+        homeless = desktop.start([programs.TEST_CLIENT, "layer", "none"])
+        homeless.expect("closed")
+        assert homeless.wait_exit() == 0, homeless.details()
+        desktop.portal.outputs("--output", "HEADLESS-1", "--on")
+        start_bar(desktop).stop()
 
 
 class TouchScreen:
@@ -245,6 +315,9 @@ TESTS = [
     a_bar_knows_which_window_a_dialog_belongs_to,
     a_session_is_idle_unless_a_window_that_can_be_seen_objects,
     an_output_that_was_switched_off_comes_back_with_its_windows,
+    menus_of_a_bar_stay_on_its_screen,
+    a_bar_takes_the_keyboard_as_far_as_it_says,
+    a_bar_is_closed_with_its_screen,
     fingers_reach_the_surface_they_came_down_on,
     a_finger_works_title_bars_as_the_pointer_does,
     a_touch_beside_a_menu_dismisses_it,
