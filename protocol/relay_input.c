@@ -11,6 +11,9 @@
 #include "heap.h"
 #include "relay-impl.h"
 
+/* Keymaps that wait for the channel; a connection is sent one for each keyboard it asks for. */
+#define BACKLOG_FDS_MAX 64
+
 void portal_relay_close_input(struct portal_relay *relay) {
 	for (size_t i = 0; i < relay->n_input_fds; i++) {
 		close(relay->input_fds[i]);
@@ -157,6 +160,21 @@ static void update_merging(struct portal_relay *relay) {
 	relay->merging = merging;
 }
 
+/* Whether too much waits at the controller's end, where nobody is told to wait. */
+static void check_backlog(struct portal_relay *relay) {
+	if (relay->options.guest || relay->ended) {
+		return;
+	}
+	size_t bytes = portal_queue_size(&relay->backlog), fds = relay->backlog.n_fds;
+	if (bytes > relay->options.backlog_max) {
+		portal_relay_set_ended(relay, PORTAL_RELAY_OVERFLOW,
+			"the guest does not read its events, %zu bytes are waiting", bytes);
+	} else if (fds > BACKLOG_FDS_MAX) {
+		portal_relay_set_ended(relay, PORTAL_RELAY_OVERFLOW,
+			"the guest does not read its events, %zu descriptors are waiting", fds);
+	}
+}
+
 void portal_relay_read(struct portal_relay *relay) {
 	update_merging(relay);
 	relay->input_size += receive(relay);
@@ -180,12 +198,7 @@ void portal_relay_read(struct portal_relay *relay) {
 	relay->input_size -= at;
 	memmove(relay->input, relay->input + at, relay->input_size);
 	portal_relay_send(relay);
-	if (!relay->options.guest &&
-		portal_queue_size(&relay->backlog) > relay->options.backlog_max) {
-		portal_relay_set_ended(relay, PORTAL_RELAY_OVERFLOW,
-			"the guest does not read its events, %zu bytes are waiting",
-			portal_queue_size(&relay->backlog));
-	}
+	check_backlog(relay);
 }
 
 /* A file's content as it is now, in memory of its own; NULL with errno. */
