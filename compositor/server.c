@@ -1,6 +1,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@
 #include "control.h"
 #include "cursor_image.h"
 #include "decoration.h"
+#include "environment.h"
 #include "idle.h"
 #include "input.h"
 #include "layer.h"
@@ -80,13 +82,39 @@ static void raise_descriptor_limit(struct server *server) {
 	}
 }
 
+/* Whether a console is what will be run on. */
+static bool wants_console(void) {
+	const char *backends = getenv("WLR_BACKENDS");
+	if (backends != NULL) {
+		return strstr(backends, "drm") != NULL;
+	}
+	return getenv("WAYLAND_DISPLAY") == NULL && getenv("WAYLAND_SOCKET") == NULL &&
+	       getenv("DISPLAY") == NULL;
+}
+
+/* wlroots waits 10 seconds for a card, since at boot its driver may still be loading: whoever looks
+ * at the console is told why nothing happens. */
+static void tell_missing_card(void) {
+	glob_t found;
+	if (!wants_console() || getenv("WLR_DRM_DEVICES") != NULL) {
+		return;
+	}
+	int result = glob("/dev/dri/card*", 0, NULL, &found);
+	if (result == GLOB_NOMATCH) {
+		wlr_log(WLR_ERROR,
+			"no graphics card in /dev/dri yet: it is waited for, 10 seconds");
+	} else if (result == 0) {
+		globfree(&found);
+	}
+}
+
 static bool create_backend(struct server *server) {
+	tell_missing_card();
 	server->backend = wlr_backend_autocreate(server->loop, &server->session);
 	if (server->backend == NULL) {
 		wlr_log(WLR_ERROR,
 			"cannot open a screen: on a console a seat is needed (systemd-logind or "
-			"seatd, "
-			"and this user in it) and a graphics card in /dev/dri; in a session "
+			"seatd, and this user in it) and a graphics card in /dev/dri; in a session "
 			"WAYLAND_DISPLAY or DISPLAY has to be right; without any screen set "
 			"WLR_BACKENDS=headless");
 		return false;
@@ -306,6 +334,13 @@ bool server_start(struct server *server, const char *name) {
 	setenv("XDG_CURRENT_DESKTOP", "portal:wlroots", true);
 	setenv("XDG_SESSION_TYPE", "wayland", true);
 	wlr_log(WLR_INFO, "running on WAYLAND_DISPLAY=%s", server->socket);
+	enum config_services_environment when = server->config->services_environment;
+	server->environment_published =
+		when == CONFIG_SERVICES_ENVIRONMENT_ALWAYS ||
+		(when == CONFIG_SERVICES_ENVIRONMENT_CONSOLE && server->session != NULL);
+	if (server->environment_published) {
+		environment_publish();
+	}
 	for (size_t i = 0; server->config->startup != NULL && server->config->startup[i] != NULL;
 		i++) {
 		server_spawn(server, server->config->startup[i]);
@@ -343,6 +378,9 @@ void server_stop(struct server *server) {
 
 void server_destroy(struct server *server) {
 	server->stopping = true;
+	if (server->environment_published) {
+		environment_withdraw();
+	}
 	control_destroy(server->control);
 	wl_display_destroy_clients(server->display);
 	remove_listeners(server);

@@ -65,6 +65,7 @@ struct server {
 	uint64_t last_toplevel_id;
 	struct rlimit descriptors; /* as the compositor was started with */
 	bool stopping;
+	bool environment_published; /* to systemd and D-Bus */
 
 	struct wl_listener new_output;
 	struct wl_listener new_input;

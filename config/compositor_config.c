@@ -143,6 +143,19 @@ static bool read_cursor(struct compositor_config *config, const struct config_fi
 		       config_param_int(file, directive, 1, 8, 256, &theme->cursor_size, error));
 }
 
+static bool read_services_environment(struct compositor_config *config,
+	const struct config_file *file, const struct scfg_directive *directive,
+	struct config_error *error) {
+	static const char *const words[] = {"console", "always", "never"};
+	int word;
+	if (!config_need_params(file, directive, 1, 1, error) ||
+		!config_param_word(file, directive, 0, words, 3, &word, error)) {
+		return false;
+	}
+	config->services_environment = word;
+	return true;
+}
+
 static bool read_startup(struct compositor_config *config, const struct config_file *file,
 	const struct scfg_directive *directive, struct config_error *error) {
 	return config_need_params(file, directive, 1, 1, error) &&
@@ -237,6 +250,7 @@ static const struct reader {
 	{"keyboard", config_keyboard_read},
 	{"output", config_output_read},
 	{"raise-on-focus", read_raise_on_focus},
+	{"services-environment", read_services_environment},
 	{"startup", read_startup},
 	{"theme", read_theme},
 	{"unbind", config_unbind_read},

@@ -23,6 +23,13 @@ enum config_focus_new {
 	CONFIG_FOCUS_NEW_NEVER,
 };
 
+/* When the environment of the session's services is the compositor's to set. */
+enum config_services_environment {
+	CONFIG_SERVICES_ENVIRONMENT_CONSOLE, /* when it runs on a console: a login session */
+	CONFIG_SERVICES_ENVIRONMENT_ALWAYS,
+	CONFIG_SERVICES_ENVIRONMENT_NEVER,
+};
+
 /* What shows the label of a fullscreen window. */
 enum config_fullscreen_label {
 	CONFIG_FULLSCREEN_LABEL_BORDER, /* a line along all four edges */
@@ -102,6 +109,7 @@ struct compositor_config {
 	struct config_output *outputs;
 	size_t outputs_len;
 	struct config_vms vms;
+	enum config_services_environment services_environment;
 	char **startup; /* NULL terminated list of shell commands, run once */
 };
 

@@ -296,8 +296,11 @@ void portal_channel_fail(
 
 static void lose_stream(struct portal_channel *channel, int error) {
 	char text[PORTAL_BYE_TEXT_MAX];
+	/* Which of these it is depends on what was under way: one text, so that a log can tell
+	 * news. */
+	bool closed = error == 0 || error == ECONNRESET || error == EPIPE;
 	snprintf(text, sizeof(text), "%s: %s", portal_transport_get_name(channel->transport),
-		error != 0 ? strerror(error) : "the other end closed the stream");
+		closed ? "the other end closed the stream" : strerror(error));
 	portal_channel_end_by_peer(channel, PORTAL_BYE_FAILURE, text);
 }
 

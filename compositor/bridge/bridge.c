@@ -24,17 +24,31 @@ bool bridge_is_ready(const struct bridge *bridge) {
 	       portal_channel_get_state(bridge->channel) == PORTAL_CHANNEL_READY;
 }
 
+/* Notes why the guest is not there; says so, and returns true, where it is not what was said last.
+ */
+static bool tell(struct bridge *bridge, enum bridge_status status, const char *message) {
+	bool waiting = bridge->options->wait && bridge_is_passing(status);
+	bool news = !waiting || strcmp(message, bridge->message) != 0;
+	bridge->status = status;
+	if (news) {
+		int priority = status == BRIDGE_DONE || waiting ? LOG_INFO : LOG_ERR;
+		bridge_log(&bridge->log, priority, "%s%s", waiting ? "waiting: " : "", message);
+		snprintf(bridge->message, sizeof(bridge->message), "%s", message);
+	}
+	return news;
+}
+
 void bridge_stop(struct bridge *bridge, enum bridge_status status, const char *format, ...) {
 	if (bridge->stopped) {
 		return;
 	}
 	bridge->stopped = true;
-	bridge->status = status;
+	char message[sizeof(bridge->message)];
 	va_list args;
 	va_start(args, format);
-	vsnprintf(bridge->message, sizeof(bridge->message), format, args);
+	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	bridge_log(&bridge->log, status == BRIDGE_DONE ? LOG_INFO : LOG_ERR, "%s", bridge->message);
+	tell(bridge, status, message);
 	sd_event_exit(bridge->event, status);
 }
 
@@ -117,10 +131,7 @@ static int fail_attempt(
 	}
 	char message[sizeof(bridge->message)];
 	snprintf(message, sizeof(message), "%s: %s", what, why);
-	if (strcmp(message, bridge->message) != 0) {
-		memcpy(bridge->message, message, sizeof(message));
-		bridge->status = status;
-		bridge_log(&bridge->log, LOG_INFO, "waiting: %s", message);
+	if (tell(bridge, status, message)) {
 		bridge_control_changed(&bridge->control);
 	}
 	uint64_t usec = RETRY_FIRST_USEC
@@ -238,16 +249,16 @@ static void bridge_finish(struct bridge *bridge) {
 }
 
 enum bridge_status bridge_run(const struct bridge_options *options, int control_fd,
-	enum bridge_status last_status, const char *last_message, char *message,
-	size_t message_size) {
+	const struct bridge_outcome *last, char *message, size_t message_size) {
 	struct bridge bridge = {
 		.options = options,
-		.status = last_status,
+		.status = last->status,
 		.compositor = {.socket_fd = -1, .close_fd = -1},
 		.notify_fd = bridge_notify_open(),
 	};
-	snprintf(bridge.message, sizeof(bridge.message), "%s", last_message);
+	snprintf(bridge.message, sizeof(bridge.message), "%s", last->message);
 	bridge_log_init(&bridge.log, options->label);
+	bridge.log.again = last->any;
 	bridge_connections_init(&bridge.connections, &bridge);
 	bridge_launches_init(&bridge.launches);
 	portal_hello_get_boot_id(bridge.boot_id);

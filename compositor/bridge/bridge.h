@@ -44,15 +44,26 @@ struct bridge {
 	char message[PORTAL_BYE_TEXT_MAX + 1]; /* a line about it, "" for none */
 };
 
+/* How an earlier attempt to serve the guest ended. */
+struct bridge_outcome {
+	bool any; /* there was one */
+	enum bridge_status status;
+	char message[PORTAL_BYE_TEXT_MAX + 1]; /* a line about it, "" for none */
+};
+
 /*
  * Serves one guest: connects to the compositor, waits for heap and transport where the options say
  * so, confines the process, and runs until the channel ends. control_fd is the listening control
- * socket; last_status and last_message say why an earlier attempt ended, BRIDGE_DONE and "" for
- * none. message receives why this one did. Returns the status to exit with.
+ * socket; last is why the attempt before ended. message receives why this one did. Returns the
+ * status to exit with.
  */
 enum bridge_status bridge_run(const struct bridge_options *options, int control_fd,
-	enum bridge_status last_status, const char *last_message, char *message,
-	size_t message_size);
+	const struct bridge_outcome *last, char *message, size_t message_size);
+
+/* With --wait: whether another attempt may go better. */
+static inline bool bridge_is_passing(enum bridge_status status) {
+	return status == BRIDGE_UNREACHABLE || status == BRIDGE_LOST || status == BRIDGE_HEAP;
+}
 
 /* Logs a line and ends the loop with this status; only the first time counts. */
 void bridge_stop(struct bridge *bridge, enum bridge_status status, const char *format, ...)

@@ -13,6 +13,7 @@
 
 #include <wayland-client.h>
 
+#include "context_dir.h"
 #include "log.h"
 #include "security-context-v1-client-protocol.h"
 
@@ -44,37 +45,19 @@ static int open_path(const char *path) {
 	return open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/* A listening socket at path, or -1 with errno. */
-static int listen_at(const char *path) {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		return -1;
-	}
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 128) < 0) {
-		int error = errno;
-		close(fd);
-		errno = error;
-		return -1;
-	}
-	return fd;
-}
-
 /* Lets the compositor accept from a socket that nobody else can reach, in the VM's name. */
 static int make_context(struct bridge_compositor *compositor,
-	struct wp_security_context_manager_v1 *manager, const char *vm, const char *path) {
-	int pipe_fds[2], listen_fd = listen_at(path);
+	struct wp_security_context_manager_v1 *manager, const char *vm,
+	const struct bridge_context_dir *dir) {
+	int pipe_fds[2], listen_fd = bridge_context_dir_listen(dir);
 	if (listen_fd < 0) {
 		return -1;
 	}
-	compositor->socket_fd = open_path(path);
+	compositor->socket_fd = bridge_context_dir_open_socket(dir);
 	if (compositor->socket_fd < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0) {
+		int error = errno;
 		close(listen_fd);
+		errno = error;
 		return -1;
 	}
 	struct wp_security_context_v1 *context =
@@ -93,25 +76,17 @@ static int make_context(struct bridge_compositor *compositor,
 static int init_context(struct bridge_compositor *compositor,
 	struct wp_security_context_manager_v1 *manager, const char *vm,
 	const struct bridge_log *log) {
-	const char *runtime = runtime_dir();
-	char dir[256], path[sizeof(dir) + 16];
-	if (!runtime) {
-		bridge_log(log, LOG_ERR, "XDG_RUNTIME_DIR is not set");
+	struct bridge_context_dir dir;
+	if (bridge_context_dir_open(&dir, vm) < 0) {
+		bridge_log(log, LOG_ERR, "a directory in XDG_RUNTIME_DIR: %s", strerror(errno));
 		return -1;
 	}
-	/* Only this user gets in, and the names are gone before a guest is heard. */
-	if ((size_t)snprintf(dir, sizeof(dir), "%s/portal-bridge-XXXXXX", runtime) >= sizeof(dir) ||
-		!mkdtemp(dir)) {
-		bridge_log(log, LOG_ERR, "%s: %s", runtime, strerror(errno));
-		return -1;
-	}
-	snprintf(path, sizeof(path), "%s/wayland", dir);
-	int result = make_context(compositor, manager, vm, path);
+	int result = make_context(compositor, manager, vm, &dir);
 	if (result < 0) {
 		bridge_log(log, LOG_ERR, "the compositor's security context: %s", strerror(errno));
 	}
-	unlink(path);
-	rmdir(dir);
+	/* The names are gone before a guest is heard. */
+	bridge_context_dir_close(&dir);
 	return result;
 }
 
@@ -133,7 +108,7 @@ static int open_display_socket(struct bridge_compositor *compositor, const struc
 		bridge_log(log, LOG_ERR, "%s: %s", path, strerror(errno));
 		return -1;
 	}
-	bridge_log(log, LOG_WARNING,
+	bridge_log_once(log, LOG_WARNING,
 		"the compositor has no security contexts: it cannot tell this guest from other "
 		"programs");
 	return 0;

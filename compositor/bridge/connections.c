@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bridge.h"
@@ -76,6 +77,15 @@ static struct portal_relay *find_relay(struct bridge_connections *connections, u
 	return connection->relay;
 }
 
+/* A connection's end is the guest's to bring about. */
+static void log_connection(
+	struct bridge *bridge, int priority, uint32_t id, const char *what, const char *text) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	bridge_log_guest(
+		&bridge->log, (uint64_t)now.tv_sec, priority, "connection %u %s%s", id, what, text);
+}
+
 static void handle_ended(void *data, enum portal_relay_end end, const char *text) {
 	struct bridge_connection *connection = data;
 	struct bridge *bridge = connection->connections->bridge;
@@ -87,15 +97,14 @@ static void handle_ended(void *data, enum portal_relay_end end, const char *text
 		break;
 	case PORTAL_RELAY_QUOTA:
 	case PORTAL_RELAY_OVERFLOW:
-		bridge_log(&bridge->log, LOG_WARNING, "connection %u was cut: %s", id, text);
+		log_connection(bridge, LOG_WARNING, id, "was cut: ", text);
 		break;
 	case PORTAL_RELAY_SOCKET_VIOLATION:
 	case PORTAL_RELAY_FAILURE:
-		bridge_log(&bridge->log, LOG_ERR, "connection %u was cut: %s", id, text);
+		log_connection(bridge, LOG_ERR, id, "was cut: ", text);
 		break;
 	case PORTAL_RELAY_SOCKET_CLOSED:
-		bridge_log(
-			&bridge->log, LOG_WARNING, "connection %u: the compositor closed it", id);
+		log_connection(bridge, LOG_WARNING, id, "was closed by the compositor", "");
 		break;
 	case PORTAL_RELAY_DISCONNECTED:
 		break;
@@ -229,7 +238,7 @@ void bridge_connections_connect(
 	}
 	const char *reason =
 		result == -EDQUOT ? "the guest has its quota of connections" : strerror(-result);
-	bridge_log(&bridge->log, LOG_WARNING, "connection %u was refused: %s", id, reason);
+	log_connection(bridge, LOG_WARNING, id, "was refused: ", reason);
 	portal_relay_destroy(connection->relay);
 	connection->relay = NULL;
 	send_refusal(connection, reason);

@@ -7,12 +7,14 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bridge.h"
 
-/* Between one attempt's end and the next with --wait. */
-#define RESTART_NS 250000000
+/* Between one attempt's end and the next with --wait; doubled while the guest does not come. */
+#define RESTART_NS UINT64_C(250000000)
+#define RESTART_DOUBLINGS 2
 
 /*
  * With --wait each attempt is a process of its own: what has read from the guest gives up its
@@ -22,11 +24,6 @@
 struct attempt {
 	char untrusted_message[PORTAL_BYE_TEXT_MAX + 1];
 };
-
-/* Whether another attempt may go better. */
-static bool is_passing(enum bridge_status status) {
-	return status == BRIDGE_UNREACHABLE || status == BRIDGE_LOST || status == BRIDGE_HEAP;
-}
 
 static void copy_message(char *message, size_t size, const struct attempt *attempt) {
 	size_t i = 0;
@@ -43,13 +40,12 @@ static void copy_message(char *message, size_t size, const struct attempt *attem
 /* SIGTERM and SIGINT stay blocked: the loop reads them from a descriptor, also those that came
  * before. */
 static enum bridge_status run_child(const struct bridge_options *options, int control_fd,
-	enum bridge_status last_status, const char *last_message, struct attempt *attempt,
-	pid_t parent) {
+	const struct bridge_outcome *last, struct attempt *attempt, pid_t parent) {
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent) {
 		return BRIDGE_FAILURE;
 	}
-	return bridge_run(options, control_fd, last_status, last_message,
-		attempt->untrusted_message, sizeof(attempt->untrusted_message));
+	return bridge_run(options, control_fd, last, attempt->untrusted_message,
+		sizeof(attempt->untrusted_message));
 }
 
 struct supervisor {
@@ -61,9 +57,13 @@ struct supervisor {
 	int *crash;
 };
 
-/* Waits for a signal that tells to stop, at most so long. */
-static void pause_attempts(struct supervisor *supervisor) {
-	struct timespec timeout = {.tv_nsec = RESTART_NS};
+/* Waits for a signal that tells to stop, at most until the next attempt is due. */
+static void pause_attempts(struct supervisor *supervisor, unsigned int failures) {
+	uint64_t ns = RESTART_NS << (failures < RESTART_DOUBLINGS ? failures : RESTART_DOUBLINGS);
+	struct timespec timeout = {
+		.tv_sec = (time_t)(ns / 1000000000),
+		.tv_nsec = (long)(ns % 1000000000),
+	};
 	int number = sigtimedwait(&supervisor->signals, NULL, &timeout);
 	supervisor->stopping |= number == SIGTERM || number == SIGINT;
 }
@@ -90,8 +90,8 @@ static enum bridge_status wait_for(struct supervisor *supervisor, pid_t child) {
 
 /* One attempt, or with --wait as many as it takes. */
 static enum bridge_status run_attempts(struct supervisor *supervisor) {
-	char message[PORTAL_BYE_TEXT_MAX + 1] = "";
-	enum bridge_status status = BRIDGE_DONE;
+	struct bridge_outcome last = {.status = BRIDGE_DONE};
+	unsigned int failures = 0;
 	pid_t parent = getpid();
 	while (!supervisor->stopping) {
 		pid_t child = fork();
@@ -100,15 +100,18 @@ static enum bridge_status run_attempts(struct supervisor *supervisor) {
 			return BRIDGE_FAILURE;
 		}
 		if (child == 0) {
-			exit(run_child(supervisor->options, supervisor->control_fd, status, message,
+			exit(run_child(supervisor->options, supervisor->control_fd, &last,
 				supervisor->attempt, parent));
 		}
-		status = wait_for(supervisor, child);
-		if (!supervisor->options->wait || !is_passing(status)) {
-			return status;
+		last.any = true;
+		last.status = wait_for(supervisor, child);
+		if (!supervisor->options->wait || !bridge_is_passing(last.status)) {
+			return last.status;
 		}
-		copy_message(message, sizeof(message), supervisor->attempt);
-		pause_attempts(supervisor);
+		copy_message(last.message, sizeof(last.message), supervisor->attempt);
+		/* One that was there comes back at once, often as not. */
+		failures = last.status == BRIDGE_LOST ? 0 : failures + 1;
+		pause_attempts(supervisor, failures);
 	}
 	return BRIDGE_DONE;
 }

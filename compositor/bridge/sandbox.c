@@ -71,7 +71,7 @@ int bridge_sandbox_enter(int socket_fd, uint64_t heap_size, const struct bridge_
 		return -1;
 	}
 	if (abi == 0 || filter < 0) {
-		bridge_log(log, LOG_WARNING, "sandbox incomplete: this kernel has no %s",
+		bridge_log_once(log, LOG_WARNING, "sandbox incomplete: this kernel has no %s",
 			abi == 0 && filter < 0 ? "Landlock and no seccomp filters"
 			: abi == 0	       ? "Landlock"
 					       : "seccomp filters");

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 import time
 
@@ -258,6 +259,44 @@ def a_bridge_that_waits_finds_an_agent_that_comes_late(compositor_kind, kind):
                 os.unlink(os.path.join(session.runtime, name))
 
 
+def a_bridge_that_waits_says_why_once(compositor_kind, kind):
+    """A guest that boots has a port at which something answers long before the agent does."""
+    with case.desktop("bridge-quiet", compositor_kind) as (session, compositor):
+        path = os.path.join(session.directory, "port")
+        with socket.socket(socket.AF_UNIX) as port:
+            port.bind(path)
+            port.listen()
+            bridge = session.start(
+                "portal-bridge-quiet",
+                [programs.BRIDGE, "--vm", "quiet", "--transport", f"unix:{path}", "--heap",
+                 "memfd:", "--wait"],
+                compositor.env,
+            )
+            for _ in range(3):
+                port.accept()[0].close()
+        # Now nobody is there at all: that is news.
+        os.unlink(path)
+        until("the reason to change", lambda: "No such file" in bridge.log(), interval=0.05)
+        assert bridge.stop() == DONE, bridge.details()
+        waits = [line for line in bridge.log().splitlines() if "waiting: " in line]
+        assert len(waits) == len(set(waits)), bridge.log()
+
+
+def a_bridge_takes_over_what_a_killed_one_left(compositor_kind, kind):
+    with case.desktop("bridge-takes-over", compositor_kind) as (session, compositor):
+        left = os.path.join(session.runtime, "portal", "bridge-guest.context")
+        os.makedirs(left, 0o700)
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(os.path.join(left, "wayland"))
+        inside = start_guest(session, compositor)
+        assert not os.path.exists(left)
+        # And the context works: the compositor knows the guest's windows.
+        client = inside.start("test-client", [programs.TEST_CLIENT, "scale"])
+        client.expect("ready.*")
+        client.stop()
+        inside.stop()
+
+
 TESTS = [
     a_guest_that_breaks_a_rule_loses_its_channel_with_one_line,
     a_guest_over_its_quota_loses_that_connection_only,
@@ -270,6 +309,8 @@ TESTS = [
     a_crash_of_the_confined_process_is_the_bridges,
     the_bridge_ends_with_the_compositor,
     a_bridge_that_waits_finds_an_agent_that_comes_late,
+    a_bridge_that_waits_says_why_once,
+    a_bridge_takes_over_what_a_killed_one_left,
 ]
 
 

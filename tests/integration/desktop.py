@@ -3,6 +3,7 @@
 desktop.py [TEST...]
 """
 
+import glob
 import json
 import os
 import select
@@ -10,7 +11,7 @@ import signal
 import sys
 
 from portaltest import case, programs
-from portaltest.compositor import HEIGHT, WIDTH
+from portaltest.compositor import HEIGHT, WIDTH, Portal
 from portaltest.control import box
 from portaltest.deadline import until
 from portaltest.desktop import (
@@ -562,6 +563,39 @@ def failed_start(session, arguments, env=None):
     return process.log()
 
 
+def services_of_the_session_find_the_display():
+    with case.session("services-environment") as session:
+        address = f"unix:path={session.directory}/bus"
+        session.env["DBUS_SESSION_BUS_ADDRESS"] = address
+        proof = os.path.join(session.directory, "proof")
+        services = os.path.join(session.home, ".local/share/dbus-1/services")
+        os.makedirs(services)
+        with open(os.path.join(services, "org.portal.Proof.service"), "w", encoding="utf-8") as file:
+            file.write("[D-BUS Service]\nName=org.portal.Proof\n")
+            file.write(f'Exec=/bin/sh -c "env > {proof}.new; mv {proof}.new {proof}"\n')
+        daemon = session.start(
+            "dbus-daemon",
+            ["dbus-daemon", "--session", "--nofork", "--print-address", f"--address={address}"],
+        )
+        daemon.expect("unix:.*")
+        # What portal tells systemd is seen on the bus; systemd itself is not there.
+        monitor = session.start("dbus-monitor", ["dbus-monitor", "--session"])
+        monitor.expect(".*member=NameLost.*")
+        compositor = Portal(session, "services-environment always\n")
+        monitor.expect(".*member=SetEnvironment.*")
+        monitor.expect(f'.*"WAYLAND_DISPLAY={compositor.display}"')
+        start = ["dbus-send", "--session", "--dest=org.portal.Proof", "/", "org.portal.Proof.Go"]
+        session.run("dbus-send", start)
+        until("the service to be started", lambda: os.path.exists(proof))
+        with open(proof, encoding="utf-8") as file:
+            environment = file.read().split("\n")
+        for wanted in (f"WAYLAND_DISPLAY={compositor.display}", "XDG_SESSION_TYPE=wayland"):
+            assert wanted in environment, environment
+        assert "XDG_CURRENT_DESKTOP=portal:wlroots" in environment, environment
+        assert compositor.stop() == 0, compositor.process.details()
+        monitor.expect(".*member=UnsetEnvironment.*")
+
+
 def portal_says_what_it_lacks():
     with case.desktop("lacks") as (session, portal):
         log = failed_start(session, ["--socket", portal.display])
@@ -572,8 +606,14 @@ def portal_says_what_it_lacks():
         assert "/nonexistent, which is no directory" in log, log
         log = failed_start(session, ["--config", "/nonexistent.scfg"])
         assert "/nonexistent.scfg: No such file" in log, log
-        log = failed_start(session, [], {"WLR_BACKENDS": "drm"})
+        no_seat = {"WLR_BACKENDS": "drm", "LIBSEAT_BACKEND": "seatd"}
+        log = failed_start(session, [], {**no_seat, "SEATD_SOCK": "/nonexistent"})
         assert "a seat is needed" in log, log
+        if os.geteuid() == 0 and not glob.glob("/dev/dri/card*"):
+            # Here there is a seat, but no card; wlroots waits for one.
+            process = session.start("portal-waiting", [programs.PORTAL], {"WLR_BACKENDS": "drm"})
+            until("the message", lambda: "no graphics card in /dev/dri" in process.log())
+            process.kill()
         log = failed_start(session, [], {"WLR_RENDERER": "gles2"})
         assert "WLR_RENDERER=pixman" in log, log
 
@@ -626,6 +666,7 @@ TESTS = [
     the_scale_of_an_output_comes_from_the_configuration,
     the_configuration_is_read_again_when_asked,
     the_control_socket_refuses_what_is_not_there,
+    services_of_the_session_find_the_display,
     portal_says_what_it_lacks,
     a_wrong_configuration_is_told_with_file_and_line,
 ]

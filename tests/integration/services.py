@@ -13,7 +13,6 @@ from portaltest.control import Control, box
 from portaltest.deadline import until
 from portaltest.desktop import Desktop
 from portaltest.process import is_listening
-from portaltest.session import Session
 
 NESTED = 100  # where test-minimal puts the window that the nested portal runs in
 
@@ -224,19 +223,11 @@ class TouchScreen:
 
 
 def with_touch_screen(name, test):
-    session = Session(name, case.results_directory(name))
-    failed = True
-    try:
+    with case.session(name) as session:
         screen = TouchScreen(session)
         test(screen)
         assert screen.process.stop() == 0, screen.process.details()
         assert screen.outer.stop() == 0, screen.outer.details()
-        failed = False
-    except AssertionError:
-        print(session.details(), file=sys.stderr)
-        raise
-    finally:
-        session.finish(failed)
 
 
 def fingers(screen):

@@ -17,22 +17,29 @@ def results_directory(name):
 
 
 @contextlib.contextmanager
-def desktop(name, kind="portal", extra="", env=None):
-    """A session with one compositor in it; at the end everything is stopped and checked."""
-    session = Session(name, results_directory(name))
-    session.env.update(env or {})
+def session(name, env=None):
+    """A session with nothing in it yet; at the end everything is stopped and checked."""
+    made = Session(name, results_directory(name))
+    made.env.update(env or {})
     failed = True
     try:
-        compositor = COMPOSITORS[kind](session, extra)
-        yield session, compositor
-        status = compositor.stop()
-        assert status == 0, f"{kind} exited with {status}\n{compositor.process.details()}"
+        yield made
         failed = False
     except AssertionError:
-        print(session.details(), file=sys.stderr)
+        print(made.details(), file=sys.stderr)
         raise
     finally:
-        session.finish(failed)
+        made.finish(failed)
+
+
+@contextlib.contextmanager
+def desktop(name, kind="portal", extra="", env=None):
+    """The same with one compositor in it."""
+    with session(name, env) as made:
+        compositor = COMPOSITORS[kind](made, extra)
+        yield made, compositor
+        status = compositor.stop()
+        assert status == 0, f"{kind} exited with {status}\n{compositor.process.details()}"
 
 
 def run(tests, wanted, *arguments):
