@@ -12,6 +12,10 @@
 #include "bridge.h"
 #include "relay.h"
 
+/* Messages of the rate that a connection counts as: the compositor accepts, and makes a client of
+ * it. */
+#define CONNECT_COST 1000
+
 /* Connections that were refused wait for the guest to notice; more than this, and it never does. */
 #define REFUSED_MAX 64
 
@@ -205,6 +209,16 @@ static int connection_open(struct bridge_connection *connection) {
 		portal_relay_get_fd(connection->relay), EPOLLIN, handle_socket, connection);
 }
 
+static void spend_connect(struct bridge *bridge) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	uint64_t wait = portal_quota_spend(&bridge->quota,
+		(uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, CONNECT_COST);
+	if (wait > 0) {
+		bridge_throttle(bridge, wait);
+	}
+}
+
 static size_t count_refused(const struct bridge_connections *connections) {
 	size_t refused = 0;
 	for (size_t i = 0; i < connections->count; i++) {
@@ -222,6 +236,7 @@ void bridge_connections_connect(
 			"connection %u is there already", id);
 		return;
 	}
+	spend_connect(bridge);
 	if (make_room(connections)) {
 		connection = calloc(1, sizeof(*connection));
 	}

@@ -146,6 +146,17 @@ def a_guest_over_its_rate_is_read_more_slowly(compositor_kind, kind):
         hostile.guest.expect("closed .*")
 
 
+def a_guest_that_connects_without_end_is_slowed_down_too(compositor_kind, kind):
+    with case.desktop("bridge-connects", compositor_kind) as (session, compositor):
+        start = time.monotonic()
+        hostile = Hostile(session, compositor, "come-and-go")
+        hostile.guest.expect("answered")
+        # 500 connections, each worth 1000 messages, of which 100000 may come at once.
+        assert time.monotonic() - start >= 1.9
+        assert hostile.bridge.stop() == DONE, hostile.bridge.details()
+        hostile.guest.expect("closed .*")
+
+
 def the_compositors_error_ends_that_connection_only(compositor_kind, kind):
     with case.desktop("bridge-error", compositor_kind) as (session, compositor):
         hostile = Hostile(session, compositor, "protocol-error")
@@ -301,6 +312,7 @@ TESTS = [
     a_guest_that_breaks_a_rule_loses_its_channel_with_one_line,
     a_guest_over_its_quota_loses_that_connection_only,
     a_guest_over_its_rate_is_read_more_slowly,
+    a_guest_that_connects_without_end_is_slowed_down_too,
     what_a_compositor_would_not_survive_ends_that_connection_only,
     the_compositors_error_ends_that_connection_only,
     the_bridge_is_confined_before_it_hears_the_guest,

@@ -41,6 +41,7 @@ struct guest {
 	size_t known;
 	void (*act)(struct guest *guest); /* once the globals are known */
 	bool acted, closed;
+	bool mute; /* says nothing to what was ended, having done so already */
 	uint32_t flood; /* messages still to be sent */
 };
 
@@ -111,6 +112,18 @@ static void act_too_many_connections(struct guest *guest) {
 	for (uint32_t id = 2; id < 300; id++) {
 		portal_channel_send_connect(guest->channel, id, "many");
 	}
+}
+
+/* One connection after the other, each given up at once; then the compositor is asked for an
+ * answer. */
+static void act_come_and_go(struct guest *guest) {
+	guest->mute = true;
+	for (uint32_t id = 2; id < 502; id++) {
+		portal_channel_send_connect(guest->channel, id, "brief");
+		portal_channel_send_disconnect(guest->channel, id, "");
+	}
+	message_add(&guest->message, ID_COMPOSITOR, 0, "n", ID_FREE);
+	message_add(&guest->message, 1, PORTAL_REQUEST_WL_DISPLAY_SYNC, "n", ID_FREE + 1);
 }
 
 /* Objects beyond the quota: this connection is cut, the channel stays. */
@@ -283,6 +296,7 @@ static const struct {
 	{"other-connection", act_other_connection},
 	{"connect-twice", act_connect_twice},
 	{"too-many-connections", act_too_many_connections},
+	{"come-and-go", act_come_and_go},
 	{"hoard", act_hoard},
 	{"flood", act_flood},
 	{"protocol-error", act_protocol_error},
@@ -311,7 +325,9 @@ static void handle_closed(void *data, const struct portal_channel_end *end) {
 static void handle_disconnect(void *data, uint32_t connection, const char *reason) {
 	struct guest *guest = data;
 	printf("disconnected %u %s\n", connection, reason);
-	portal_channel_send_disconnect(guest->channel, connection, "");
+	if (!guest->mute) {
+		portal_channel_send_disconnect(guest->channel, connection, "");
+	}
 }
 
 /* wl_registry.global of what is wanted. */
