@@ -38,6 +38,7 @@ void feature_cursor_size(struct client *client, int argc, char **argv);
 void feature_idle(struct client *client, int argc, char **argv);
 void feature_inhibit(struct client *client, int argc, char **argv);
 void feature_layer(struct client *client, int argc, char **argv);
+void feature_orders(struct client *client, int argc, char **argv);
 void feature_power(struct client *client, int argc, char **argv);
 void feature_reposition(struct client *client, int argc, char **argv);
 

@@ -42,6 +42,7 @@ static const struct {
 	{"idle", feature_idle},
 	{"inhibit", feature_inhibit},
 	{"layer", feature_layer},
+	{"orders", feature_orders},
 	{"power", feature_power},
 	{"reposition", feature_reposition},
 };

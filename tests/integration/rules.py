@@ -80,6 +80,19 @@ def a_popup_repositioned_before_its_initial_commit_ends_its_client_alone():
         bystander.stop()
 
 
+def no_order_of_a_clients_requests_ends_the_session():
+    with case.desktop("orders") as parts:
+        desktop = Desktop(*parts)
+        bystander, window = desktop.show("damage", "other")
+        for label in ("guest", None):
+            client, _ = desktop.show("orders", label)
+            client.send("next")
+            client.expect("end")
+            desktop.control.until(lambda state: len(state["windows"]) == 1)
+        assert desktop.window(bystander)["id"] == window["id"]
+        bystander.stop()
+
+
 def a_guest_shows_no_cursor_far_from_where_it_points():
     for label, refused in (("guest", True), (None, False)):
         with case.desktop(f"cursor-{label}") as parts:
@@ -251,6 +264,7 @@ TESTS = [
     a_menu_does_not_keep_the_keyboard_from_the_window_that_gets_the_focus,
     a_press_beside_a_menu_dismisses_it_and_reaches_nobody,
     a_popup_repositioned_before_its_initial_commit_ends_its_client_alone,
+    no_order_of_a_clients_requests_ends_the_session,
     a_guest_shows_no_cursor_far_from_where_it_points,
     a_locked_pointer_stays_and_is_found_again_where_its_client_says,
     a_locked_pointer_is_not_sent_out_of_the_visible_window,
