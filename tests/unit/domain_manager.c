@@ -267,6 +267,28 @@ static void test_heaps_do_not_come_to_domains_that_are_not_ready(void **state) {
 	assert_null(unplug);
 }
 
+static void handle_timeout(int id, void *data) {
+}
+
+static void count_free(void *data) {
+	++*(int *)data;
+}
+
+/* The last one: the process' loop has ended then, as that of portal-run --stop has. */
+static void test_what_libvirt_lets_go_of_after_the_loops_end_is_freed(void **state) {
+	struct fixture *fixture = *state;
+	int freed = 0;
+	int id = virEventAddTimeout(-1, handle_timeout, &freed, count_free);
+	assert_true(id >= 0);
+	assert_true(sd_event_exit(fixture->loop, 0) >= 0);
+	assert_int_equal(sd_event_loop(fixture->loop), 0);
+	assert_int_equal(virEventRemoveTimeout(id), 0);
+	assert_int_equal(freed, 0); /* libvirt holds locks in there */
+	domain_manager_destroy(fixture->manager);
+	fixture->manager = NULL;
+	assert_int_equal(freed, 1);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
@@ -288,6 +310,8 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(test_all_domains_are_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_heaps_do_not_come_to_domains_that_are_not_ready, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_what_libvirt_lets_go_of_after_the_loops_end_is_freed, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
