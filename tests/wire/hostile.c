@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "guest.h"
 #include "heap.h"
 #include "message.h"
 #include "wire-tables.h"
@@ -381,21 +382,6 @@ static const struct portal_channel_handlers handlers = {
 	.wayland = handle_wayland,
 };
 
-static struct portal_transport *await_bridge(const char *path) {
-	struct portal_transport_address address = {.kind = PORTAL_TRANSPORT_UNIX};
-	snprintf(address.path, sizeof(address.path), "%s", path);
-	struct portal_transport_listener *listener = portal_transport_listen(&address);
-	if (!listener) {
-		return NULL;
-	}
-	puts("listening");
-	struct pollfd pollfd = {portal_transport_listener_get_fd(listener), POLLIN, 0};
-	poll(&pollfd, 1, -1);
-	struct portal_transport *transport = portal_transport_accept(listener);
-	portal_transport_listener_destroy(listener);
-	return transport;
-}
-
 static void run(struct guest *guest) {
 	while (!guest->closed) {
 		struct pollfd pollfd = {
@@ -420,24 +406,12 @@ int main(int argc, char *argv[]) {
 			guest.act = acts[i].act;
 		}
 	}
-	struct portal_heap_address address = {.kind = PORTAL_HEAP_MEMFD, .size = HEAP_BYTES};
-	if (!guest.act || portal_heap_create(&guest.heap, &address, NULL) < 0) {
+	if (!guest.act) {
 		fprintf(stderr, "usage: test-hostile SOCKET WHAT\n");
 		return 2;
 	}
-	struct portal_transport *transport = await_bridge(argv[1]);
-	struct portal_channel_options options = {
-		.role = PORTAL_ROLE_GUEST,
-		.name = "hostile",
-		.software = "test-hostile",
-		.features = PORTAL_FEATURE_SHARED_HEAP,
-		.heap = {.size = guest.heap.header.size, .kind = PORTAL_HEAP_MEMFD},
-		.heap_fd = guest.heap.fd,
-		.queue_size = 4 << 20,
-	};
-	memcpy(options.heap.id, guest.heap.header.id, sizeof(options.heap.id));
 	guest.channel =
-		transport ? portal_channel_create(transport, &options, &handlers, &guest) : NULL;
+		guest_await_bridge(argv[1], "hostile", HEAP_BYTES, &guest.heap, &handlers, &guest);
 	if (!guest.channel) {
 		perror("test-hostile");
 		return 1;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "channel.h"
+#include "guest.h"
 #include "heap.h"
 #include "message.h"
 #include "wire-tables.h"
@@ -388,43 +389,16 @@ static const struct portal_channel_handlers handlers = {
 	.wayland = handle_wayland,
 };
 
-static struct portal_transport *await_bridge(const char *path) {
-	struct portal_transport_address address = {.kind = PORTAL_TRANSPORT_UNIX};
-	snprintf(address.path, sizeof(address.path), "%s", path);
-	struct portal_transport_listener *listener = portal_transport_listen(&address);
-	if (!listener) {
-		return NULL;
-	}
-	puts("listening");
-	struct pollfd pollfd = {portal_transport_listener_get_fd(listener), POLLIN, 0};
-	poll(&pollfd, 1, -1);
-	struct portal_transport *transport = portal_transport_accept(listener);
-	portal_transport_listener_destroy(listener);
-	return transport;
-}
-
 int main(int argc, char *argv[]) {
 	static struct guest guest = {.ended = true};
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	struct portal_heap_address address = {.kind = PORTAL_HEAP_MEMFD, .size = HEAP_BYTES};
-	if (argc != 5 || portal_heap_create(&guest.heap, &address, NULL) < 0) {
+	if (argc != 5) {
 		fprintf(stderr, "usage: test-random SOCKET SEED CONNECTIONS MESSAGES\n");
 		return 2;
 	}
 	guest.random = strtoull(argv[2], NULL, 10) * UINT64_C(0x9e3779b97f4a7c15) + 1;
-	struct portal_transport *transport = await_bridge(argv[1]);
-	struct portal_channel_options options = {
-		.role = PORTAL_ROLE_GUEST,
-		.name = "random",
-		.software = "test-random",
-		.features = PORTAL_FEATURE_SHARED_HEAP,
-		.heap = {.size = guest.heap.header.size, .kind = PORTAL_HEAP_MEMFD},
-		.heap_fd = guest.heap.fd,
-		.queue_size = 4 << 20,
-	};
-	memcpy(options.heap.id, guest.heap.header.id, sizeof(options.heap.id));
 	guest.channel =
-		transport ? portal_channel_create(transport, &options, &handlers, &guest) : NULL;
+		guest_await_bridge(argv[1], "random", HEAP_BYTES, &guest.heap, &handlers, &guest);
 	if (!guest.channel) {
 		perror("test-random");
 		return 1;
