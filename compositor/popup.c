@@ -282,7 +282,7 @@ void popup_create_for_layer(struct layer *layer, struct wlr_xdg_popup *xdg) {
 }
 
 /* The newest menu that has taken the seat, or NULL. */
-static struct wlr_xdg_popup *newest_grabbing(struct seat *seat) {
+static struct wlr_xdg_popup *newest_grabbing(const struct seat *seat) {
 	struct wlr_xdg_popup_grab *grab;
 	wl_list_for_each (grab, &seat->server->globals.xdg_shell->popup_grabs, link) {
 		if (grab->seat == seat->wlr_seat && !wl_list_empty(&grab->popups)) {
@@ -312,6 +312,10 @@ void popup_check_grabs(struct seat *seat, bool moved) {
 	while ((popup = newest_grabbing(seat)) != NULL && is_stray(seat, popup, moved)) {
 		wlr_xdg_popup_destroy(popup);
 	}
+}
+
+bool popup_is_open(const struct seat *seat) {
+	return newest_grabbing(seat) != NULL;
 }
 
 bool popup_dismiss_by_press(struct seat *seat, struct wlr_surface *surface) {

@@ -31,6 +31,9 @@ void popup_create_for_layer(struct layer *layer, struct wlr_xdg_popup *xdg);
  */
 void popup_check_grabs(struct seat *seat, bool moved);
 
+/** Whether a menu has taken pointer and keyboard. */
+bool popup_is_open(const struct seat *seat);
+
 /**
  * A press at SURFACE (NULL: where no client is) dismisses the menus of another client that have
  * taken the pointer. Returns whether there were any; the press is then nobody else's.

@@ -188,7 +188,7 @@ bool seat_is_typed_in_another(const struct seat *seat, const struct toplevel *to
 	bool other = seat->focused_layer != NULL ||
 		     (focused != NULL && !label_equal(&focused->label, &toplevel->label));
 	return other && seat->server->config->focus_new == CONFIG_FOCUS_NEW_UNLESS_TYPING &&
-	       is_typing(seat);
+	       (is_typing(seat) || popup_is_open(seat));
 }
 
 bool seat_would_focus(struct toplevel *toplevel) {

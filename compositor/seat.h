@@ -124,8 +124,7 @@ void seat_cycle(struct seat *seat, int direction);
 /** The modifiers that held a cycle together have been released. */
 void seat_end_cycle(struct seat *seat);
 
-/** Whether something is being typed that does not belong to TOPLEVEL's VM, and must not go there.
- */
+/** Whether something is being typed, or a menu is open, that is not of TOPLEVEL's VM. */
 bool seat_is_typed_in_another(const struct seat *seat, const struct toplevel *toplevel);
 /** Whether a window that appears now gets the keyboard. */
 bool seat_would_focus(struct toplevel *toplevel);

@@ -43,6 +43,23 @@ def a_menu_does_not_keep_the_keyboard_from_the_window_that_gets_the_focus():
         client.stop()
 
 
+def a_new_window_does_not_close_the_menu_of_another():
+    with case.desktop("menu-new-window") as parts:
+        desktop = Desktop(*parts)
+        client = open_menu(desktop, "guest")
+        other, window = desktop.show("damage", "other")
+        assert not window["focused"], window
+        # The menu still answers.
+        client.send("next")
+        client.expect("click second")
+        x, y, _, _ = box(desktop.window(client)["box"])
+        desktop.input.click(x + 30, y + 50)
+        client.expect("ready submenu")
+        assert not any(line.endswith("done") for line in client.drain()), client.details()
+        for one in (client, other):
+            one.stop()
+
+
 def a_press_beside_a_menu_dismisses_it_and_reaches_nobody():
     with case.desktop("menu-press") as parts:
         desktop = Desktop(*parts)
@@ -262,6 +279,7 @@ def a_token_does_not_take_the_keyboard_from_what_is_being_typed():
 
 TESTS = [
     a_menu_does_not_keep_the_keyboard_from_the_window_that_gets_the_focus,
+    a_new_window_does_not_close_the_menu_of_another,
     a_press_beside_a_menu_dismisses_it_and_reaches_nobody,
     a_popup_repositioned_before_its_initial_commit_ends_its_client_alone,
     no_order_of_a_clients_requests_ends_the_session,
