@@ -11,6 +11,7 @@
 #include "doctor/facts.h"
 #include "memory/scheme.h"
 #include "policy/policy.h"
+#include "policy/scheme_json.h"
 
 /* What is shown: the scheme and what it was made of. */
 struct view {
@@ -33,31 +34,6 @@ static int find_demands(struct cli *cli, struct view *view) {
 		scheme_add(&view->scheme, settings, &view->history, &settings->guests[i]);
 	}
 	return CLI_DONE;
-}
-
-static sd_json_variant *view_json(const struct view *view) {
-	const struct scheme *scheme = &view->scheme;
-	sd_json_variant *object = NULL, *guests = json_array();
-	for (size_t i = 0; i < scheme->count; i++) {
-		const struct memory_demand *demand = &scheme->demands[i];
-		const struct history_guest *past = history_find(&view->history, demand->name);
-		sd_json_variant *guest = NULL;
-		json_set_string(&guest, "name", demand->name);
-		json_set_number(&guest, "memory", demand->memory);
-		json_set_number(&guest, "heap", scheme->plan.shares[i].heap);
-		json_set_string(&guest, "reason", scheme->plan.shares[i].reason);
-		json_set_number(&guest, "usedPercentile", demand->used);
-		if (past) {
-			json_set_number(&guest, "usedLast", past->last);
-			json_set_number(&guest, "usedPeak", past->peak);
-			json_set_number(&guest, "reported", (uint64_t)past->updated);
-		}
-		json_append(&guests, guest);
-	}
-	json_set_number(&object, "budget", scheme->budget);
-	json_set_number(&object, "planned", scheme->plan.total);
-	json_set(&object, "guests", guests);
-	return object;
 }
 
 static void add_size(struct table *table, uint64_t size) {
@@ -116,7 +92,7 @@ static int show(struct cli *cli, struct view *view) {
 		return cli_fail(CLI_REFUSED, "%s", error.text);
 	}
 	if (cli->json) {
-		return cli_print_json(view_json(view));
+		return cli_print_json(scheme_json(&view->scheme, &view->history));
 	}
 	print_view(view);
 	return CLI_DONE;

@@ -14,6 +14,8 @@ struct domain_manager {
 	int callback; /* of lifecycle events, -1: none */
 	domain_manager_handler handler;
 	void *data;
+	void (*closed)(void *data); /* NULL: nobody asked */
+	void *closed_data;
 };
 
 /* libvirt's last error as one of enum domain_failure and a sentence. */

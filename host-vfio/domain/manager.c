@@ -138,6 +138,11 @@ struct domain_manager *domain_manager_create(const char *uri, sd_event *loop,
 	return manager;
 }
 
+static void handle_close(virConnectPtr connection, int reason, void *data) {
+	struct domain_manager *manager = data;
+	manager->closed(manager->closed_data);
+}
+
 void domain_manager_destroy(struct domain_manager *manager) {
 	if (manager == NULL) {
 		return;
@@ -145,9 +150,21 @@ void domain_manager_destroy(struct domain_manager *manager) {
 	if (manager->callback >= 0) {
 		virConnectDomainEventDeregisterAny(manager->connection, manager->callback);
 	}
+	if (manager->closed != NULL) {
+		virConnectUnregisterCloseCallback(manager->connection, handle_close);
+	}
 	virConnectClose(manager->connection);
 	free(manager);
 	domain_events_flush();
+}
+
+void domain_manager_on_close(
+	struct domain_manager *manager, void (*closed)(void *data), void *data) {
+	manager->closed_data = data;
+	manager->closed = closed;
+	if (virConnectRegisterCloseCallback(manager->connection, handle_close, manager, NULL) < 0) {
+		manager->closed = NULL;
+	}
 }
 
 virDomainPtr domain_manager_lookup(

@@ -46,6 +46,10 @@ struct domain_manager *domain_manager_create_viewer(
 	const char *uri, sd_event *loop, struct error *error);
 /* NULL is fine. Not from within its handler. */
 void domain_manager_destroy(struct domain_manager *manager);
+/* Calls `closed`, once and from the loop, when the connection ends by itself. Drivers without a
+ * daemon have none to lose. */
+void domain_manager_on_close(
+	struct domain_manager *manager, void (*closed)(void *data), void *data);
 
 /* All of these return 0, or an enum domain_failure with the error set. */
 

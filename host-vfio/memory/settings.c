@@ -22,6 +22,7 @@ void memory_settings_init(struct memory_settings *settings) {
 void memory_settings_finish(struct memory_settings *settings) {
 	for (size_t i = 0; i < settings->guests_count; i++) {
 		free(settings->guests[i].name);
+		free(settings->guests[i].domain);
 	}
 	free(settings->guests);
 	*settings = (struct memory_settings){0};
@@ -84,6 +85,10 @@ static bool read_guest_child(struct memory_guest *guest, const struct scfg_direc
 	if (strcmp(child->name, "memory") == 0 && child->params_len == 1) {
 		return size_parse(child->params[0], &guest->memory);
 	}
+	if (strcmp(child->name, "domain") == 0 && child->params_len == 1 && !guest->domain) {
+		guest->domain = must_copy(child->params[0]);
+		return true;
+	}
 	return strcmp(child->name, "heap") == 0 && child->params_len == 2 &&
 	       size_parse(child->params[0], &guest->heap_least) &&
 	       size_parse(child->params[1], &guest->heap_most);
@@ -91,25 +96,24 @@ static bool read_guest_child(struct memory_guest *guest, const struct scfg_direc
 
 int memory_settings_read_guest(struct memory_settings *settings, const struct scfg_file *file,
 	const struct scfg_directive *directive) {
-	struct memory_guest guest = {.heap_least = 64 * mib, .heap_most = gib};
 	if (directive->params_len != 1 || memory_settings_find(settings, directive->params[0])) {
 		return scfg_file_refuse(file, directive, "expected: guest NAME, each once");
 	}
-	for (size_t i = 0; i < directive->children.directives_len; i++) {
-		const struct scfg_directive *child = &directive->children.directives[i];
-		if (!read_guest_child(&guest, child)) {
-			return scfg_file_refuse(
-				file, child, "expected: memory SIZE, heap LEAST MOST");
-		}
-	}
-	if (guest.memory == 0) {
-		return scfg_file_refuse(
-			file, directive, "guest %s has no memory", directive->params[0]);
-	}
-	guest.name = must_copy(directive->params[0]);
 	settings->guests =
 		must_grow(settings->guests, settings->guests_count, sizeof(*settings->guests));
-	settings->guests[settings->guests_count++] = guest;
+	struct memory_guest *guest = &settings->guests[settings->guests_count++];
+	*guest = (struct memory_guest){
+		.name = must_copy(directive->params[0]), .heap_least = 64 * mib, .heap_most = gib};
+	for (size_t i = 0; i < directive->children.directives_len; i++) {
+		const struct scfg_directive *child = &directive->children.directives[i];
+		if (!read_guest_child(guest, child)) {
+			return scfg_file_refuse(file, child,
+				"expected: domain DOMAIN, memory SIZE, heap LEAST MOST");
+		}
+	}
+	if (guest->memory == 0) {
+		return scfg_file_refuse(file, directive, "guest %s has no memory", guest->name);
+	}
 	return 0;
 }
 

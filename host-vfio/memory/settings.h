@@ -11,6 +11,7 @@
 struct memory_guest {
 	char *name;
 	uint64_t memory, heap_least, heap_most;
+	char *domain; /* libvirt's name; NULL: the same */
 };
 
 struct memory_settings {

@@ -87,10 +87,24 @@ static int read_vm_child(
 		}
 		return 0;
 	}
+	if (strcmp(child->name, "guests") == 0 && child->params_len > 0 &&
+		vm->role == POLICY_ROLE_CONTROLLER) {
+		for (size_t i = 0; i < child->params_len; i++) {
+			strings_add(&vm->guests, child->params[i]);
+		}
+		return 0;
+	}
+	if (strcmp(child->name, "door") == 0 && child->params_len >= 1 && child->params_len <= 2 &&
+		vm->role == POLICY_ROLE_CONTROLLER && !vm->door) {
+		vm->door = must_copy(child->params[0]);
+		vm->door_key = must_copy(child->params_len == 2 ? child->params[1] : NULL);
+		return 0;
+	}
 	return scfg_file_refuse(file, child, "\"%s\" has no place here", child->name);
 }
 
-/* controller NAME { domain DOMAIN; devices DEVICE... }, router NAME { domain DOMAIN } */
+/* controller NAME { domain DOMAIN; devices DEVICE...; guests GUEST...; door TRANSPORT [KEY] },
+ * router NAME { domain DOMAIN } */
 static int read_vm(struct policy *policy, const struct scfg_file *file,
 	const struct scfg_directive *directive, enum policy_role role) {
 	if (directive->params_len != 1) {
@@ -184,6 +198,9 @@ void policy_finish(struct policy *policy) {
 		free(policy->vms[i].name);
 		free(policy->vms[i].domain);
 		strings_finish(&policy->vms[i].devices);
+		strings_finish(&policy->vms[i].guests);
+		free(policy->vms[i].door);
+		free(policy->vms[i].door_key);
 	}
 	free(policy->exceptions);
 	free(policy->vms);
@@ -199,4 +216,18 @@ const struct policy_vm *policy_find_vm(const struct policy *policy, const char *
 		}
 	}
 	return NULL;
+}
+
+const struct policy_vm *policy_find_domain(const struct policy *policy, const char *domain) {
+	for (size_t i = 0; i < policy->vms_count; i++) {
+		if (strcmp(policy->vms[i].domain, domain) == 0) {
+			return &policy->vms[i];
+		}
+	}
+	return NULL;
+}
+
+const char *policy_guest_domain(const struct policy *policy, const char *guest) {
+	const struct memory_guest *settings = memory_settings_find(&policy->memory, guest);
+	return settings && settings->domain ? settings->domain : guest;
 }

@@ -26,6 +26,10 @@ struct policy_vm {
 	char *domain; /* libvirt's name, the VM's own by default */
 	/* Of the controllers' devices only these, by address or known name; none: all of them. */
 	struct strings devices;
+	/* The application VMs that this controller may list, start and stop through its door. */
+	struct strings guests;
+	/* Where its door is (a TRANSPORT) and the file of its key; NULL: it has none. */
+	char *door, *door_key;
 };
 
 /* A device that does not follow its category. */
@@ -52,5 +56,8 @@ int policy_load(struct policy *policy, const char *path, struct error *error);
 void policy_finish(struct policy *policy);
 
 const struct policy_vm *policy_find_vm(const struct policy *policy, const char *name);
+const struct policy_vm *policy_find_domain(const struct policy *policy, const char *domain);
+/* A guest's name in libvirt: what its guest block says, else its own. */
+const char *policy_guest_domain(const struct policy *policy, const char *guest);
 
 #endif

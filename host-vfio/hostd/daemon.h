@@ -1,0 +1,55 @@
+#ifndef HOST_HOSTD_DAEMON_H
+#define HOST_HOSTD_DAEMON_H
+
+#include <sys/queue.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+#include <systemd/sd-varlink.h>
+
+#include "hostd/domains.h"
+#include "hostd/hypervisor.h"
+#include "identity/known.h"
+#include "policy/policy.h"
+#include "tree/tree.h"
+
+struct door;
+struct guest_call;
+struct order;
+struct question;
+struct watcher;
+
+struct daemon_options {
+	const char *config; /* the policy */
+	const char *state; /* directory of what is kept between runs */
+	const char *root; /* the tree that devices are looked for in, "/" */
+	const char *socket;
+	const char *uri; /* of libvirt */
+	const char *door_program; /* portal-door */
+};
+
+/* portal-hostd: the one object that everything else is handed. */
+struct daemon {
+	const struct daemon_options *options;
+	sd_event *loop;
+	struct tree *tree;
+	struct policy policy;
+	struct domains domains;
+	struct hypervisor *hypervisor;
+	sd_varlink_server *server; /* org.portal.Host */
+	sd_varlink_server *doors_server; /* org.portal.Door, over socket pairs only */
+	LIST_HEAD(, door) doors; /* door.link */
+	LIST_HEAD(, guest_call) guest_calls; /* guest_call.link */
+	LIST_HEAD(, watcher) watchers; /* watcher.link */
+	sd_event_source *tell; /* tells the watchers */
+	LIST_HEAD(, order) orders; /* order.link */
+	LIST_HEAD(, question) questions; /* question.link, in authority.c */
+	sd_bus *bus; /* to polkit; NULL until somebody has to be asked about */
+};
+
+/* Opens everything. NULL with the reason. */
+struct daemon *daemon_create(const struct daemon_options *options, struct error *error);
+void daemon_destroy(struct daemon *daemon);
+/* Reads the policy again; what cannot be read changes nothing. -1 with the reason. */
+int daemon_reload(struct daemon *daemon, struct error *error);
+
+#endif

@@ -1,0 +1,351 @@
+#include "hostd/door.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "hostd/audit.h"
+#include "hostd/door_interface.h"
+#include "hostd/guest_call.h"
+#include "hostd/watchers.h"
+
+#define INTERFACE "org.portal.Door"
+#define DOOR_USER "portal-door"
+
+enum {
+	CONNECTION_FD = 3, /* in portal-door */
+	RETRY_LEAST_MS = 1000,
+	RETRY_MOST_MS = 30 * 1000,
+};
+
+struct door {
+	struct daemon *daemon;
+	char *controller;
+	char *transport, *key; /* NULL: somebody else made the connection */
+	sd_varlink *connection; /* NULL: waiting for the retry */
+	pid_t pid;
+	sd_event_source *child, *retry;
+	unsigned retry_ms;
+	LIST_ENTRY(door) link; /* daemon.doors */
+};
+
+static int handle_list(sd_varlink *link, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	struct door *door = data;
+	int result = sd_varlink_dispatch(link, parameters, NULL, NULL);
+	return result != 0
+		       ? result
+		       : watchers_answer(door->daemon, link, flags, guest_list, door->controller);
+}
+
+static int give_order(sd_varlink *link, const struct door *door, const struct guest_order *order) {
+	struct audit_who who;
+	audit_who_controller(&who, door->controller);
+	return guest_call_begin(door->daemon, link, INTERFACE, &who, order);
+}
+
+static int handle_start(sd_varlink *link, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	static const sd_json_dispatch_field table[] = {
+		{"guest", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+			offsetof(struct guest_order, guest), SD_JSON_MANDATORY},
+		{0},
+	};
+	struct guest_order order = {.start = true};
+	int result = sd_varlink_dispatch(link, parameters, table, &order);
+	return result != 0 ? result : give_order(link, data, &order);
+}
+
+static int handle_stop(sd_varlink *link, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	static const sd_json_dispatch_field table[] = {
+		{"guest", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+			offsetof(struct guest_order, guest), SD_JSON_MANDATORY},
+		{"force", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool,
+			offsetof(struct guest_order, force), SD_JSON_NULLABLE},
+		{"timeoutSeconds", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
+			offsetof(struct guest_order, timeout_s), SD_JSON_NULLABLE},
+		{0},
+	};
+	struct guest_order order = {.timeout_s = GUEST_TIMEOUT_S};
+	int result = sd_varlink_dispatch(link, parameters, table, &order);
+	return result != 0 ? result : give_order(link, data, &order);
+}
+
+struct report {
+	const char *guest;
+	uint64_t used;
+};
+
+static int handle_report(sd_varlink *link, sd_json_variant *parameters,
+	sd_varlink_method_flags_t flags, void *data) {
+	static const sd_json_dispatch_field table[] = {
+		{"guest", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+			offsetof(struct report, guest), SD_JSON_MANDATORY},
+		{"used", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
+			offsetof(struct report, used), SD_JSON_MANDATORY},
+		{0},
+	};
+	struct door *door = data;
+	struct report report = {0};
+	int result = sd_varlink_dispatch(link, parameters, table, &report);
+	if (result != 0) {
+		return result;
+	}
+	if (!guest_is_of(&door->daemon->policy, door->controller, report.guest)) {
+		return guest_refuse(link, INTERFACE, "NoSuchGuest",
+			"the host's policy has no guest %s for controller %s", report.guest,
+			door->controller);
+	}
+	return guest_report_heap(door->daemon, link, INTERFACE, report.guest, report.used);
+}
+
+static void handle_disconnect(sd_varlink_server *server, sd_varlink *link, void *data) {
+	struct daemon *daemon = sd_varlink_server_get_userdata(server);
+	watchers_forget(daemon, link);
+}
+
+int doors_init(struct daemon *daemon, struct error *error) {
+	LIST_INIT(&daemon->doors);
+	int result = sd_varlink_server_new(&daemon->doors_server, 0);
+	sd_varlink_server *server = daemon->doors_server;
+	if (result >= 0) {
+		sd_varlink_server_set_userdata(server, daemon);
+		sd_varlink_server_set_info(server, "Portal", "portal-hostd", PORTAL_VERSION, NULL);
+		result = sd_varlink_server_add_interface(server, &vl_interface_org_portal_Door);
+	}
+	if (result >= 0) {
+		result = sd_varlink_server_bind_method_many(server, DOOR_METHOD_LIST_GUESTS,
+			handle_list, DOOR_METHOD_START_GUEST, handle_start, DOOR_METHOD_STOP_GUEST,
+			handle_stop, DOOR_METHOD_REPORT_HEAP, handle_report);
+	}
+	if (result >= 0) {
+		result = sd_varlink_server_bind_disconnect(server, handle_disconnect);
+	}
+	if (result >= 0) {
+		result = sd_varlink_server_attach_event(server, daemon->loop, 0);
+	}
+	return result < 0 ? error_set(error, "the doors' interface: %s", strerror(-result)) : 0;
+}
+
+static void hang_up(struct door *door) {
+	if (door->connection) {
+		watchers_forget(door->daemon, door->connection);
+		door->connection = sd_varlink_close_unref(door->connection);
+	}
+}
+
+static void door_free(struct door *door) {
+	LIST_REMOVE(door, link);
+	hang_up(door);
+	if (door->pid > 0) {
+		kill(door->pid, SIGKILL);
+		waitpid(door->pid, NULL, 0);
+	}
+	sd_event_source_disable_unref(door->child);
+	sd_event_source_disable_unref(door->retry);
+	free(door->controller);
+	free(door->transport);
+	free(door->key);
+	free(door);
+}
+
+void doors_finish(struct daemon *daemon) {
+	while (!LIST_EMPTY(&daemon->doors)) {
+		door_free(LIST_FIRST(&daemon->doors));
+	}
+	daemon->doors_server = sd_varlink_server_unref(daemon->doors_server);
+}
+
+static struct door *door_new(struct daemon *daemon, const char *controller) {
+	struct door *door = must_alloc(1, sizeof(*door));
+	door->daemon = daemon;
+	door->controller = must_copy(controller);
+	door->retry_ms = RETRY_LEAST_MS;
+	LIST_INSERT_HEAD(&daemon->doors, door, link);
+	return door;
+}
+
+static int answer_at(struct door *door, int fd) {
+	sd_varlink *connection;
+	int result = sd_varlink_server_add_connection(door->daemon->doors_server, fd, &connection);
+	if (result < 0) {
+		close(fd);
+		errno = -result;
+		return -1;
+	}
+	door->connection = sd_varlink_ref(connection);
+	sd_varlink_set_userdata(connection, door);
+	return 0;
+}
+
+int doors_add_connection(struct daemon *daemon, const char *controller, int fd) {
+	struct door *door = door_new(daemon, controller);
+	if (answer_at(door, fd) < 0) {
+		int saved = errno;
+		door_free(door);
+		errno = saved;
+		return -1;
+	}
+	return 0;
+}
+
+static void start(struct door *door);
+
+static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
+	start(data);
+	return 0;
+}
+
+static void try_later(struct door *door) {
+	hang_up(door);
+	if (!door->retry && sd_event_add_time(door->daemon->loop, &door->retry, CLOCK_MONOTONIC,
+				    UINT64_MAX, 0, handle_retry, door) < 0) {
+		return;
+	}
+	sd_event_source_set_time_relative(door->retry, (uint64_t)door->retry_ms * 1000);
+	sd_event_source_set_enabled(door->retry, SD_EVENT_ONESHOT);
+	door->retry_ms = door->retry_ms * 2 < RETRY_MOST_MS ? door->retry_ms * 2 : RETRY_MOST_MS;
+}
+
+static int handle_child(sd_event_source *source, const siginfo_t *info, void *data) {
+	struct door *door = data;
+	door->pid = 0;
+	door->child = sd_event_source_disable_unref(door->child);
+	say(LOG_INFO, "the door of controller %s has closed (%s %d)", door->controller,
+		info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
+	try_later(door);
+	return 0;
+}
+
+/* The arguments of portal-door; the words are the door's or constants. */
+static void fill_arguments(const struct door *door, const char *arguments[12]) {
+	size_t count = 0;
+	arguments[count++] = "portal-door";
+	arguments[count++] = "--controller";
+	arguments[count++] = door->controller;
+	arguments[count++] = "--transport";
+	arguments[count++] = door->transport;
+	if (door->key) {
+		arguments[count++] = "--key";
+		arguments[count++] = door->key;
+	}
+	if (geteuid() == 0 && getpwnam(DOOR_USER)) {
+		arguments[count++] = "--user";
+		arguments[count++] = DOOR_USER;
+	}
+	arguments[count] = NULL;
+}
+
+/* 0 or an errno; `fd` becomes the program's descriptor 3. */
+static int spawn(struct door *door, int fd) {
+	extern char **environ;
+	const char *arguments[12];
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	fill_arguments(door, arguments);
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	posix_spawn_file_actions_adddup2(&actions, fd, CONNECTION_FD);
+	int error = posix_spawn(&door->pid, door->daemon->options->door_program, &actions,
+		&attributes, (char *const *)arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	if (error) {
+		door->pid = 0;
+	}
+	return error;
+}
+
+static int start_program(struct door *door) {
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+		return errno;
+	}
+	/* Above the program's own, lest dup2() leave its flag. */
+	int far = fcntl(ends[1], F_DUPFD_CLOEXEC, CONNECTION_FD + 1);
+	close(ends[1]);
+	int error = far < 0 ? errno : spawn(door, far);
+	close(far);
+	if (error) {
+		close(ends[0]);
+		return error;
+	}
+	int result = sd_event_add_child(
+		door->daemon->loop, &door->child, door->pid, WEXITED, handle_child, door);
+	if (result < 0) {
+		close(ends[0]);
+		return -result;
+	}
+	return answer_at(door, ends[0]) < 0 ? errno : 0;
+}
+
+static void start(struct door *door) {
+	int error = start_program(door);
+	if (error) {
+		say(LOG_ERR, "the door of controller %s cannot be opened: %s: %s", door->controller,
+			door->daemon->options->door_program, strerror(error));
+		try_later(door);
+		return;
+	}
+	say(LOG_INFO, "the door of controller %s is open at %s", door->controller, door->transport);
+}
+
+static bool text_equal(const char *a, const char *b) {
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Whether a VM is to have the door it has. */
+static bool is_wanted(const struct daemon *daemon, const struct door *door) {
+	const struct policy_vm *vm = policy_find_vm(&daemon->policy, door->controller);
+	int state = vm ? domains_state(&daemon->domains, vm->domain) : DOMAIN_ABSENT;
+	/* What is not known changes nothing. */
+	return vm && state != DOMAIN_OFF && state != DOMAIN_ABSENT &&
+	       text_equal(vm->door, door->transport) && text_equal(vm->door_key, door->key);
+}
+
+static bool has_door(const struct daemon *daemon, const char *controller) {
+	const struct door *door;
+	LIST_FOREACH(door, &daemon->doors, link) {
+		if (door->transport && strcmp(door->controller, controller) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void doors_update(struct daemon *daemon) {
+	struct door *door, *next;
+	for (door = LIST_FIRST(&daemon->doors); door; door = next) {
+		next = LIST_NEXT(door, link);
+		if (door->transport && !is_wanted(daemon, door)) {
+			door_free(door);
+		}
+	}
+	for (size_t i = 0; i < daemon->policy.vms_count; i++) {
+		const struct policy_vm *vm = &daemon->policy.vms[i];
+		int state = domains_state(&daemon->domains, vm->domain);
+		if (vm->door && (state == DOMAIN_RUNNING || state == DOMAIN_PAUSED) &&
+			!has_door(daemon, vm->name)) {
+			struct door *made = door_new(daemon, vm->name);
+			made->transport = must_copy(vm->door);
+			made->key = must_copy(vm->door_key);
+			start(made);
+		}
+	}
+}

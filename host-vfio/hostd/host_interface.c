@@ -1,0 +1,100 @@
+#include "hostd/host_interface.h"
+
+static SD_VARLINK_DEFINE_ENUM_TYPE(DomainState,
+	SD_VARLINK_FIELD_COMMENT("libvirt has not said, or is not there"),
+	SD_VARLINK_DEFINE_ENUM_VALUE(unknown), SD_VARLINK_FIELD_COMMENT("there is no such domain"),
+	SD_VARLINK_DEFINE_ENUM_VALUE(undefined), SD_VARLINK_DEFINE_ENUM_VALUE(off),
+	SD_VARLINK_DEFINE_ENUM_VALUE(running), SD_VARLINK_DEFINE_ENUM_VALUE(paused),
+	SD_VARLINK_FIELD_COMMENT("asked to shut down"), SD_VARLINK_DEFINE_ENUM_VALUE(stopping));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Vm, SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("its name in libvirt"),
+	SD_VARLINK_DEFINE_FIELD(domain, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("'controller' or 'router'"),
+	SD_VARLINK_DEFINE_FIELD(role, SD_VARLINK_STRING, 0),
+	SD_VARLINK_DEFINE_FIELD_BY_TYPE(state, DomainState, 0));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Guest, SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_STRING, 0),
+	SD_VARLINK_DEFINE_FIELD_BY_TYPE(state, DomainState, 0),
+	SD_VARLINK_FIELD_COMMENT("bytes of its heap, where that is known"),
+	SD_VARLINK_DEFINE_FIELD(heapSize, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD_FULL(GetState, SD_VARLINK_SUPPORTS_MORE,
+	SD_VARLINK_FIELD_COMMENT("why nothing is known of domains; null: it is"),
+	SD_VARLINK_DEFINE_OUTPUT(libvirtProblem, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(vms, Vm, SD_VARLINK_ARRAY));
+
+static SD_VARLINK_DEFINE_METHOD_FULL(ListGuests, SD_VARLINK_SUPPORTS_MORE,
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(guests, Guest, SD_VARLINK_ARRAY));
+
+static SD_VARLINK_DEFINE_METHOD(StartGuest, SD_VARLINK_DEFINE_INPUT(guest, SD_VARLINK_STRING, 0));
+
+static SD_VARLINK_DEFINE_METHOD(StopGuest, SD_VARLINK_DEFINE_INPUT(guest, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("end it without asking it to shut down"),
+	SD_VARLINK_DEFINE_INPUT(force, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT(
+		"how long to wait for its end, a minute by default, at most an hour"),
+	SD_VARLINK_DEFINE_INPUT(timeoutSeconds, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD(ReportHeap, SD_VARLINK_DEFINE_INPUT(guest, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("bytes in use now"),
+	SD_VARLINK_DEFINE_INPUT(used, SD_VARLINK_INT, 0));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(GuestMemory,
+	SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("its own, and what its heap gets at the next start; in bytes"),
+	SD_VARLINK_DEFINE_FIELD(memory, SD_VARLINK_INT, 0),
+	SD_VARLINK_DEFINE_FIELD(heap, SD_VARLINK_INT, 0),
+	SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("what it used of its heap, and when that was said (UNIX time)"),
+	SD_VARLINK_DEFINE_FIELD(usedPercentile, SD_VARLINK_INT, 0),
+	SD_VARLINK_DEFINE_FIELD(usedLast, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_FIELD(usedPeak, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_FIELD(reported, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD(GetMemory,
+	SD_VARLINK_FIELD_COMMENT("why there is no plan; null: there is"),
+	SD_VARLINK_DEFINE_OUTPUT(reason, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT(budget, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT(planned, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(
+		guests, GuestMemory, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD(Reload);
+
+static SD_VARLINK_DEFINE_ERROR(
+	NotAuthorized, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
+static SD_VARLINK_DEFINE_ERROR(NoSuchGuest, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
+static SD_VARLINK_DEFINE_ERROR(Refused, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
+static SD_VARLINK_DEFINE_ERROR(Failed, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
+static SD_VARLINK_DEFINE_ERROR(Timeout, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
+static SD_VARLINK_DEFINE_ERROR(NoLibvirt, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
+
+SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
+	SD_VARLINK_INTERFACE_COMMENT("The devices, virtual machines and memory of a host."),
+	&vl_type_DomainState, &vl_type_Vm, &vl_type_Guest, &vl_type_GuestMemory,
+	SD_VARLINK_SYMBOL_COMMENT("The virtual machines that the policy gives devices to. With the "
+				  "flag 'more' a further reply follows each change, and the call "
+				  "never ends."),
+	&vl_method_GetState,
+	SD_VARLINK_SYMBOL_COMMENT("The application VMs that the policy names. 'more' as above."),
+	&vl_method_ListGuests, SD_VARLINK_SYMBOL_COMMENT("Starts one; answered when it runs."),
+	&vl_method_StartGuest,
+	SD_VARLINK_SYMBOL_COMMENT(
+		"Asks one to shut down, or ends it; answered when it is off, or with Timeout."),
+	&vl_method_StopGuest,
+	SD_VARLINK_SYMBOL_COMMENT("Notes how much of its heap a guest uses, for the memory plan."),
+	&vl_method_ReportHeap,
+	SD_VARLINK_SYMBOL_COMMENT("The memory plan of all guests that the policy names."),
+	&vl_method_GetMemory,
+	SD_VARLINK_SYMBOL_COMMENT("Reads the policy and the names of devices again. What cannot be "
+				  "read changes nothing."),
+	&vl_method_Reload,
+	SD_VARLINK_SYMBOL_COMMENT("Who asks may not, or cannot be asked for it."),
+	&vl_error_NotAuthorized, SD_VARLINK_SYMBOL_COMMENT("The policy names no such guest."),
+	&vl_error_NoSuchGuest, SD_VARLINK_SYMBOL_COMMENT("A check said no; nothing was changed."),
+	&vl_error_Refused, SD_VARLINK_SYMBOL_COMMENT("It was tried and did not work."),
+	&vl_error_Failed,
+	SD_VARLINK_SYMBOL_COMMENT("It has not happened in the time that was given for it."),
+	&vl_error_Timeout, SD_VARLINK_SYMBOL_COMMENT("libvirt is not there, or does not answer."),
+	&vl_error_NoLibvirt);

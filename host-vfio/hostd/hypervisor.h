@@ -1,0 +1,52 @@
+#ifndef HOST_HOSTD_HYPERVISOR_H
+#define HOST_HOSTD_HYPERVISOR_H
+
+#include <systemd/sd-event.h>
+
+#include "base/strings.h"
+#include "domain/manager.h"
+
+/*
+ * libvirt, seen from a loop that must never wait for it: one process of its own watches the
+ * domains, and each call is made by another, so that a libvirt that does not answer holds up nobody
+ * but who asked. This process never opens a connection.
+ */
+
+enum { HYPERVISOR_UNKNOWN = -1 }; /* beside enum domain_state */
+
+enum hypervisor_operation {
+	HYPERVISOR_START, /* or resume */
+	HYPERVISOR_SHUTDOWN, /* ask for it */
+	HYPERVISOR_KILL,
+};
+
+/* What came of a call beside 0 and enum domain_failure. */
+enum { HYPERVISOR_NO_ANSWER = -10 };
+
+struct hypervisor;
+
+struct hypervisor_handlers {
+	/* Each state when the watching begins, then each change. `heap_size` is that of a Portal
+	 * guest's heap in bytes, or 0; it comes with the first only. */
+	void (*state)(void *data, const char *domain, int state, uint64_t heap_size);
+	/* The states of all domains have been told; or, with the reason, there is no libvirt now.
+	 * It is tried again by itself. */
+	void (*ready)(void *data);
+	void (*lost)(void *data, const char *reason);
+};
+
+struct hypervisor *hypervisor_create(
+	sd_event *loop, const char *uri, const struct hypervisor_handlers *handlers, void *data);
+/* Calls under way end without a word, whatever they come to. NULL is fine. */
+void hypervisor_destroy(struct hypervisor *hypervisor);
+
+/* Watches these domains from now on. */
+void hypervisor_watch(struct hypervisor *hypervisor, const struct strings *domains);
+/* Tries at once, where libvirt is waited for. */
+void hypervisor_retry(struct hypervisor *hypervisor);
+
+/* Calls libvirt; `done` is called once, from the loop, with 0 or a failure and its reason. */
+void hypervisor_call(struct hypervisor *hypervisor, enum hypervisor_operation operation,
+	const char *domain, void (*done)(void *data, int failure, const char *reason), void *data);
+
+#endif

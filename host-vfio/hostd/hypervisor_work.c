@@ -1,0 +1,134 @@
+#include "hostd/hypervisor_work.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "domain/info.h"
+#include "inventory/json.h"
+
+struct watcher {
+	int out;
+	sd_event *loop;
+	struct domain_manager *manager;
+};
+
+/* A pipe takes lines of this size in one piece. */
+static void tell(int out, sd_json_variant *object) {
+	char *line = NULL;
+	if (sd_json_variant_format(object, SD_JSON_FORMAT_NEWLINE, &line) >= 0 &&
+		write(out, line, strlen(line)) < 0) {
+		_exit(EXIT_FAILURE); /* nobody listens */
+	}
+	free(line);
+	sd_json_variant_unref(object);
+}
+
+static int tell_failure(int out, int failure, const struct error *error) {
+	sd_json_variant *object = NULL;
+	json_set_number(&object, "failure", (uint64_t)-failure);
+	json_set_string(&object, "reason", error->text);
+	tell(out, object);
+	return EXIT_FAILURE;
+}
+
+static void tell_state(int out, const char *domain, enum domain_state state, uint64_t heap_size) {
+	sd_json_variant *object = NULL;
+	json_set_string(&object, "domain", domain);
+	json_set_number(&object, "state", state);
+	json_set_number(&object, "heapSize", heap_size);
+	tell(out, object);
+}
+
+static void handle_state(void *data, const char *domain, enum domain_state state) {
+	const struct watcher *watcher = data;
+	tell_state(watcher->out, domain, state, 0);
+}
+
+static void handle_closed(void *data) {
+	struct watcher *watcher = data;
+	sd_event_exit(watcher->loop, 0);
+}
+
+static uint64_t heap_size_of(struct domain_manager *manager, const char *domain) {
+	char *xml = NULL;
+	struct domain_info info;
+	uint64_t size = 0;
+	if (domain_manager_get_xml(manager, domain, false, &xml, NULL) == 0 &&
+		domain_info_read(&info, xml, NULL) == 0) {
+		size = info.heap == DOMAIN_HEAP_UNSET ? 0 : info.heap_size;
+		domain_info_finish(&info);
+	}
+	free(xml);
+	return size;
+}
+
+/* Changes that come meanwhile wait in the loop, and so are told after these. */
+static int tell_all(const struct watcher *watcher, const struct strings *domains) {
+	for (size_t i = 0; i < domains->count; i++) {
+		struct error error;
+		enum domain_state state;
+		const char *domain = domains->items[i];
+		int failure = domain_manager_get_state(watcher->manager, domain, &state, &error);
+		if (failure != 0) {
+			return tell_failure(watcher->out, failure, &error);
+		}
+		tell_state(watcher->out, domain, state,
+			state == DOMAIN_ABSENT ? 0 : heap_size_of(watcher->manager, domain));
+	}
+	sd_json_variant *object = NULL;
+	json_set_flag(&object, "ready", true);
+	tell(watcher->out, object);
+	return EXIT_SUCCESS;
+}
+
+int hypervisor_work_watch(void *data, int out) {
+	const struct hypervisor_work *work = data;
+	struct watcher watcher = {.out = out};
+	struct error error;
+	if (sd_event_new(&watcher.loop) < 0) {
+		return EXIT_FAILURE;
+	}
+	watcher.manager =
+		domain_manager_create(work->uri, watcher.loop, handle_state, &watcher, &error);
+	if (!watcher.manager) {
+		return tell_failure(out, DOMAIN_FAILURE_CONNECT, &error);
+	}
+	domain_manager_on_close(watcher.manager, handle_closed, &watcher);
+	int status = tell_all(&watcher, work->domains);
+	if (status == EXIT_SUCCESS) {
+		sd_event_loop(watcher.loop);
+		error_set(&error, "the connection to libvirt ended");
+		status = tell_failure(out, DOMAIN_FAILURE_CONNECT, &error);
+	}
+	return status;
+}
+
+static int perform(
+	struct domain_manager *manager, const struct hypervisor_work *work, struct error *error) {
+	switch (work->operation) {
+	case HYPERVISOR_START:
+		return domain_manager_start(manager, work->domain, error);
+	case HYPERVISOR_SHUTDOWN:
+		return domain_manager_shutdown(manager, work->domain, error);
+	case HYPERVISOR_KILL:
+		return domain_manager_kill(manager, work->domain, error);
+	}
+	return 0;
+}
+
+int hypervisor_work_call(void *data, int out) {
+	const struct hypervisor_work *work = data;
+	sd_event *loop = NULL;
+	struct error error;
+	if (sd_event_new(&loop) < 0) {
+		return EXIT_FAILURE;
+	}
+	struct domain_manager *manager = domain_manager_create(work->uri, loop, NULL, NULL, &error);
+	if (!manager) {
+		return tell_failure(out, DOMAIN_FAILURE_CONNECT, &error);
+	}
+	int failure = perform(manager, work, &error);
+	return failure == 0 ? EXIT_SUCCESS : tell_failure(out, failure, &error);
+}
