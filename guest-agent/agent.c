@@ -176,6 +176,20 @@ int agent_run(struct agent *agent) {
 	return agent->status;
 }
 
+void agent_read_delivered(struct agent *agent) {
+	struct app *app;
+
+	if (agent->connection != NULL) { // first: outputs and seats that the others name
+		connection_read_delivered(agent->connection);
+	}
+	// Nothing that is read makes or frees an application; its connection can end over it.
+	wl_list_for_each(app, &agent->apps, link) {
+		if (app->connection != NULL) {
+			connection_read_delivered(app->connection);
+		}
+	}
+}
+
 void agent_stop(struct agent *agent, int status) {
 	agent->running = false;
 	agent->status = status;

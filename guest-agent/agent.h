@@ -66,6 +66,9 @@ void agent_finish(struct agent *agent);
 int agent_run(struct agent *agent);
 void agent_stop(struct agent *agent, int status);
 
+/** Reads the connections that the channel has brought something for, in the turn it was brought. */
+void agent_read_delivered(struct agent *agent);
+
 /** Room in the heap was given back: surfaces that wait for it are tried again, soon. */
 void agent_heap_freed(struct agent *agent);
 

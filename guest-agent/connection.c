@@ -63,16 +63,26 @@ static bool connection_read(struct connection *connection) {
 	return wl_display_dispatch_pending(connection->remote) >= 0;
 }
 
+static void connection_dispatch(struct connection *connection) {
+	if (!connection_read(connection) || connection->broken) {
+		connection_lost(connection);
+	}
+}
+
+void connection_read_delivered(struct connection *connection) {
+	if (connection->link != NULL && link_take_delivered(connection->link)) {
+		connection_dispatch(connection);
+	}
+}
+
 static int handle_remote(int fd, uint32_t mask, void *data) {
 	struct connection *connection = data;
 
-	if ((mask & (WL_EVENT_READABLE | WL_EVENT_HANGUP | WL_EVENT_ERROR)) != 0 &&
-		(!connection_read(connection) || connection->broken)) {
-		connection_lost(connection);
-		return 0;
-	}
 	if ((mask & WL_EVENT_WRITABLE) != 0) {
 		connection_flush(connection);
+	}
+	if ((mask & (WL_EVENT_READABLE | WL_EVENT_HANGUP | WL_EVENT_ERROR)) != 0) {
+		connection_dispatch(connection); // which may be its end
 	}
 	return 0;
 }

@@ -61,6 +61,9 @@ void connection_add_format(struct connection *connection, uint32_t shm_format);
 /** For the agent's own: does the controller take buffers of this DRM format? */
 bool connection_has_format(const struct connection *connection, uint32_t drm_format);
 
+/** Reads and dispatches what its link has just got from the channel; it can be gone afterwards. */
+void connection_read_delivered(struct connection *connection);
+
 /** Writes what is queued; what the peer does not take now goes when it can. */
 void connection_flush(struct connection *connection);
 

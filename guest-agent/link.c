@@ -83,6 +83,12 @@ static int handle_socket(int fd, uint32_t mask, void *data) {
 	return 0;
 }
 
+bool link_take_delivered(struct link *link) {
+	bool delivered = link->delivered;
+	link->delivered = false;
+	return delivered;
+}
+
 void link_pump(struct link *link) {
 	if (link->source != NULL) {
 		portal_relay_dispatch(link->relay, POLLIN);

@@ -73,6 +73,7 @@ static void handle_wayland(void *data, uint32_t connection, const void *messages
 	struct link *link = find_link(data, connection);
 	if (link != NULL) {
 		portal_relay_wayland(link->relay, messages, size);
+		link->delivered = true;
 	}
 }
 
@@ -168,6 +169,7 @@ static int handle_stream(int fd, uint32_t mask, void *data) {
 	if (!session->closed) {
 		portal_channel_dispatch(session->channel, revents);
 	}
+	agent_read_delivered(session->controller->base.agent);
 	return 0;
 }
 
