@@ -32,6 +32,7 @@ def run(setup, seconds, windows=1, rate=0):
     counting = setup.count_bytes or setup.count_copies
     if counting:
         setup.pause()
+        setup.count_messages()
     bytes_before, copies_before = setup.channel_bytes(), setup.copies()
     before, carriers_before = Usage(pids), Usage(carriers)
     setup.reset()
@@ -55,6 +56,7 @@ def run(setup, seconds, windows=1, rate=0):
     figures["shared_kib"] = carriers_after.shared
     if setup.count_bytes:
         figures["channel_bytes"] = (channel_bytes - bytes_before) / frames
+        figures["messages"] = setup.channel_messages() / frames
     if setup.count_copies:
         for name, count in copies.items():
             figures[name] = (count - copies_before[name]) / frames
@@ -152,10 +154,13 @@ def scaling(options, windows, guests):
         pass
 
     Guests.guests = guests
-    with Guests(640, 480, SMALL, False, copies=True) as setup:
-        for guest in range(1, guests):
-            setup.start_generator(guest=guest)
-        return {"windows": windows, "guests": guests, **run(setup, options.seconds, windows)}
+    figures = {"windows": windows, "guests": guests}
+    for counts in [{"bytes": True}, {"copies": True}]:  # what passes on bytes costs time
+        with Guests(640, 480, SMALL, False, **counts) as setup:
+            for guest in range(1, guests):
+                setup.start_generator(guest=guest)
+            figures.update(run(setup, options.seconds, windows))
+    return figures
 
 
 def pacing(options):

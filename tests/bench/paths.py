@@ -1,11 +1,13 @@
 """The ways from the generator to the sink: straight, through Portal, through waypipe."""
 
+import collections
 import glob
 import json
 import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -26,6 +28,35 @@ class Failure(Exception):
     pass
 
 
+class MessageCounter:
+    """Counts the Wayland messages in one direction of a channel, from a frame's begin on; see
+    portal-protocol(7)."""
+
+    WAYLAND = 18
+    HEADER = struct.Struct("<IHHII")
+
+    def __init__(self):
+        self.messages = 0
+        self.rest = b""
+
+    def feed(self, data):
+        self.rest += data
+        while len(self.rest) >= self.HEADER.size:
+            length, kind, *_ = self.HEADER.unpack_from(self.rest)
+            end = self.HEADER.size + (length + 7 & ~7)
+            if len(self.rest) < end:
+                break
+            if kind == self.WAYLAND:
+                self.count(self.rest[self.HEADER.size : self.HEADER.size + length])
+            self.rest = self.rest[end:]
+
+    def count(self, payload):
+        at = 0
+        while at < len(payload):
+            at += int.from_bytes(payload[at + 6 : at + 8], "little")
+            self.messages += 1
+
+
 class ByteCounter(threading.Thread):
     """Stands between the two ends of a channel, passes on bytes and descriptors, and counts."""
 
@@ -36,7 +67,15 @@ class ByteCounter(threading.Thread):
         self.listener.listen(8)
         self.target = connect
         self.bytes = 0
+        self.messages = None  # by socket, when they are counted
         self.start()
+
+    def count_messages(self):
+        """From now on, when nothing is on its way."""
+        self.messages = collections.defaultdict(MessageCounter)
+
+    def message_count(self):
+        return sum(counter.messages for counter in (self.messages or {}).values())
 
     def run(self):
         peers = {}
@@ -60,6 +99,8 @@ class ByteCounter(threading.Thread):
             if not data:
                 return False
             self.bytes += len(data)
+            if self.messages is not None:
+                self.messages[near].feed(data)
             sent = socket.send_fds(far, [data], fds)
             far.sendall(data[sent:])
             for fd in fds:
@@ -203,6 +244,13 @@ class Setup:
 
     def channel_bytes(self):
         return sum(counter.bytes for counter in self.counters)
+
+    def count_messages(self):
+        for counter in self.counters:
+            counter.count_messages()
+
+    def channel_messages(self):
+        return sum(counter.message_count() for counter in self.counters)
 
     def copies(self):
         """What the preloaded counter has seen, by kind of process; see count_copies.c."""

@@ -73,7 +73,8 @@ def _print_scaling(rows):
     for row in rows:
         print(
             f"{row['windows']:>3} windows {row['guests']} guests: {row['fps']:7.0f} fps, "
-            f"CPU {row['carrier_cpu_us']:.0f} µs, copied {_copied(row):.0f} bytes, "
+            f"CPU {row['carrier_cpu_us']:.0f} µs, {row['messages']:.2f} messages, "
+            f"copied {_copied(row):.0f} bytes, "
             f"{row['wakeups']:.2f} wake-ups, "
             f"{_own_allocations(row):.2f} allocations"
         )
