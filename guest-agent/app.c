@@ -4,6 +4,7 @@
 #include "popup.h"
 #include "subsurface.h"
 #include "surface.h"
+#include "toplevel.h"
 #include "xdg.h"
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +43,17 @@ void app_replay(struct app *app) {
 		}
 	}
 	wl_list_for_each (surface, &app->surfaces, link) {
+		surface_update(surface);
+	}
+}
+
+void app_catch_up(struct app *app) {
+	struct surface *surface;
+
+	wl_list_for_each(surface, &app->surfaces, link) {
+		if (surface->xdg != NULL && surface->xdg->toplevel != NULL) {
+			toplevel_catch_up(surface->xdg->toplevel);
+		}
 		surface_update(surface);
 	}
 }

@@ -30,6 +30,8 @@ struct app *app_from_client(struct agent *agent, struct wl_client *client);
 void app_connect(struct app *app);
 /** The connection knows the controller's globals: makes every mirror from wlroots' state. */
 void app_replay(struct app *app);
+/** The connection takes requests again: sends what was held back. */
+void app_catch_up(struct app *app);
 /** Drops every mirror and the connection. */
 void app_disconnect(struct app *app);
 

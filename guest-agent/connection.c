@@ -29,6 +29,11 @@ static void connection_lost(struct connection *connection) {
 
 	if (app == NULL) {
 		controller_lost(agent->controller, error != 0 ? error : EPROTO);
+	} else if (error == E2BIG) {
+		wlr_log(WLR_ERROR, "an application asks faster than the controller takes, ended");
+		app_disconnect(app);
+		wl_client_post_implementation_error(
+			app->client, "more requests than the controller takes");
 	} else if (error != EPROTO) {
 		app_lost(app); // with the controller, or alone?
 	} else {
@@ -43,6 +48,9 @@ static void connection_lost(struct connection *connection) {
 			app->client, "the controller refused a request on %s", name);
 	}
 }
+
+// What an application's requests may take up while the channel does not take them.
+#define BACKLOG_MAX (16 << 20)
 
 static void set_mask(struct connection *connection, uint32_t mask) {
 	if (connection->mask != mask) {
@@ -87,16 +95,24 @@ static int handle_remote(int fd, uint32_t mask, void *data) {
 	return 0;
 }
 
-void connection_flush(struct connection *connection) {
+/* Returns whether all is taken again, after it was not. */
+static bool flush_once(struct connection *connection) {
 	int written = wl_display_flush(connection->remote);
-	if (written >= 0) {
-		set_mask(connection, WL_EVENT_READABLE);
-	} else if (errno == EAGAIN) {
-		set_mask(connection, WL_EVENT_READABLE | WL_EVENT_WRITABLE);
-	}
+	bool was_congested = connection->congested;
+
 	// Any other error is seen, with its cause, when the connection is read.
+	connection->congested = written < 0 && errno == EAGAIN;
+	set_mask(connection,
+		connection->congested ? WL_EVENT_READABLE | WL_EVENT_WRITABLE : WL_EVENT_READABLE);
 	if (written != 0 && connection->link != NULL) {
 		link_pump(connection->link);
+	}
+	return was_congested && !connection->congested;
+}
+
+void connection_flush(struct connection *connection) {
+	while (flush_once(connection) && connection->app != NULL) {
+		app_catch_up(connection->app);
 	}
 }
 
@@ -188,7 +204,7 @@ struct connection *connection_create(struct agent *agent, struct app *app) {
 		goto error;
 	}
 	// A burst of requests waits here for the channel instead of ending the connection.
-	wl_display_set_max_buffer_size(connection->remote, 0);
+	wl_display_set_max_buffer_size(connection->remote, app != NULL ? BACKLOG_MAX : 0);
 	connection->mask = WL_EVENT_READABLE;
 	connection->source =
 		wl_event_loop_add_fd(agent->loop, fd, connection->mask, handle_remote, connection);

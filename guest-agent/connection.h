@@ -21,6 +21,7 @@ struct connection {
 	struct wl_event_source *source;
 	uint32_t mask; // what the event source waits for
 	struct link *link; // what moves its messages; NULL: the socket leads to the compositor
+	bool congested; // not all was taken: what can wait and be superseded is held back
 	bool broken; // to be given up after the dispatch that is running
 	bool ready; // the globals below are bound
 

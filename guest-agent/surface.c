@@ -374,8 +374,10 @@ static void set_starved(struct surface *surface, bool starved) {
 
 void surface_update(struct surface *surface) {
 	struct surface *root = surface_sync_root(surface);
+	struct connection *connection = surface_connection(root);
 
-	if (surface_connection(root) == NULL || !root->pending) {
+	// What a congested connection holds back goes with app_catch_up().
+	if (connection == NULL || connection->congested || !root->pending) {
 		return;
 	}
 	bool ready = root->frame == NULL || !root->shown;

@@ -221,6 +221,7 @@ void toplevel_unrealize(struct toplevel *toplevel) {
 	}
 	xdg_toplevel_destroy(toplevel->mirror);
 	toplevel->mirror = NULL;
+	toplevel->title_late = toplevel->app_id_late = false;
 	toplevel->min_width = toplevel->min_height = 0;
 	toplevel->max_width = toplevel->max_height = 0;
 }
@@ -259,17 +260,40 @@ void toplevel_shown(struct toplevel *toplevel) {
 
 /* The application's requests */
 
+static bool is_congested(const struct toplevel *toplevel) {
+	return toplevel->xdg->surface->app->connection->congested;
+}
+
+void toplevel_catch_up(struct toplevel *toplevel) {
+	if (toplevel->mirror == NULL) {
+		return;
+	}
+	if (toplevel->title_late) {
+		xdg_toplevel_set_title(toplevel->mirror, toplevel->wlr->title);
+	}
+	if (toplevel->app_id_late) {
+		xdg_toplevel_set_app_id(toplevel->mirror, toplevel->wlr->app_id);
+	}
+	toplevel->title_late = toplevel->app_id_late = false;
+}
+
 static void handle_set_title(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, set_title);
 	if (toplevel->mirror != NULL) {
-		xdg_toplevel_set_title(toplevel->mirror, toplevel->wlr->title);
+		toplevel->title_late = true;
+		if (!is_congested(toplevel)) {
+			toplevel_catch_up(toplevel);
+		}
 	}
 }
 
 static void handle_set_app_id(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, set_app_id);
 	if (toplevel->mirror != NULL) {
-		xdg_toplevel_set_app_id(toplevel->mirror, toplevel->wlr->app_id);
+		toplevel->app_id_late = true;
+		if (!is_congested(toplevel)) {
+			toplevel_catch_up(toplevel);
+		}
 	}
 }
 

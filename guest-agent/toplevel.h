@@ -18,6 +18,7 @@ struct toplevel {
 
 	struct wlr_xdg_toplevel_configure next; // until the xdg_surface.configure
 	int32_t min_width, min_height, max_width, max_height; // sent last
+	bool title_late, app_id_late; // held back while the connection was congested
 
 	struct wl_listener set_title, set_app_id, set_parent, request_maximize, request_fullscreen,
 		request_minimize, request_move, request_resize, request_show_window_menu, destroy;
@@ -32,6 +33,8 @@ void toplevel_unrealize(struct toplevel *toplevel);
 bool toplevel_changed(const struct toplevel *toplevel);
 void toplevel_send(struct toplevel *toplevel);
 void toplevel_shown(struct toplevel *toplevel);
+/** Sends what was held back. */
+void toplevel_catch_up(struct toplevel *toplevel);
 
 /**
  * Schedules what the controller configured. With `again` only the mirror is new, and the

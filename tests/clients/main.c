@@ -45,6 +45,7 @@ static const struct {
 	{"orders", feature_orders},
 	{"power", feature_power},
 	{"reposition", feature_reposition},
+	{"stubborn", feature_stubborn},
 };
 
 int main(int argc, char **argv) {

@@ -1,0 +1,140 @@
+/* stubborn WHAT: an application that makes its guest's agent work for its living. Each is followed by
+ * something ordinary, which must go as if nothing had been.
+ *
+ *   shrunk            a buffer whose file is cut to nothing before it is committed
+ *   flood COUNT       so many requests at once that change what no frame carries
+ *   moving COUNT      so many commits at once that each change more than pixels
+ *   ask               requests that nothing can stand for, until the connection breaks
+ *   room WIDTH HEIGHT a buffer of this size, which may have to wait for room in the heap
+ *   crowd COUNT       so many surfaces */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "feature.h"
+#include "window.h"
+
+static void shrunk(struct client *client, struct window *window) {
+	const int width = 300, height = 200, stride = width * 4;
+	int fd = memfd_create("portal-test-shrunk", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, stride * height) != 0) {
+		client_fail("no shared memory");
+	}
+	struct wl_shm_pool *pool = wl_shm_create_pool(client->shm, fd, stride * height);
+	struct wl_buffer *buffer = wl_shm_pool_create_buffer(
+		pool, 0, width, height, stride, WL_SHM_FORMAT_ARGB8888);
+	client_roundtrip(client); // it is mapped
+	if (ftruncate(fd, 0) != 0) {
+		client_fail("cannot cut the file");
+	}
+	wl_surface_attach(window->surface, buffer, 0, 0);
+	wl_surface_damage_buffer(window->surface, 0, 0, width, height);
+	client_barrier(client, window->surface);
+	wl_buffer_destroy(buffer);
+	wl_shm_pool_destroy(pool);
+	close(fd);
+}
+
+/* Writes what libwayland holds, waiting where the socket is full. */
+static void flush(struct client *client) {
+	struct pollfd pollfd = {.fd = wl_display_get_fd(client->display), .events = POLLOUT};
+	while (wl_display_flush(client->display) < 0) {
+		if (errno != EAGAIN || poll(&pollfd, 1, -1) < 0) {
+			client_fail("the connection broke");
+		}
+	}
+}
+
+static void flood(struct client *client, struct window *window, long count) {
+	char title[512];
+	memset(title, 'x', sizeof(title));
+	title[sizeof(title) - 1] = '\0';
+	for (long i = 0; i < count; i++) {
+		snprintf(title, 32, "%031ld", i);
+		title[31] = ' ';
+		xdg_toplevel_set_title(window->toplevel, title);
+		if (i % 8 == 0) {
+			flush(client);
+		}
+	}
+	client_barrier(client, window->surface);
+}
+
+static void moving(struct client *client, struct window *window, long count) {
+	for (long i = 0; i < count; i++) {
+		xdg_surface_set_window_geometry(
+			window->xdg_surface, 0, 0, 300 - (int)(i % 2), 200);
+		wl_surface_commit(window->surface);
+		if (i % 8 == 0) {
+			flush(client);
+		}
+	}
+	xdg_surface_set_window_geometry(window->xdg_surface, 0, 0, 300, 200);
+	client_barrier(client, window->surface);
+}
+
+static _Noreturn void ask(struct client *client, struct window *window) {
+	for (long i = 0;; i++) {
+		xdg_toplevel_unset_maximized(window->toplevel);
+		if (i % 256 == 0) {
+			flush(client);
+		}
+	}
+}
+
+static void crowd(struct client *client, long count) {
+	struct wl_surface **surfaces = calloc((size_t)count, sizeof(struct wl_surface *));
+	struct buffer *buffer = buffer_create_argb(client, 16, 16);
+	for (long i = 0; surfaces != NULL && i < count; i++) {
+		surfaces[i] = wl_compositor_create_surface(client->compositor);
+		buffer_attach(buffer, surfaces[i]);
+		wl_surface_commit(surfaces[i]);
+		flush(client);
+	}
+	for (long i = 0; surfaces != NULL && i < count; i++) {
+		wl_surface_destroy(surfaces[i]);
+		flush(client);
+	}
+	client_roundtrip(client);
+	buffer_destroy(buffer);
+	free(surfaces);
+}
+
+void feature_stubborn(struct client *client, int argc, char **argv) {
+	const char *what = argc > 0 ? argv[0] : "";
+	long first = argc > 1 ? atol(argv[1]) : 0, second = argc > 2 ? atol(argv[2]) : 0;
+	struct window *window = window_create(client, "stubborn", 0, 0);
+
+	if (strcmp(what, "room") == 0 && first > 0 && second > 0) {
+		window->buffer = buffer_create_argb(client, (int)first, (int)second);
+		buffer_pattern(window->buffer, 7);
+		window_show(window, window->buffer);
+		client_roundtrip(client);
+		client_log("committed");
+		client_show_stage(client, "shown");
+		window_destroy(window);
+		return;
+	}
+	window_draw(window, 300, 200, 1);
+	bool going = client_show_stage(client, "ordinary");
+	if (going && strcmp(what, "shrunk") == 0) {
+		shrunk(client, window);
+	} else if (going && strcmp(what, "flood") == 0) {
+		flood(client, window, first);
+	} else if (going && strcmp(what, "moving") == 0) {
+		moving(client, window, first);
+	} else if (going && strcmp(what, "ask") == 0) {
+		ask(client, window);
+	} else if (going && strcmp(what, "crowd") == 0) {
+		crowd(client, first);
+	}
+	if (going) {
+		window_draw(window, 300, 200, 2);
+		client_show_stage(client, "ordinary again");
+	}
+	window_destroy(window);
+}

@@ -1,0 +1,136 @@
+"""Applications that flood their guest's agent, shrink what it reads, or want more than the heap has:
+nobody else notices, and what they do next goes as if nothing had been.
+
+stubborn.py COMPOSITOR GUEST [TEST...]
+"""
+
+import contextlib
+import sys
+
+from portaltest import case, guest, programs
+from portaltest.deadline import until
+
+MIB = 1024  # KiB
+
+
+def peak(process):
+    """The most memory of its own that it ever had, in KiB."""
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+    raise AssertionError("no VmHWM")
+
+
+@contextlib.contextmanager
+def world(name, compositor_kind, kind, heap=None):
+    """A guest with a well-behaved window in it, which is seen to go on at the end."""
+
+    class Guest(guest.KINDS[kind]):
+        def agent_arguments(self):
+            arguments = super().agent_arguments()
+            return [*arguments[:-1], heap] if heap else arguments
+
+    with case.desktop(f"{name}-{kind}", compositor_kind) as (session, compositor):
+        inside = Guest(session, compositor)
+        witness = start(inside, "viewport")
+        witness.expect("ready .*")
+        yield inside
+        assert all(process.alive() for process in inside.processes())
+        witness.send("next")
+        while witness.expect(r"(ready|end).*").group(1) != "end":
+            witness.send("next")
+        assert witness.wait_exit() == 0, witness.details()
+        inside.stop()
+
+
+def start(inside, *arguments):
+    return inside.start("test-client", [programs.TEST_CLIENT, *arguments])
+
+
+def goes_on(inside, *arguments):
+    client = start(inside, "stubborn", *arguments)
+    client.expect("ready ordinary")
+    client.send("next")
+    client.expect("ready ordinary again")
+    client.send("next")
+    assert client.wait_exit() == 0, client.details()
+
+
+def a_buffer_that_shrinks_is_read_as_nothing(compositor_kind, kind):
+    with world("stubborn-shrunk", compositor_kind, kind) as inside:
+        goes_on(inside, "shrunk")
+
+
+def a_flood_of_requests_does_not_fill_the_agent(compositor_kind, kind):
+    with world("stubborn-flood", compositor_kind, kind) as inside:
+        before = peak(inside.agent)
+        goes_on(inside, "flood", "300000")
+        grown = peak(inside.agent) - before
+        assert grown < 32 * MIB, f"{grown} KiB for 150 MiB of titles"
+
+
+def a_flood_of_commits_does_not_fill_the_agent(compositor_kind, kind):
+    with world("stubborn-moving", compositor_kind, kind) as inside:
+        before = peak(inside.agent)
+        goes_on(inside, "moving", "300000")
+        grown = peak(inside.agent) - before
+        assert grown < 32 * MIB, f"{grown} KiB for 300000 commits"
+
+
+def an_application_that_never_stops_asking_is_ended_alone(compositor_kind, kind):
+    with world("stubborn-ask", compositor_kind, kind) as inside:
+        before = peak(inside.agent)
+        client = start(inside, "stubborn", "ask")
+        client.expect("ready ordinary")
+        client.send("next")
+        assert client.wait_exit() != 0, client.details()
+        until("the agent to tell", lambda: "asks faster than" in inside.agent.log())
+        grown = peak(inside.agent) - before
+        assert grown < 64 * MIB, f"{grown} KiB"
+
+
+def a_crowd_of_surfaces_comes_and_goes(compositor_kind, kind):
+    with world("stubborn-crowd", compositor_kind, kind) as inside:
+        goes_on(inside, "crowd", "5000")
+
+
+def a_buffer_larger_than_the_heap_is_told_and_stays_unseen(compositor_kind, kind):
+    with world("stubborn-oversize", compositor_kind, kind, heap="memfd:8M") as inside:
+        client = start(inside, "stubborn", "room", "2000", "1500")
+        until("the agent to tell", lambda: "is larger than the heap" in inside.agent.log())
+        client.kill()
+
+
+def a_full_heap_makes_a_window_wait_until_there_is_room(compositor_kind, kind):
+    with world("stubborn-room", compositor_kind, kind, heap="memfd:8M") as inside:
+        first = start(inside, "stubborn", "room", "1200", "1000")
+        first.expect("ready shown")
+        second = start(inside, "stubborn", "room", "1200", "1000")
+        second.expect("committed")
+        goes_on(inside, "shrunk")  # what fits goes by
+        assert "ready shown" not in second.drain(), second.details()
+        first.send("next")
+        assert first.wait_exit() == 0, first.details()
+        second.expect("ready shown")
+        second.send("next")
+        assert second.wait_exit() == 0, second.details()
+
+
+TESTS = [
+    a_buffer_that_shrinks_is_read_as_nothing,
+    a_flood_of_requests_does_not_fill_the_agent,
+    a_flood_of_commits_does_not_fill_the_agent,
+    an_application_that_never_stops_asking_is_ended_alone,
+    a_crowd_of_surfaces_comes_and_goes,
+    a_buffer_larger_than_the_heap_is_told_and_stays_unseen,
+    a_full_heap_makes_a_window_wait_until_there_is_room,
+]
+
+
+def main():
+    compositor_kind, kind, *wanted = sys.argv[1:]
+    case.main(compositor_kind, kind, TESTS, wanted)
+
+
+main()
