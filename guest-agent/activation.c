@@ -38,11 +38,27 @@ void activation_finish(struct connection *connection) {
 	}
 }
 
+/* Programs use the token they were started with before their first commit, when neither the
+ * connection need be ready nor the mirror be a window: then it waits for both. */
 static void activate(struct surface *surface, const char *token) {
+	free(surface->token);
+	surface->token = strdup(token);
+	activation_catch_up(surface);
+}
+
+void activation_catch_up(struct surface *surface) {
 	struct connection *connection = surface_connection(surface);
-	if (connection != NULL && connection->activation != NULL && surface->mirror != NULL) {
-		xdg_activation_v1_activate(connection->activation, token, surface->mirror);
+
+	if (surface->token == NULL || connection == NULL || surface->xdg == NULL ||
+		surface->xdg->mirror == NULL) {
+		return;
 	}
+	if (connection->activation != NULL) {
+		xdg_activation_v1_activate(
+			connection->activation, surface->token, surface->mirror);
+	}
+	free(surface->token);
+	surface->token = NULL;
 }
 
 static void handle_done(void *data, struct xdg_activation_token_v1 *mirror, const char *token) {

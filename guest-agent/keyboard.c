@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <wayland-client-protocol.h>
 #include <wlr/interfaces/wlr_keyboard.h>
@@ -61,7 +62,10 @@ static void handle_keymap(
 	struct seat *seat = seat_link_seat(data);
 	char *text = MAP_FAILED;
 
-	if (seat != NULL && format == WL_KEYBOARD_KEYMAP_FORMAT_XKB_V1 && size > 0) {
+	struct stat stat;
+	// Reading past its end would end the agent.
+	if (seat != NULL && format == WL_KEYBOARD_KEYMAP_FORMAT_XKB_V1 && size > 0 &&
+		fstat(fd, &stat) == 0 && stat.st_size >= (off_t)size) {
 		text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	}
 	close(fd);

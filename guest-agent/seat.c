@@ -149,6 +149,15 @@ struct seat_link *seat_link_find(struct connection *connection, const struct sea
 	return NULL;
 }
 
+void seat_forget_surface(struct connection *connection, const struct wl_surface *mirror) {
+	struct seat_link *link;
+	wl_list_for_each(link, &connection->seats, link) {
+		if (link->entered == mirror) {
+			link->entered = NULL;
+		}
+	}
+}
+
 uint32_t seat_serial_begin(const struct seat_link *link) {
 	return wl_display_get_serial(link->connection->agent->display);
 }

@@ -42,7 +42,7 @@ struct seat_link {
 	struct wl_touch *touch;
 	struct wp_cursor_shape_device_v1 *shape;
 
-	struct wl_surface *entered; // the mirror under the pointer; may be destroyed
+	struct wl_surface *entered; // the mirror under the pointer, or NULL
 	double x, y; // the pointer's place there
 
 	// The pointer's events until its frame
@@ -64,6 +64,8 @@ void seat_bind(struct connection *connection, uint32_t global, uint32_t version)
 void seat_link_destroy(struct seat_link *link);
 /** The link of a seat on a connection, or NULL. */
 struct seat_link *seat_link_find(struct connection *connection, const struct seat *seat);
+/** A mirror is going: nothing that comes later at its address is what the pointer is on. */
+void seat_forget_surface(struct connection *connection, const struct wl_surface *mirror);
 /** The local seat; NULL while the agent's own connection does not know it. */
 struct seat *seat_link_seat(const struct seat_link *link);
 

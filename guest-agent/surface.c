@@ -4,6 +4,7 @@
 #include "connection.h"
 #include "output.h"
 #include "presentation.h"
+#include "seat.h"
 #include "subsurface.h"
 #include "xdg.h"
 #include <fractional-scale-v1-client-protocol.h>
@@ -136,6 +137,7 @@ void surface_unrealize(struct surface *surface) {
 		wp_fractional_scale_v1_destroy(surface->fractional_scale);
 		surface->fractional_scale = NULL;
 	}
+	seat_forget_surface(surface->app->connection, surface->mirror);
 	wl_surface_destroy(surface->mirror);
 	surface->mirror = NULL;
 	surface->shown = false;
@@ -459,6 +461,7 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	wl_list_remove(&surface->destroy.link);
 	wl_list_remove(&surface->link);
 	surface->wlr->data = NULL;
+	free(surface->token);
 	free(surface);
 }
 

@@ -36,6 +36,7 @@ struct surface {
 	bool pending; // something is absorbed and not sent
 	bool urgent; // and must not wait for the controller
 	int32_t width, height; // of the last commit, surface coordinates
+	char *token; // to activate it with, once its mirror is a window; or NULL
 	struct wl_list starved_link; // agent.starved
 
 	// The role, at most one of them

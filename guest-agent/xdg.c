@@ -1,4 +1,5 @@
 #include "xdg.h"
+#include "activation.h"
 #include "agent.h"
 #include "app.h"
 #include "connection.h"
@@ -59,6 +60,7 @@ void xdg_realize(struct xdg *xdg) {
 	} else if (xdg->popup != NULL) {
 		popup_realize(xdg->popup);
 	}
+	activation_catch_up(xdg->surface);
 	surface_mark(xdg->surface);
 }
 

@@ -1,6 +1,7 @@
 /* activation [hover]: a window that asks for a token with the serial of a press on it (hover: of
- * the pointer's coming), and prints "token TOKEN". activated TOKEN [late]: a window that uses one
- * before (late: after) it is shown. */
+ * the pointer's coming), and prints "token TOKEN". activated TOKEN [late|early]: a window that uses one
+ * before (late: after) it is shown; early: before the initial commit, as foot does. The token is
+ * XDG_ACTIVATION_TOKEN where "-" stands for it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,16 +74,26 @@ void feature_activated(struct client *client, int argc, char **argv) {
 	if (argc < 1) {
 		client_fail("no token");
 	}
-	bool late = argc > 1;
+	const char *token = strcmp(argv[0], "-") == 0 ? getenv("XDG_ACTIVATION_TOKEN") : argv[0];
+	if (token == NULL) {
+		client_fail("no XDG_ACTIVATION_TOKEN");
+	}
+	bool late = argc > 1 && strcmp(argv[1], "late") == 0;
+	bool early = argc > 1 && strcmp(argv[1], "early") == 0;
 	struct xdg_activation_v1 *activation = bind_activation(client);
-	struct window *window = window_create(client, "activated", 200, 150);
-	if (!late) {
-		xdg_activation_v1_activate(activation, argv[0], window->surface);
+	struct window *window = window_begin(client, "activated", 200, 150);
+	if (early) {
+		xdg_activation_v1_activate(activation, token, window->surface);
+	}
+	wl_surface_commit(window->surface);
+	client_wait(client, &window->configured);
+	if (!late && !early) {
+		xdg_activation_v1_activate(activation, token, window->surface);
 	}
 	window_draw(window, 200, 150, 8);
 	bool going = client_show_stage(client, "window");
 	if (going && late) {
-		xdg_activation_v1_activate(activation, argv[0], window->surface);
+		xdg_activation_v1_activate(activation, token, window->surface);
 		client_roundtrip(client);
 		client_stage(client, "activated");
 	}

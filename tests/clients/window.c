@@ -116,7 +116,7 @@ static const struct zxdg_toplevel_decoration_v1_listener decoration_listener = {
 	.configure = decoration_handle_configure,
 };
 
-struct window *window_create(struct client *client, const char *name, int width, int height) {
+struct window *window_begin(struct client *client, const char *name, int width, int height) {
 	struct window *window = calloc(1, sizeof(*window));
 	if (window == NULL) {
 		client_fail("out of memory");
@@ -143,6 +143,11 @@ struct window *window_create(struct client *client, const char *name, int width,
 		zxdg_toplevel_decoration_v1_set_mode(
 			window->decoration, ZXDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
 	}
+	return window;
+}
+
+struct window *window_create(struct client *client, const char *name, int width, int height) {
+	struct window *window = window_begin(client, name, width, height);
 	wl_surface_commit(window->surface);
 	client_wait(client, &window->configured);
 	return window;

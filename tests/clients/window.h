@@ -27,6 +27,8 @@ struct window {
  * waits for its first configure. The size is fixed when `width` is not 0, so that tiling
  * compositors leave it alone as well. The caller destroys it. */
 struct window *window_create(struct client *client, const char *name, int width, int height);
+/* As window_create(), but before the initial commit. */
+struct window *window_begin(struct client *client, const char *name, int width, int height);
 void window_destroy(struct window *window);
 
 /* Acknowledges the last configure, if that has not been done. */
