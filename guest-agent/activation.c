@@ -54,8 +54,7 @@ void activation_catch_up(struct surface *surface) {
 		return;
 	}
 	if (connection->activation != NULL) {
-		xdg_activation_v1_activate(
-			connection->activation, surface->token, surface->mirror);
+		xdg_activation_v1_activate(connection->activation, surface->token, surface->mirror);
 	}
 	free(surface->token);
 	surface->token = NULL;

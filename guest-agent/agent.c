@@ -183,7 +183,7 @@ void agent_read_delivered(struct agent *agent) {
 		connection_read_delivered(agent->connection);
 	}
 	// Nothing that is read makes or frees an application; its connection can end over it.
-	wl_list_for_each(app, &agent->apps, link) {
+	wl_list_for_each (app, &agent->apps, link) {
 		if (app->connection != NULL) {
 			connection_read_delivered(app->connection);
 		}

@@ -50,7 +50,7 @@ void app_replay(struct app *app) {
 void app_catch_up(struct app *app) {
 	struct surface *surface;
 
-	wl_list_for_each(surface, &app->surfaces, link) {
+	wl_list_for_each (surface, &app->surfaces, link) {
 		if (surface->xdg != NULL && surface->xdg->toplevel != NULL) {
 			toplevel_catch_up(surface->xdg->toplevel);
 		}

@@ -151,7 +151,7 @@ struct seat_link *seat_link_find(struct connection *connection, const struct sea
 
 void seat_forget_surface(struct connection *connection, const struct wl_surface *mirror) {
 	struct seat_link *link;
-	wl_list_for_each(link, &connection->seats, link) {
+	wl_list_for_each (link, &connection->seats, link) {
 		if (link->entered == mirror) {
 			link->entered = NULL;
 		}

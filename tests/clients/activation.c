@@ -1,7 +1,7 @@
 /* activation [hover]: a window that asks for a token with the serial of a press on it (hover: of
- * the pointer's coming), and prints "token TOKEN". activated TOKEN [late|early]: a window that uses one
- * before (late: after) it is shown; early: before the initial commit, as foot does. The token is
- * XDG_ACTIVATION_TOKEN where "-" stands for it. */
+ * the pointer's coming), and prints "token TOKEN". activated TOKEN [late|early]: a window that uses
+ * one before (late: after) it is shown; early: before the initial commit, as foot does. The token
+ * is XDG_ACTIVATION_TOKEN where "-" stands for it. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* stubborn WHAT: an application that makes its guest's agent work for its living. Each is followed by
- * something ordinary, which must go as if nothing had been.
+/* stubborn WHAT: an application that makes its guest's agent work for its living. Each is followed
+ * by something ordinary, which must go as if nothing had been.
  *
  *   shrunk            a buffer whose file is cut to nothing before it is committed
  *   flood COUNT       so many requests at once that change what no frame carries
@@ -25,8 +25,8 @@ static void shrunk(struct client *client, struct window *window) {
 		client_fail("no shared memory");
 	}
 	struct wl_shm_pool *pool = wl_shm_create_pool(client->shm, fd, stride * height);
-	struct wl_buffer *buffer = wl_shm_pool_create_buffer(
-		pool, 0, width, height, stride, WL_SHM_FORMAT_ARGB8888);
+	struct wl_buffer *buffer =
+		wl_shm_pool_create_buffer(pool, 0, width, height, stride, WL_SHM_FORMAT_ARGB8888);
 	client_roundtrip(client); // it is mapped
 	if (ftruncate(fd, 0) != 0) {
 		client_fail("cannot cut the file");
@@ -66,8 +66,7 @@ static void flood(struct client *client, struct window *window, long count) {
 
 static void moving(struct client *client, struct window *window, long count) {
 	for (long i = 0; i < count; i++) {
-		xdg_surface_set_window_geometry(
-			window->xdg_surface, 0, 0, 300 - (int)(i % 2), 200);
+		xdg_surface_set_window_geometry(window->xdg_surface, 0, 0, 300 - (int)(i % 2), 200);
 		wl_surface_commit(window->surface);
 		if (i % 8 == 0) {
 			flush(client);
