@@ -38,8 +38,8 @@ static int init_heap(struct agent *agent, const struct portal_heap_address *addr
 	const char *error = NULL;
 
 	if (portal_heap_create(&agent->heap, address, &error) != 0) {
-		wlr_log(WLR_ERROR, "no heap: %s (%s)", error != NULL ? error : "failed",
-			strerror(errno));
+		wlr_log(WLR_ERROR, "no heap%s%s: %s (%s)", address->path[0] != '\0' ? " at " : "",
+			address->path, error != NULL ? error : "failed", strerror(errno));
 		return -1;
 	}
 	portal_heap_measure(&agent->heap, true);
@@ -124,13 +124,15 @@ int agent_init(struct agent *agent, const struct portal_heap_address *address,
 		return -1;
 	}
 	if (agent_socket_init(&agent->socket) != 0) {
-		wlr_log_errno(WLR_ERROR, "no socket for applications in XDG_RUNTIME_DIR");
+		const char *directory = getenv("XDG_RUNTIME_DIR");
+		wlr_log_errno(WLR_ERROR, "no socket for applications in XDG_RUNTIME_DIR (%s)",
+			directory != NULL ? directory : "not set");
 		goto error_heap;
 	}
+	agent->running = true; // until a controller that cannot be reached stops it
 	if (init_display(agent) != 0 || controller_start(controller, agent) != 0) {
 		goto error_display;
 	}
-	agent->running = true;
 	sd_notify(0, "READY=1");
 	return 0;
 

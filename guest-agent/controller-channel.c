@@ -102,14 +102,14 @@ static int channel_start(struct controller *base) {
 
 	controller->listener = listen_or_inherit(&controller->address);
 	if (controller->listener == NULL) {
-		wlr_log_errno(WLR_ERROR, "cannot listen for the controller");
+		wlr_log_errno(WLR_ERROR, "cannot listen at %s", controller->transport);
 		return -1;
 	}
 	controller->source = wl_event_loop_add_fd(base->agent->loop,
 		portal_transport_listener_get_fd(controller->listener), WL_EVENT_READABLE,
 		handle_connection, controller);
 	if (controller->source == NULL) {
-		wlr_log_errno(WLR_ERROR, "cannot listen for the controller");
+		wlr_log_errno(WLR_ERROR, "cannot listen at %s", controller->transport);
 		return -1;
 	}
 	return 0;
@@ -192,6 +192,7 @@ struct controller *controller_create_channel(
 	}
 	controller->base.impl = &channel_impl;
 	controller->name = name;
+	controller->transport = transport;
 	wl_list_init(&controller->sessions);
 	wl_list_init(&controller->programs);
 	if (portal_transport_parse(&controller->address, transport, &error) != 0) {
@@ -200,7 +201,10 @@ struct controller *controller_create_channel(
 	}
 	if (key_path != NULL) {
 		if (portal_auth_load_key(key_path, controller->key) != 0) {
-			wlr_log_errno(WLR_ERROR, "key %s", key_path);
+			wlr_log(WLR_ERROR, "key %s: %s", key_path,
+				errno == EINVAL
+					? "no key, which is 32 bytes or 64 hexadecimal digits"
+					: strerror(errno));
 			goto error;
 		}
 		controller->has_key = true;

@@ -15,6 +15,7 @@ struct channel_controller {
 	struct controller base;
 	struct portal_transport_address address;
 	const char *name; // of the VM, "" when not given
+	const char *transport; // of the command line, for logs
 	bool has_key;
 	uint8_t key[PORTAL_KEY_SIZE];
 	uint8_t session_id[16];
@@ -29,7 +30,7 @@ struct channel_controller {
 
 /**
  * A controller that connects to `transport`. `key_path` may be NULL where none is needed; `name`
- * stays the caller's. Returns NULL after a log line.
+ * and `transport` stay the caller's. Returns NULL after a log line.
  */
 struct controller *controller_create_channel(
 	const char *transport, const char *key_path, const char *name);

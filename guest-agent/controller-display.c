@@ -12,6 +12,7 @@
 struct display_controller {
 	struct controller base;
 	struct sockaddr_un address;
+	bool unreachable; // said already
 };
 
 static int display_start(struct controller *base) {
@@ -28,6 +29,7 @@ static int display_open(struct controller *base, const char *name, struct link *
 			       sizeof(controller->address)) != 0) {
 		int error = errno;
 		wlr_log_errno(WLR_ERROR, "no compositor at %s", controller->address.sun_path);
+		controller->unreachable = true;
 		close(fd);
 		errno = error;
 		return -1;
@@ -36,7 +38,10 @@ static int display_open(struct controller *base, const char *name, struct link *
 }
 
 static void display_lost(struct controller *base, int error) {
-	wlr_log(WLR_ERROR, "the compositor ended the connection: %s", strerror(error));
+	struct display_controller *controller = wl_container_of(base, controller, base);
+	if (!controller->unreachable) {
+		wlr_log(WLR_ERROR, "the compositor ended the connection: %s", strerror(error));
+	}
 	agent_controller_down(base->agent);
 	agent_stop(base->agent, EXIT_FAILURE);
 }
