@@ -294,8 +294,20 @@ void portal_channel_fail(
 	leave(channel);
 }
 
+/*
+ * A port of a guest says that its host went away, and soon after that another came, by a way of its
+ * own, which the bytes of the one that came can overtake. Then it is the new one's greeting that
+ * was cut off, and it waits for an answer: the next stream asks for it again.
+ */
+static void note_unheard(struct portal_channel *channel) {
+	channel->transport->unheard = channel->transport->persistent &&
+				      channel->greeting != CHANNEL_GREETED &&
+				      channel->counters.bytes_received > 0;
+}
+
 static void lose_stream(struct portal_channel *channel, int error) {
 	char text[PORTAL_BYE_TEXT_MAX];
+	note_unheard(channel);
 	/* Which of these it is depends on what was under way: one text, so that a log can tell
 	 * news. */
 	bool closed = error == 0 || error == ECONNRESET || error == EPIPE;

@@ -23,6 +23,7 @@ struct portal_transport {
 	bool can_pass_fd;
 	bool persistent;
 	bool announce; /* persistent, listening: nobody knows yet that this end is new */
+	bool unheard; /* persistent: it ended in the middle of a greeting */
 	char name[160];
 };
 

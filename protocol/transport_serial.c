@@ -206,6 +206,7 @@ static void serial_destroy(struct portal_transport *base) {
 	struct serial_transport *transport = (struct serial_transport *)base;
 	struct portal_serial_port *port = transport->port;
 	port->in_use = false;
+	port->announced = port->announced && !base->unheard;
 	if (transport->owns_port || port->destroyed) {
 		port_free(port);
 	} else {

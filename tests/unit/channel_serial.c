@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "channel_pair.h"
+#include "transport-impl.h"
 
 /*
  * A virtio-serial port as QEMU carries it: the guest's end and the host's socket are two streams,
@@ -358,6 +359,82 @@ static int group_teardown(void **state) {
 	return rmdir(directory) == 0 && count_fds() == fds_before ? 0 : -1;
 }
 
+/* A port whose device says that the host is gone (read(2) returns 0) after these bytes. */
+struct cut_port {
+	struct portal_transport base;
+	const uint8_t *bytes;
+	size_t size;
+	bool *unheard;
+};
+
+static ssize_t cut_read(struct portal_transport *base, void *data, size_t size, int *fd) {
+	struct cut_port *port = (struct cut_port *)base;
+	*fd = -1;
+	size_t got = port->size < size ? port->size : size;
+	memcpy(data, port->bytes, got);
+	port->bytes += got;
+	port->size -= got;
+	return (ssize_t)got;
+}
+
+static ssize_t cut_write(struct portal_transport *base, const void *data, size_t size, int fd) {
+	return (ssize_t)size;
+}
+
+static short cut_events(struct portal_transport *base, short wanted) {
+	return wanted;
+}
+
+static void cut_nothing(struct portal_transport *base) {
+}
+
+static void cut_unread(struct portal_transport *base, const void *data, size_t size) {
+}
+
+static void cut_destroy(struct portal_transport *base) {
+	struct cut_port *port = (struct cut_port *)base;
+	*port->unheard = port->base.unheard;
+	free(port);
+}
+
+static const struct portal_transport_impl cut_impl = {
+	.read = cut_read,
+	.write = cut_write,
+	.events = cut_events,
+	.unread = cut_unread,
+	.rearm = cut_nothing,
+	.destroy = cut_destroy,
+};
+
+static bool is_unheard_after(const uint8_t *bytes, size_t size) {
+	bool unheard = false;
+	struct cut_port *port = calloc(1, sizeof(*port));
+	struct portal_transport_address address = parse(guest_path);
+	portal_transport_init(&port->base, &cut_impl, &address, -1);
+	port->base.persistent = true;
+	port->bytes = bytes;
+	port->size = size;
+	port->unheard = &unheard;
+	struct channel_end end = {.role = PORTAL_ROLE_GUEST, .heap_fd = -1};
+	struct portal_channel_options options = channel_end_options(PORTAL_ROLE_GUEST, key);
+	end.channel = portal_channel_create(&port->base, &options, &channel_end_handlers, &end);
+	assert_non_null(end.channel);
+	portal_channel_dispatch(end.channel, POLLIN);
+	assert_int_equal(end.closed_count, 1);
+	portal_channel_destroy(end.channel);
+	return unheard;
+}
+
+/*
+ * The guest's kernel may show a new host's bytes before it says that the former one has gone, and
+ * only then that there is a new one, who waits for an answer.
+ */
+static void a_greeting_that_the_ports_device_cut_off_is_asked_for_again(void **state) {
+	static const uint8_t greeting[] = "\0\0\0\0\x89PORTAL\n12345678";
+	assert_true(is_unheard_after(greeting, sizeof(greeting)));
+	assert_false(is_unheard_after(greeting, 0));
+}
+
 #define ON_WIRE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -372,6 +449,7 @@ int main(void) {
 		ON_WIRE(a_stale_answer_is_not_taken_for_one_to_this_greeting),
 		ON_WIRE(the_listener_is_readable_only_while_nobody_uses_the_port),
 		ON_WIRE(an_idle_port_wakes_nobody),
+		ON_WIRE(a_greeting_that_the_ports_device_cut_off_is_asked_for_again),
 	};
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
