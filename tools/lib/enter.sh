@@ -11,6 +11,18 @@ shift "$nbinds"
 
 mount --make-rprivate /
 
+# The session that this was called from, so that `portal` can run nested in it: its Wayland socket as
+# a path, and what proves to its X server that it may.
+wayland=${WAYLAND_DISPLAY:-}
+case $wayland in
+"" | /*) ;;
+*) wayland=${XDG_RUNTIME_DIR:-}/$wayland ;;
+esac
+[ -S "$wayland" ] || wayland=
+unset WAYLAND_DISPLAY
+authority=${XAUTHORITY:-${HOME:-}/.Xauthority}
+[ -n "${DISPLAY:-}" ] && [ -r "$authority" ] || authority=
+
 if [ "$root" != / ]; then
 	work=$cache/mnt
 	mkdir -p "$work"
@@ -35,15 +47,16 @@ if [ "$root" != / ]; then
 		mkdir -p "$dir" "$new$dir"
 		mount --rbind "$dir" "$new$dir"
 	done
-	# The host's session, so that `portal` can run nested in it.
-	host_runtime=${XDG_RUNTIME_DIR:-}
-	if [ -n "$host_runtime" ] && [ -n "${WAYLAND_DISPLAY:-}" ] &&
-		[ -S "$host_runtime/$WAYLAND_DISPLAY" ]; then
+	if [ -n "$wayland" ]; then
 		mkdir -p "$new/run/host"
-		mount --rbind "$host_runtime" "$new/run/host"
-		export WAYLAND_DISPLAY=/run/host/$WAYLAND_DISPLAY
-	else
-		unset WAYLAND_DISPLAY
+		touch "$new/run/host/wayland"
+		mount --bind "$wayland" "$new/run/host/wayland"
+		wayland=/run/host/wayland
+	fi
+	if [ -n "$authority" ]; then
+		mkdir -p "$new/run/host"
+		cp "$authority" "$new/run/host/xauthority"
+		authority=/run/host/xauthority
 	fi
 	if [ -n "${DISPLAY:-}" ] && [ -d /tmp/.X11-unix ]; then
 		mkdir -p "$new/tmp/.X11-unix"
@@ -51,8 +64,10 @@ if [ "$root" != / ]; then
 	fi
 else
 	new=
-	unset WAYLAND_DISPLAY
 fi
+[ -z "$wayland" ] || export WAYLAND_DISPLAY=$wayland
+unset XAUTHORITY
+[ -z "$authority" ] || export XAUTHORITY=$authority
 
 mount -t proc proc "$new/proc"
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$new/dev/pts" 2>/dev/null ||

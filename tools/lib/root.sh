@@ -85,7 +85,8 @@ portal_make_tree() {
 		# files to other ids.
 		TMPDIR=/tmp "${portal_unshare[@]}" --mount -- mmdebstrap --mode=root --include="$(IFS=,; echo "$*")" \
 			"${options[@]}" "${portal_apt_options[@]}" "$portal_suite" "$tree.new" >&2 ||
-			portal_die "mmdebstrap failed: see above; is the package mirror reachable?"
+			portal_die "mmdebstrap failed, for the reason that it gives above: a package's name" \
+				"that Debian $portal_suite does not have, or a package mirror that does not answer"
 		# The wake-up of the package manager's services has no place in a build root.
 		"${portal_unshare[@]}" -- rm -f "$tree.new/etc/resolv.conf"
 		"${portal_unshare[@]}" -- touch "$tree.new/.complete"
