@@ -214,12 +214,17 @@ static bool parse_path(const char *name, const char **path) {
 }
 
 static bool parse_define_option(struct run_options *options, int option) {
+	static const char *const image_formats[] = {"raw", "qcow2", NULL};
+	int word;
 	struct domain_spec *spec = &options->spec;
 	switch (option) {
 	case OPT_IMAGE:
 		return parse_path("--image", &spec->image);
 	case OPT_IMAGE_FORMAT:
-		spec->image_format = optarg;
+		if (!parse_word("--image-format", image_formats, &word)) {
+			return false;
+		}
+		spec->image_format = image_formats[word];
 		return true;
 	case OPT_READ_ONLY:
 		spec->image_read_only = true;

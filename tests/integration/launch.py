@@ -11,7 +11,10 @@ import os
 import re
 import shutil
 import signal
+import socket
+import struct
 import sys
+import threading
 
 from portaltest import case, programs
 from portaltest.deadline import Deadline, until
@@ -446,6 +449,72 @@ def a_heap_that_is_not_there_is_told(launcher):
     agent.stop()
 
 
+class OddAgent:
+    """What answers every bridge that connects to a unix socket with answer(preamble, hello), which
+    gets the bytes of both (portal-protocol(7)) and returns bytes."""
+
+    def __init__(self, path, answer):
+        self._answer = answer
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(path)
+        self._socket.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection = self._socket.accept()[0]
+                with connection, contextlib.suppress(ConnectionError):
+                    self._greet(connection)
+
+    def _greet(self, connection):
+        preamble = connection.recv(16, socket.MSG_WAITALL)
+        header = connection.recv(16, socket.MSG_WAITALL)
+        length = struct.unpack_from("<I", header)[0]
+        hello = connection.recv((length + 7) & ~7, socket.MSG_WAITALL)
+        connection.sendall(self._answer(preamble, header + hello))
+        while connection.recv(4096):  # until the bridge has had enough
+            pass
+
+    def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@launcher_test
+def an_agent_of_another_age_or_none_at_all_is_told(launcher):
+    def later(preamble, hello):
+        header, payload = hello[:16], hello[16:]
+        return preamble + header + struct.pack("<III", 98, 99, 2) + payload[12:]
+
+    def stranger(preamble, hello):
+        return b"HTTP/1.1 400 Bad Request\r\n\r\n"
+
+    path = os.path.join(launcher.session.directory, "odd")
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write(f"vm odd {{\n\turi none\n\ttransport unix:{path}\n\theap memfd:\n}}\n")
+    for answer, status, message in (
+        (later, 209, r"the agent in vm:odd and this bridge speak no version in common"),
+        (stranger, 214, r"does not speak Portal's protocol|broke a rule"),
+    ):
+        agent = OddAgent(path, answer)
+        launcher.expect(status, message, "vm:odd", "--", "true")
+        launcher.kill(KEEPER, signal.SIGTERM)
+        launcher.await_end("odd")
+        agent.close()
+        os.unlink(path)
+
+
+@launcher_test
+def a_machine_that_cannot_run_it_is_told(launcher):
+    launcher.expect(217, r"XDG_RUNTIME_DIR is not set", "local:", "--", "true",
+                    env={"XDG_RUNTIME_DIR": ""})
+    long = os.path.join(launcher.session.directory, "x" * 100)
+    os.mkdir(long)
+    launcher.expect(217, r"is too long a path for sockets", "local:", "--", "true",
+                    env={"XDG_RUNTIME_DIR": long})
+
+
 @launcher_test
 def stopping_waits_for_the_domain(launcher):
     with open(launcher.config, "w", encoding="utf-8") as file:
@@ -467,6 +536,7 @@ def a_definition_is_shown_before_it_is_made(launcher):
             "vm new {\n\turi test:///default\n\theap file:/dev/shm/new-heap\n"
             "\ttransport virtio-serial:/run/new.channel\n}\n"
             "vm test {\n\turi test:///default\n}\n"
+            "vm slash {\n\turi test:///default\n\tdomain a/b\n}\n"
         )
     image = os.path.join(launcher.session.directory, "image")
     open(image, "wb").close()
@@ -481,6 +551,10 @@ def a_definition_is_shown_before_it_is_made(launcher):
 
     launcher.expect(215, r"has a domain test already, and nothing was changed",
                     "--define", "vm:test", "--heap", "nvdimm")
+    launcher.expect(205, r"cannot define slash: .*'/'",
+                    "--define", "vm:slash", "--image", image, "--virt", "qemu")
+    launcher.expect(200, r"--image-format: raww is none of raw, qcow2",
+                    *define, "--image-format", "raww")
     launcher.expect(200, r"/nowhere/image: No such file",
                     "--define", "vm:new", "--image", "/nowhere/image")
     launcher.expect(200, r"a new guest needs --image or --kernel", "--define", "vm:new")
@@ -547,6 +621,8 @@ TESTS = [
     the_use_of_a_heap_is_taken_down_by_itself,
     a_guest_starts_with_the_heap_that_is_planned_or_not_at_all,
     a_heap_that_is_not_there_is_told,
+    an_agent_of_another_age_or_none_at_all_is_told,
+    a_machine_that_cannot_run_it_is_told,
     stopping_waits_for_the_domain,
     a_definition_is_shown_before_it_is_made,
     a_killed_bridge_comes_back_with_the_windows,

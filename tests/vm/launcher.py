@@ -126,12 +126,21 @@ def check_key(launcher):
     launcher.check(0, "", "vm:demo", "--", "true")
 
 
+def check_stop(launcher):
+    """A guest that does not answer is waited for so long and no longer, and can be stopped later."""
+    libvirt.virsh("suspend", "demo")
+    vmtest.check(launcher.row()[1] == "paused", "the guest is paused")
+    launcher.check(216, "demo has not shut down in 1 seconds", "--timeout", "1", "--stop", "vm:demo")
+    libvirt.virsh("resume", "demo")
+    launcher.check(0, "", "--timeout", str(round(wait.PATIENCE)), "--stop", "vm:demo")
+
+
 def life(launcher):
     """From the definition to the end."""
     check_redefinition(launcher)
     check_start(launcher)
     check_key(launcher)
-    launcher.check(0, "", "--stop", "vm:demo")
+    check_stop(launcher)
     await_keeper()
     vmtest.check(launcher.row()[1:3] == ["off", "-"] and not keepers(), "nothing is left of it")
 
