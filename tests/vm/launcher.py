@@ -1,15 +1,17 @@
 """portal-run and libvirt: a guest's life from its definition to its end.
 
-launcher.py life|idle-stop
+launcher.py life|idle-stop|network
 """
 
 import contextlib
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 import vmtest
 from portalvm import desktop, guest, images, libvirt, wait
@@ -154,8 +156,24 @@ def idle_stop(launcher):
     launcher.check(5, "", "vm:demo", "--", "sh", "-c", "exit 5")
 
 
+def network(launcher):
+    """With passt a guest's connection to its gateway is one to this machine's loopback."""
+    launcher.check(0, "changed domain demo", "--define", "vm:demo", "--network", "passt", "--replace")
+
+    def answer():
+        with server.accept()[0] as connection:
+            connection.sendall(b"23\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, daemon=True).start()
+        gateway = r"$(busybox ip route | sed -n 's/^default via \([^ ]*\).*/\1/p')"
+        ask = f'exit "$(busybox nc {gateway} {server.getsockname()[1]})"'
+        launcher.check(23, "", "vm:demo", "--", "sh", "-c", ask)
+    vmtest.check("passt" in libvirt.domain_log("demo"), "it went through passt")
+
+
 def main():
-    part = {"life": life, "idle-stop": idle_stop}[sys.argv[1]]
+    part = {"life": life, "idle-stop": idle_stop, "network": network}[sys.argv[1]]
     programs = Programs(vmtest.BUILD)
 
     def test(finish):

@@ -88,6 +88,14 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # of whose parents wait for them to be gone.
 first='mkdir -p "$HOME"; cd "$1" 2>/dev/null || cd /; shift; "$@"; exit $?'
 if [ -n "$new" ]; then
-	exec chroot "$new" /bin/bash -c "$first" portal "$directory" "$@"
+	# By chroot alone the kernel makes no user namespaces, in which passt for one confines itself.
+	# What is itself run in a chroot has no other choice.
+	cd "$new"
+	mkdir -p mnt
+	if pivot_root . mnt 2>/dev/null; then
+		umount -l /mnt
+	else
+		exec chroot . /bin/bash -c "$first" portal "$directory" "$@"
+	fi
 fi
 exec /bin/bash -c "$first" portal "$directory" "$@"
