@@ -42,12 +42,21 @@ static void add_size(struct table *table, uint64_t size) {
 	table_add(table, size ? text : NULL);
 }
 
+static void add_time(struct table *table, const struct history_guest *past) {
+	char text[32];
+	struct tm time;
+	table_add(table, past && localtime_r(&past->updated, &time) &&
+					 strftime(text, sizeof(text), "%F %H:%M", &time) > 0
+				 ? text
+				 : NULL);
+}
+
 static void print_view(const struct view *view) {
 	const struct scheme *scheme = &view->scheme;
 	static const char *const headings[] = {
-		"GUEST", "MEMORY", "USED LAST", "USUALLY", "PEAK", "NEXT HEAP"};
+		"GUEST", "MEMORY", "USED LAST", "USUALLY", "PEAK", "REPORTED", "NEXT HEAP"};
 	struct table table;
-	table_init(&table, headings, 6);
+	table_init(&table, headings, 7);
 	for (size_t i = 0; i < scheme->count; i++) {
 		const struct memory_demand *demand = &scheme->demands[i];
 		const struct history_guest *past = history_find(&view->history, demand->name);
@@ -56,6 +65,7 @@ static void print_view(const struct view *view) {
 		add_size(&table, past ? past->last : 0);
 		add_size(&table, demand->used);
 		add_size(&table, past ? past->peak : 0);
+		add_time(&table, past);
 		add_size(&table, scheme->plan.shares[i].heap);
 	}
 	table_print(&table, stdout);

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "doctor/facts.h"
 #include "policy/guard.h"
+#include "setup/boot.h"
 #include "setup/generate.h"
 #include "transaction/plan.h"
 
@@ -239,6 +240,12 @@ static int undo(const char *root, const char *manifest) {
 	for (size_t i = 0; i < undone.gone.count; i++) {
 		printf("%s was removed meanwhile, and stays so.\n", undone.gone.items[i]);
 	}
+	struct strings copies = {0};
+	boot_find_copies(root, &copies);
+	for (size_t i = 0; i < copies.count; i++) {
+		printf("%s was made since, for a new kernel: remove it.\n", copies.items[i]);
+	}
+	strings_finish(&copies);
 	print_commands(&undone.commands, NULL);
 	changes_undone_finish(&undone);
 	return CLI_DONE;

@@ -6,15 +6,28 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/text.h"
 #include "setup/boot_grub.h"
 #include "setup/words.h"
 
 #define COMMAND_LINE "/etc/kernel/cmdline"
+#define PLUGIN "/etc/kernel/install.d/99-portal-vfio.install"
 #define SUFFIX "-portal.conf"
+#define TITLE "(devices for VMs)"
+
+static const char *const places[] = {
+	"/boot/loader/entries", "/efi/loader/entries", "/boot/efi/loader/entries"};
+
+/* Does kernel-install look after the entries? Where it is installed and does not, it does nothing.
+ */
+static bool has_kernel_install(const struct boot *boot) {
+	char *path = changes_path(boot->root, "/usr/lib/kernel/install.d/90-loaderentry.install");
+	bool found = access(path, F_OK) == 0;
+	free(path);
+	return found;
+}
 
 void boot_find_entries(const struct boot *boot, struct strings *paths) {
-	static const char *const places[] = {
-		"/boot/loader/entries", "/efi/loader/entries", "/boot/efi/loader/entries"};
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && paths->count == 0; i++) {
 		struct strings all = {0};
 		changes_list(&all, boot->root, places[i], ".conf");
@@ -109,7 +122,7 @@ static char *path_of_copy(const char *path) {
 
 /* Sorts behind the original, so that what is started without a choice stays the same. */
 static int copy_entry(const struct boot *boot, const char *path, const struct strings *words) {
-	const struct strings title = {(char *[]){(char *)"(devices for VMs)"}, 1};
+	const struct strings title = {(char *[]){(char *)TITLE}, 1};
 	char *text = changes_read(boot->root, path);
 	char *with_words = text ? words_add_to_lines(text, "options", words) : NULL;
 	char *with_title = with_words ? words_add_to_lines(with_words, "title", &title) : NULL;
@@ -126,6 +139,50 @@ static int copy_entry(const struct boot *boot, const char *path, const struct st
 	free(with_words);
 	free(text);
 	return status;
+}
+
+/* A kernel that comes gets an entry by kernel-install, and needs a copy of it; one that goes takes
+ * its copy along. Entries that people write themselves (Arch) change without it. */
+static int add_plugin(const struct boot *boot, const struct strings *words, const char *more) {
+	struct text text;
+	text_init(&text);
+	fprintf(text.stream,
+		"#!/bin/sh\n"
+		"# Written by portal-host setup: kernel-install runs this for a kernel that comes "
+		"or goes.\n"
+		"entries=${KERNEL_INSTALL_BOOT_ROOT:-/boot}/loader/entries\n"
+		"case $1 in\n"
+		"add)\n"
+		"\tfor entry in \"$entries\"/*\"$2\".conf \"$entries\"/*\"$2\"+*.conf; do\n"
+		"\t\t[ -f \"$entry\" ] || continue\n"
+		"\t\t# While the machine runs from a copy, a new kernel's own entry takes that\n"
+		"\t\t# one's command line over.\n"
+		"\t\tsed -i 's/ %s//' \"$entry\"\n"
+		"\t\tcopy=${entry%%.conf}\n"
+		"\t\tsed -e '/^options/s/$/",
+		more);
+	for (size_t i = 0; i < words->count; i++) {
+		fprintf(text.stream, " %s", words->items[i]);
+	}
+	fputs("/' -e '/^title/s/$/ " TITLE "/' \\\n"
+	      "\t\t\t\"$entry\" >\"${copy%+*}" SUFFIX "\"\n"
+	      "\tdone\n"
+	      "\t;;\n"
+	      "remove)\n"
+	      "\trm -f \"$entries\"/*\"$2" SUFFIX "\"\n"
+	      "\t;;\n"
+	      "esac\n",
+		text.stream);
+	char *content = text_take(&text);
+	int status = changes_add(boot->changes, boot->root, PLUGIN, content, 0755, boot->error);
+	free(content);
+	return status;
+}
+
+void boot_find_copies(const char *root, struct strings *paths) {
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		changes_list(paths, root, places[i], SUFFIX);
+	}
 }
 
 int boot_add_entry(const struct boot *boot, const struct strings *arguments, const char *more) {
@@ -146,6 +203,9 @@ int boot_add_entry(const struct boot *boot, const struct strings *arguments, con
 	int status = 0;
 	for (size_t i = 0; i < entries.count && status == 0; i++) {
 		status = copy_entry(boot, entries.items[i], &words);
+	}
+	if (status == 0 && has_kernel_install(boot)) {
+		status = add_plugin(boot, &words, more);
 	}
 	strings_finish(&words);
 	strings_finish(&entries);

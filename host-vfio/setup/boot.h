@@ -20,6 +20,10 @@ int boot_add_arguments(const struct boot *boot, const struct strings *arguments)
  * their titles. The usual entries stay the default. */
 int boot_add_entry(const struct boot *boot, const struct strings *arguments, const char *more);
 
+/* The paths below the root of copies of entries, among them those that were made for kernels that
+ * came since. */
+void boot_find_copies(const char *root, struct strings *paths);
+
 /* The paths of the entries below the root, without those that boot_add_entry() adds. */
 void boot_find_entries(const struct boot *boot, struct strings *paths);
 

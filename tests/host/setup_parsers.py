@@ -259,6 +259,32 @@ def a_kernel_that_comes_to_fedora_brings_its_entry_along(system):
     assert system.run(plugin, "inspect", **where) == ""
 
 
+def a_kernel_that_comes_to_systemd_boot_brings_its_entry_along(system):
+    system.write("etc/mkinitcpio.conf", "MODULES=()\n")
+    system.write("usr/lib/kernel/install.d/90-loaderentry.install", "#!/bin/sh\n", 0o755)
+    entry = "efi/loader/entries/1f-{}.conf"
+    system.write(entry.format("6.17.1"), "title Deb\noptions root=UUID=1 ro\n")
+    system.setup("--device", CARD, "--entry", "--apply")
+    plugin = system.path("etc/kernel/install.d/99-portal-vfio.install")
+    env = {"KERNEL_INSTALL_BOOT_ROOT": system.path("efi")}
+    options = "options root=UUID=1 ro intel_iommu=on iommu=pt"
+    system.write(entry.format("6.17.2"), f"title Deb\n{options} portal.vfio=1\n")
+    system.write(entry.format("6.17.3+3"), f"title Deb\n{options}\n")
+    for kernel in ("6.17.2", "6.17.3"):
+        assert system.run(plugin, "add", kernel, "/x", "/y", env=env) == ""
+        copy = system.read(entry.format(kernel + "-portal"))
+        assert copy.startswith("title Deb (devices for VMs)\noptions root=UUID=1 ro "), copy
+        assert copy.endswith(" portal.vfio=1\n") and copy.count("portal.vfio=1") == 1, copy
+    assert system.read(entry.format("6.17.2")) == f"title Deb\n{options}\n"
+    # The one that goes takes its copy along, whoever made that.
+    os.unlink(system.path(entry.format("6.17.1")))
+    assert system.run(plugin, "remove", "6.17.1", "/x", env=env) == ""
+    assert not os.path.exists(system.path(entry.format("6.17.1-portal")))
+    said = system.setup("--undo")
+    assert "1f-6.17.1.conf was removed meanwhile, and stays so" in said, said
+    assert "1f-6.17.2-portal.conf was made since, for a new kernel: remove it" in said, said
+
+
 TESTS = [
     grub_s_menu_gets_an_entry_for_each_kernel_that_leaves_the_card_out,
     udev_reads_the_rules,
@@ -266,6 +292,7 @@ TESTS = [
     systemd_reads_its_units_and_sysctl_its_file,
     initramfs_generators_take_driver_and_rules_along,
     a_kernel_that_comes_to_fedora_brings_its_entry_along,
+    a_kernel_that_comes_to_systemd_boot_brings_its_entry_along,
 ]
 
 
