@@ -15,7 +15,8 @@
 #include "bridge-varlink.h"
 #include "bridge.h"
 
-enum { HEAP_STEPS = 32 };
+/* What the use of the heap has to change by to be told: a part of itself, and bytes. */
+enum { HEAP_PART = 8, HEAP_LEAST = 64 * 1024 };
 #define HEAP_INTERVAL UINT64_C(1000000) /* µs */
 
 static int control_path(char *path, size_t size, const char *vm) {
@@ -370,8 +371,8 @@ void bridge_control_changed(struct bridge_control *control) {
 }
 
 /*
- * The use of the heap is told when it has moved by a 32nd of it, and at most once a second, by
- * turns that happen anyway: what moved within that second is told by a later one.
+ * The use of the heap is told when it has changed by an eighth, and at most once a second, by turns
+ * that happen anyway: what changed within that second is told by a later one.
  */
 static bool is_heap_to_be_told(const struct bridge_control *control, uint64_t *now) {
 	const struct bridge *bridge = control->bridge;
@@ -382,7 +383,7 @@ static bool is_heap_to_be_told(const struct bridge_control *control, uint64_t *n
 								 : heap_in_buffers(bridge);
 	uint64_t told = control->heap_told;
 	uint64_t moved = bytes > told ? bytes - told : told - bytes;
-	return moved > bridge->heap.header.size / HEAP_STEPS &&
+	return moved > told / HEAP_PART && moved > HEAP_LEAST &&
 	       sd_event_now(bridge->event, CLOCK_MONOTONIC, now) >= 0 &&
 	       *now - control->heap_told_at >= HEAP_INTERVAL;
 }

@@ -12,26 +12,12 @@ import sys
 import time
 
 from portaltest import case, guest, programs
+from portaltest.bridge import call, control
 from portaltest.deadline import until
 from portaltest.process import children
 
 # Exit statuses, portal-bridge(1).
 DONE, COMPOSITOR, LOST, VIOLATION = 0, 3, 5, 6
-
-
-def control(session, name):
-    return f"unix:{session.runtime}/portal/bridge-{name}.varlink"
-
-
-def call(session, name, method, parameters="{}", more=False):
-    """A call on the bridge's control socket; what it answers, one object a reply."""
-    flags = ["--more"] if more else []
-    lines = session.run(
-        "varlinkctl",
-        ["varlinkctl", "-j", *flags, "call", control(session, name), method, parameters],
-    )
-    # A sequence of texts, each after a record separator (RFC 7464).
-    return [json.loads(line.strip("\x1e")) for line in lines if line.strip("\x1e")]
 
 
 def start_guest(session, compositor, name="guest"):

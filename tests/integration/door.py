@@ -13,6 +13,7 @@ import sys
 import threading
 
 from portaltest import case, programs
+from portaltest.bridge import heap_in_buffers
 from portaltest.deadline import until
 from portaltest.process import strays
 from portaltest.session import Session
@@ -351,6 +352,37 @@ def the_door_has_given_up_what_it_does_not_need(scene):
                 and not name.endswith(".log")], names
 
 
+def the_use_of_a_heap_is_told_to_the_host():
+    with case.desktop("door-heap-use") as (session, compositor):
+        scene = Scene(session)
+        try:
+            scene.states["mail"] = "running"
+            scene.host.answers["ReportHeap"] = lambda _: None
+            session.start("portal-agent", [programs.AGENT, "--listen",
+                                           f"unix:{session.directory}/agent", "--heap", "memfd:16M"])
+            until("the agent to listen", lambda: os.path.exists(f"{session.directory}/agent"))
+            status, process = scene.run("vm:post", "--", "true", env=compositor.env)
+            assert status == 0, process.details()
+            client = session.start("portal-run", [programs.RUN, "vm:post", "--",
+                                                  programs.TEST_CLIENT, "resize"], compositor.env)
+            client.close_input()
+
+            until("the window's pixels to be there", lambda: heap_in_buffers(session, "post") > 0)
+            for pid, command in strays(f"PORTAL_TEST_SESSION={session.directory}"):
+                if "test-client" in command and "portal-run" not in command:
+                    os.kill(pid, signal.SIGTERM)
+            client.wait_exit()
+            for pid, command in strays(f"PORTAL_TEST_SESSION={session.directory}"):
+                if "portal-run --keep" in command:
+                    os.kill(pid, signal.SIGTERM)
+            until("the report", lambda: scene.host.calls[-1][0] == "ReportHeap")
+            _, report = scene.host.calls[-1]
+            # The guest's name at the host, and a window of 200x150 at least.
+            assert report["guest"] == "mail" and 200 * 150 * 4 <= report["used"] <= 16 << 20, report
+        finally:
+            scene.close()
+
+
 TESTS = [
     the_list_says_what_the_host_says,
     a_guest_is_stopped_when_the_host_has_done_it,
@@ -362,6 +394,7 @@ TESTS = [
     the_door_ends_with_its_host,
     rubbish_ends_a_session_and_not_the_door,
     the_door_has_given_up_what_it_does_not_need,
+    the_use_of_a_heap_is_told_to_the_host,
 ]
 
 case.run(TESTS, sys.argv[1:])
