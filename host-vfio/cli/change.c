@@ -323,6 +323,8 @@ int cli_recover(struct cli *cli) {
 	enum transaction_outcome outcome = transaction_recover(&host, &error);
 	free(journals);
 	/* Nothing left to undo is what was asked for. */
-	return report_outcome(
+	status = report_outcome(
 		cli, outcome == TRANSACTION_UNDONE ? TRANSACTION_COMMITTED : outcome, &error);
+	int windows = cli_close_windows(cli);
+	return status == CLI_DONE ? windows : status;
 }

@@ -62,6 +62,9 @@ struct pci_device *cli_device(struct cli *cli, const char *text);
 /* A file in the state directory; the caller's. */
 char *cli_state_path(const struct cli *cli, const char *name);
 
+/* Closes every window onto a configuration space. CLI_DONE or another status after saying why. */
+int cli_close_windows(struct cli *cli);
+
 int cli_list(struct cli *cli);
 int cli_show(struct cli *cli);
 int cli_groups(struct cli *cli);
@@ -81,5 +84,6 @@ int cli_memory(struct cli *cli);
 int cli_transactions(struct cli *cli);
 int cli_domain(struct cli *cli);
 int cli_heap(struct cli *cli);
+int cli_config_space(struct cli *cli);
 
 #endif

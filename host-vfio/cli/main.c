@@ -33,6 +33,8 @@ static const struct cli_command commands[] = {
 		"a VM's devices, memory and processors in libvirt", false, cli_domain},
 	{"heap", "attach|detach CONTROLLER GUEST", "a guest's heap, while its controller VM runs",
 		false, cli_heap},
+	{"config-space", "open VM DEVICE...|close VM|--all",
+		"who may write devices' configuration while a VM starts", true, cli_config_space},
 	{"transactions", "", "what was changed, and how it ended", false, cli_transactions},
 };
 

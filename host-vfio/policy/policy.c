@@ -152,6 +152,14 @@ static int read_directive(
 		}
 		return 0;
 	}
+	if (strcmp(name, "config-space") == 0) {
+		if (directive->params_len != 1 || policy->config_space) {
+			return scfg_file_refuse(
+				file, directive, "expected once: config-space GROUP");
+		}
+		policy->config_space = must_copy(directive->params[0]);
+		return 0;
+	}
 	struct memory_settings *memory = &policy->memory;
 	if (strcmp(name, "memory") == 0) {
 		return memory_settings_read(memory, file, directive);
@@ -205,6 +213,7 @@ void policy_finish(struct policy *policy) {
 	free(policy->exceptions);
 	free(policy->vms);
 	strings_finish(&policy->unguarded);
+	free(policy->config_space);
 	memory_settings_finish(&policy->memory);
 	*policy = (struct policy){0};
 }

@@ -47,6 +47,8 @@ struct policy {
 	size_t vms_count;
 	/* Devices that the survival guard is told to let go, by address or known name. */
 	struct strings unguarded;
+	/* The group that may write devices' configuration space while a VM starts; NULL: none. */
+	char *config_space;
 	struct memory_settings memory;
 };
 

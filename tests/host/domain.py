@@ -188,7 +188,32 @@ def what_a_domain_has_is_shown(shell):
         {"path": "/dev/shm/portal-test-web", "size": 64 << 20, "kind": "ivshmem"}], shown
 
 
+def configuration_space_stays_shut_unless_the_policy_says_so(shell):
+    for args, words in ((["config-space"], "expected: config-space open VM"),
+                        (["config-space", "open", "desk"], "an argument is missing"),
+                        (["config-space", "close", "a", "b"], "one argument too many")):
+        done = shell.run_plain(*args)
+        assert done.returncode == USAGE and words in done.stderr, done
+    done = shell.run_plain("config-space", "open", "desk", "01:00.0")
+    assert done.returncode == REFUSED and "a recorded machine" in done.stderr, done
+    root = os.path.join(shell.work, "root")
+    where = os.path.join(root, "sys/devices/pci0000:00/0000:00:01.0")
+    os.makedirs(where)
+    os.makedirs(os.path.join(root, "sys/bus/pci/devices"))
+    os.symlink("../../../devices/pci0000:00/0000:00:01.0",
+               os.path.join(root, "sys/bus/pci/devices/0000:00:01.0"))
+    for name, text in (("vendor", "0x8086"), ("device", "0x1"), ("class", "0x020000"), ("config", "")):
+        with open(os.path.join(where, name), "w", encoding="ascii") as file:
+            file.write(text)
+    done = subprocess.run(
+        [shell.program, "--state", shell.work, "--config", os.path.join(shell.work, "host.scfg"),
+         "--root", root, "config-space", "open", "desk", "00:01.0"],
+        capture_output=True, text=True, check=False)
+    assert done.returncode == REFUSED and "it is off" in done.stderr, done
+
+
 TESTS = [
+    configuration_space_stays_shut_unless_the_policy_says_so,
     wrong_command_lines_are_told_apart,
     what_is_not_there_is_told_apart,
     what_stands_in_the_way_refuses_a_change,
