@@ -9,6 +9,7 @@ _FOLDERS = {
     "portal-bridge": "compositor/bridge",
     "portal-agent": "guest-agent",
     "portal-heap": "protocol",
+    "portal-host": "host-vfio",
     "test-changes": "tests/clients",
 }
 

@@ -16,8 +16,7 @@ from .picture import Picture
 
 _CONTROLLER_CID = 3
 _GUEST_CID = 4
-_USER = 1000  # id of the image's ordinary user
-_PORT = "org.portal.guest.demo"
+_PORT = "org.portal.guest.demo"  # portal-host's name for it
 _MIB = 1 << 20
 _HEAP_SIZE = 128 * _MIB
 
@@ -35,7 +34,7 @@ vm demo {{
 	label "demo" "#c0392b"
 	transport {transport}
 	heap {heap}
-	key /etc/portal/demo.key
+	key /run/credentials/portal.key.demo
 	command foot
 }}
 """
@@ -76,7 +75,7 @@ _DOMAIN = """
 <domain type='{type}' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>controller</name>
   <maxMemory slots='4' unit='MiB'>8192</maxMemory>
-  <memory unit='MiB'>{memory}</memory>
+  <memory unit='MiB'>1024</memory>
   <memoryBacking>
     <source type='memfd'/><access mode='shared'/><allocation mode='immediate'/>
   </memoryBacking>
@@ -99,21 +98,10 @@ _DOMAIN = """
     <graphics type='vnc' autoport='yes' listen='127.0.0.1'/>
     <input type='keyboard' bus='virtio'/><input type='tablet' bus='virtio'/>
     <controller type='usb' model='none'/><memballoon model='none'/>
-    {heap}
-    {channel}
   </devices>
   {arguments}
 </domain>
 """
-
-_NVDIMM = """<memory model='nvdimm' access='shared'><source><path>{path}</path></source>
-<target><size unit='b'>{size}</size><node>0</node></target></memory>"""
-
-_IVSHMEM = """<shmem name='{name}'><model type='ivshmem-plain'/>
-<size unit='b'>{size}</size></shmem>"""
-
-_CHANNEL = """<channel type='unix'><source mode='connect' path='{path}'/>
-<target type='virtio' name='{port}'/></channel>"""
 
 _VSOCK = """<qemu:commandline>
 <qemu:arg value='-chardev'/><qemu:arg value='socket,id=vsock,path={path}'/>
@@ -168,6 +156,10 @@ class Siblings:
         if self._channel == "vsock":
             control = ["--control", "vhost-user-vsock", "--cid", str(_GUEST_CID)]
         self.guest.define("--heap", self._heap, *control)
+        if self._channel == "virtio-serial":
+            # A place that lasts, for the controller's definition to name.
+            self._edit("demo", "--channel",
+                       f"virtio-serial,path={os.path.join(self._directory, 'demo.channel')}")
         self._guest_xml = xml.etree.ElementTree.fromstring(libvirt.virsh("dumpxml", "demo"))
 
     def _format_heap(self):
@@ -204,13 +196,10 @@ class Siblings:
         config = _CONTROLLER_CONFIG.format(transport=transport, heap=heap)
         quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in command)
         session = _SESSION.format(command=quoted, patience=round(wait.PATIENCE))
-        key = self._guest_xml.find("./sysinfo[@type='fwcfg']/entry").get("file")
         files = {
             "/project/etc/portal/portal.scfg": config.encode(),
             "/project/etc/portal/session": (session.encode(), 0o755),
         }
-        with open(key, "rb") as file:
-            files["/project/etc/portal/demo.key"] = (file.read(), 0o600, _USER)
         with open(self._programs["test-changes"], "rb") as file:
             files["/project/usr/local/bin/test-changes"] = (file.read(), 0o755)
         path = os.path.join(self._directory, "initrd")
@@ -221,34 +210,31 @@ class Siblings:
 
     def _define_controller(self, kind, command):
         self.console = Console(os.path.join(self._directory, "controller"), "controller")
-        nvdimm = self._heap == "nvdimm"
-        heap = (_NVDIMM.format(path=self.heap_path(), size=_HEAP_SIZE) if nvdimm else
-                _IVSHMEM.format(name=os.path.basename(self.heap_path()), size=_HEAP_SIZE))
-        channel = arguments = ""
+        arguments = ""
         if self._channel == "vsock":
             arguments = _VSOCK.format(path=self._vsock.vhost_path(_CONTROLLER_CID))
-        else:
-            channel = _CHANNEL.format(path=self._guest_port(), port=_PORT)
         definition = _DOMAIN.format(
             type=kind, cpu="host-passthrough" if kind == "kvm" else "maximum",
-            memory=1024 + (_HEAP_SIZE // _MIB if nvdimm else 0),
             kernel=os.path.realpath(self._images.kernel), initrd=self._controller_initrd(command),
             command_line=self._images.command_line("controller", "controller"),
             root=os.path.realpath(self._images.root), console=self.console.path,
-            heap=heap, channel=channel, arguments=arguments,
+            arguments=arguments,
         )
         path = os.path.join(self._directory, "controller.xml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(definition)
         libvirt.virsh("define", path)
+        # The guest's heap, the other end of its channel, and its key.
+        self._edit("controller", "--guest", "demo")
 
-    def _guest_port(self):
-        """The unix socket of the running guest's virtio-serial port."""
-        live = xml.etree.ElementTree.fromstring(libvirt.virsh("dumpxml", "demo"))
-        for channel in live.findall("./devices/channel"):
-            if channel.find("target").get("name").startswith("org.portal.agent"):
-                return channel.find("source").get("path")
-        raise wait.Failure("the running guest has no port for its agent")
+    def _edit(self, *arguments):
+        """Changes a domain's definition as its owner would."""
+        done = subprocess.run(
+            [self._programs["portal-host"], "domain", "edit", *arguments, "--apply"],
+            capture_output=True, text=True, check=False,
+        )
+        if done.returncode:
+            raise wait.Failure(f"portal-host domain edit: {done.stderr.strip()}")
 
     # --- what the machines do
 
