@@ -139,7 +139,9 @@ portal_enter() {
 	else
 		root=$(portal_root) || exit 1
 	fi
-	exec "${portal_unshare[@]}" --mount --pid --fork --kill-child -- \
-		bash "$portal_top/tools/lib/enter.sh" "$root" "$portal_top" "$portal_cache" "$PWD" \
-		"${#binds[@]}" "${binds[@]}" "$@"
+	# With --fork unshare would ignore SIGTERM, and what runs inside would go on: the fork is this
+	# shell's, and its child dies with it.
+	exec "${portal_unshare[@]}" --mount --pid -- bash -c 'setpriv --pdeathsig KILL "$@"; exit $?' \
+		portal bash "$portal_top/tools/lib/enter.sh" "$root" "$portal_top" "$portal_cache" \
+		"$PWD" "${#binds[@]}" "${binds[@]}" "$@"
 }
