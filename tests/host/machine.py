@@ -3,29 +3,17 @@
 machine.py PORTAL-HOST VFIO-USE
 
 One boot; every function below is one test on it, in order, and leaves the machine as it found it.
-Stock Debian kernel under TCG; nothing of this machine itself is touched.
 """
 
 import json
-import lzma
 import os
-import re
-import shlex
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 
-TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
-sys.path.insert(0, os.path.join(TOP, "tools", "lib"))
+from hostmachine import Machine, check_tree, expect, initramfs, run_tests
 
-from portalvm import archive  # noqa: E402
-from portalvm.qmp import Qmp  # noqa: E402
-from portalvm.wait import PATIENCE, Failure  # noqa: E402
-
-MODULES = ["e1000", "e1000e", "nvme", "xhci-pci", "usbhid", "hid-generic", "evdev", "ext4", "bochs", "vfio-pci",
-           "vfio_iommu_type1", "virtio_pci", "virtio_console"]
+MODULES = ["e1000", "e1000e", "nvme", "xhci-pci", "usbhid", "hid-generic", "evdev", "ext4", "bochs",
+           "vfio_iommu_type1"]
 
 # Bus numbers are the firmware's choice; slots of the root bus are ours.
 DEVICES = [
@@ -44,155 +32,6 @@ DEVICES = [
     "e1000,bus=bridge,addr=0x1",
     "e1000,bus=bridge,addr=0x2",
 ]
-
-
-def libraries(program):
-    """The shared libraries of a program and its loader, as paths."""
-    output = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
-    return re.findall(r"(/\S+) \(0x", output)
-
-
-def module_files(tree, version):
-    files = set()
-    for module in MODULES:
-        shown = subprocess.run(
-            ["modprobe", "-d", os.path.join(tree, "usr"), "-S", version, "--show-depends", module],
-            check=True, capture_output=True, text=True).stdout
-        files |= set(re.findall(r"^insmod (\S+)", shown, re.M))
-    return sorted(files)
-
-
-def modules(tree):
-    """The modules with an index of their own, as {path: bytes}."""
-    source = os.path.join(tree, "usr", "lib", "modules")
-    version, = os.listdir(source)
-    with tempfile.TemporaryDirectory() as work:
-        target = os.path.join(work, "lib", "modules", version)
-        os.makedirs(target)
-        for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
-            with open(os.path.join(source, version, name), "rb") as file:
-                data = file.read()
-            with open(os.path.join(target, name), "wb") as file:
-                file.write(data)
-        for path in module_files(tree, version):
-            opener = lzma.open if path.endswith(".xz") else open
-            with opener(path, "rb") as file:
-                data = file.read()
-            name = os.path.basename(path).removesuffix(".xz")
-            with open(os.path.join(target, name), "wb") as file:
-                file.write(data)
-        subprocess.run(["depmod", "-b", work, version], check=True)
-        found = {}
-        for name in os.listdir(target):
-            with open(os.path.join(target, name), "rb") as file:
-                found[f"/lib/modules/{version}/{name}"] = file.read()
-        return found
-
-
-def initramfs(tree, programs):
-    files = modules(tree)
-    for target, source in [("/init", os.path.join(TOP, "tests/host/init")),
-                           ("/bin/busybox", "/bin/busybox"), *programs.items()]:
-        with open(source, "rb") as file:
-            files[target] = (file.read(), 0o755)
-    for program in programs.values():
-        for library in libraries(program):
-            with open(library, "rb") as file:
-                files[library] = (file.read(), 0o755)
-    return archive.pack(files)
-
-
-class Silence(Failure):
-    """The machine no longer answers: nothing more can be tested on it."""
-
-
-class Machine:
-    """The machine, its shell on a virtio port, and its monitor."""
-
-    def __init__(self, work, kernel, archive_bytes):
-        initrd = os.path.join(work, "initrd")
-        disk = os.path.join(work, "disk.img")
-        with open(initrd, "wb") as file:
-            file.write(archive_bytes)
-        with open(disk, "wb") as file:
-            file.truncate(16 << 20)
-        shell, its_shell = socket.socketpair()
-        monitor, its_monitor = socket.socketpair()
-        command = [
-            "qemu-system-x86_64", "-accel", "tcg", "-M", "q35,kernel-irqchip=split,i8042=off",
-            "-cpu", "max", "-m", "768", "-nodefaults", "-no-user-config", "-display", "none",
-            "-no-reboot", "-device", "intel-iommu,intremap=on,caching-mode=on",
-            "-drive", f"file={disk},format=raw,if=none,id=disk",
-            "-kernel", kernel, "-initrd", initrd,
-            "-append", "console=ttyS0 quiet panic=-1 intel_iommu=on mitigations=off",
-            "-chardev", f"file,id=console,path={work}/console.log", "-serial", "chardev:console",
-            "-chardev", f"socket,id=shell,fd={its_shell.fileno()}",
-            "-device", "virtio-serial-pci,bus=pcie.0,addr=0xa",
-            "-device", "virtserialport,chardev=shell,name=shell",
-            "-chardev", f"socket,id=qmp,fd={its_monitor.fileno()}",
-            "-mon", "chardev=qmp,mode=control",
-        ]
-        for device in DEVICES:
-            command += ["-device", device]
-        self.process = subprocess.Popen(
-            command, pass_fds=[its_shell.fileno(), its_monitor.fileno()])
-        its_shell.close()
-        its_monitor.close()
-        self._work = work
-        self._socket = shell
-        self._shell = shell.makefile("rb")
-        self.monitor = Qmp(monitor)
-        if self._answer()[1] != "ready":
-            raise Failure("the machine did not come up")
-
-    def _answer(self):
-        """The output up to the status, and the status."""
-        lines = []
-        self._socket.settimeout(PATIENCE)
-        while True:
-            try:
-                line = self._shell.readline()
-            except TimeoutError:
-                raise Silence("no answer, after:\n" + "\n".join(lines)) from None
-            if not line:
-                with open(os.path.join(self._work, "console.log"), errors="replace") as file:
-                    raise Silence("the machine went away:\n" + file.read()[-2000:])
-            text = line.decode(errors="replace").strip("\r\n")
-            if text.startswith("@@ "):
-                return lines, text[3:]
-            lines.append(text)
-
-    def run(self, command, status=0):
-        """Runs a line in the machine's shell; its output. Any other status is a failure."""
-        self._socket.sendall(command.encode() + b"\n")
-        lines, got = self._answer()
-        if status is not None and got != str(status):
-            raise Failure(f"{command}: status {got} instead of {status}:\n" + "\n".join(lines))
-        return "\n".join(lines)
-
-    def host(self, *args, status=0):
-        return self.run(shlex.join(["portal-host", *args]), status)
-
-    def devices(self):
-        return json.loads(self.host("--json", "list"))
-
-    def find(self, ids):
-        """The devices with these ids, in order of address."""
-        return [device for device in self.devices()["devices"] if device["ids"] == ids]
-
-    def one(self, ids):
-        device, = self.find(ids)
-        return device
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-
-
-def expect(condition, sentence):
-    if not condition:
-        raise Failure(sentence)
-
 
 E1000E, E1000, NVME, XHCI, EDU = "8086:10d3", "8086:100e", "1b36:0010", "1b36:000d", "1234:11e8"
 GPU = "1234:1111"
@@ -369,33 +208,18 @@ TESTS = [
 
 
 def main():
-    tree = os.environ.get("PORTAL_KERNEL_TREE", "")
-    if not os.path.isdir(tree):
-        raise SystemExit("PORTAL_KERNEL_TREE names no tree: run this through tools/test")
-    version, = os.listdir(os.path.join(tree, "usr/lib/modules"))
-    kernel = os.path.join(tree, "usr/lib/modules", version, "vmlinuz")
+    check_tree()
     programs = {"/bin/portal-host": sys.argv[1], "/bin/vfio-use": sys.argv[2]}
-    failed = 0
     with tempfile.TemporaryDirectory() as work:
-        machine = Machine(work, kernel, initramfs(tree, programs))
+        disk = os.path.join(work, "disk.img")
+        with open(disk, "wb") as file:
+            file.truncate(16 << 20)
+        machine = Machine(work, initramfs(os.environ["PORTAL_KERNEL_TREE"], programs, MODULES, ["vfio-pci"]),
+                          DEVICES, options=["-drive", f"file={disk},format=raw,if=none,id=disk"])
         try:
-            for test in TESTS:
-                began = time.monotonic()
-                silent = False
-                try:
-                    test(machine)
-                    result = "ok"
-                except Failure as failure:
-                    failed += 1
-                    result = f"FAILED: {failure}"
-                    silent = isinstance(failure, Silence)
-                name = test.__name__.replace("_", " ")
-                print(f"{name}: {result} ({time.monotonic() - began:.1f} s)", flush=True)
-                if silent:
-                    break
+            return 1 if run_tests(machine, TESTS) else 0
         finally:
             machine.close()
-    return 1 if failed else 0
 
 
 sys.exit(main())
