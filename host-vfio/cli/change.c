@@ -1,27 +1,15 @@
-#include <errno.h>
+#include "cli/change.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/must.h"
 #include "base/size.h"
-#include "cli/cli.h"
-#include "policy/policy.h"
-#include "transaction/preflight.h"
-#include "transaction/transaction.h"
 
-/* What a command to change something is about. */
-struct change {
-	struct strings names; /* addresses asked for */
-	struct plan plan;
-	struct findings findings;
-	const char *what;
-	bool dry_run;
-};
-
-static void change_finish(struct change *change) {
+void change_finish(struct change *change) {
 	strings_finish(&change->names);
+	strings_finish(&change->unguarded);
 	plan_finish(&change->plan);
 	findings_finish(&change->findings);
 }
@@ -52,15 +40,25 @@ static void print_progress(const char *sentence, void *user) {
 	fflush(stdout);
 }
 
-static struct transaction_host make_host(const struct cli *cli, const char *journals) {
+/* Nobody is asked on behalf of a machine that is not this one. */
+static int may_suspend(struct error *reason, void *user) {
+	return 0;
+}
+
+struct step_host change_step_host(const struct cli *cli) {
+	static const struct step_calls recorded = {.may_suspend = may_suspend};
+	return (struct step_host){.tree = cli->tree, .calls = cli->machine_file ? &recorded : NULL};
+}
+
+struct transaction_host change_host(const struct cli *cli, const char *journals) {
 	return (struct transaction_host){
-		.steps = {.tree = cli->tree, .load_driver = step_modprobe},
+		.steps = change_step_host(cli),
 		.journals = journals,
 		.progress = cli->json ? NULL : print_progress,
 	};
 }
 
-static int check_can_change(const struct cli *cli) {
+int change_is_possible(const struct cli *cli) {
 	if (cli->machine_file) {
 		return cli_fail(CLI_REFUSED, "a recorded machine cannot be changed (--dry-run "
 					     "shows the plan)");
@@ -71,7 +69,7 @@ static int check_can_change(const struct cli *cli) {
 	return CLI_DONE;
 }
 
-static int report_outcome(
+int change_report(
 	const struct cli *cli, enum transaction_outcome outcome, const struct error *error) {
 	static const char *const names[] = {
 		[TRANSACTION_COMMITTED] = "committed",
@@ -99,8 +97,7 @@ static int report_outcome(
 	}
 }
 
-/* Shows the change, and does it where that was asked for and nothing stands in the way. */
-static int carry_out(struct cli *cli, const struct change *change) {
+int change_carry_out(struct cli *cli, const struct change *change) {
 	bool blocked = findings_block(&change->findings);
 	if (change->dry_run) {
 		if (cli->json) {
@@ -115,7 +112,7 @@ static int carry_out(struct cli *cli, const struct change *change) {
 	if (blocked) {
 		return cli_fail(CLI_REFUSED, "nothing was changed");
 	}
-	int status = check_can_change(cli);
+	int status = change_is_possible(cli);
 	if (status != CLI_DONE) {
 		return status;
 	}
@@ -124,40 +121,40 @@ static int carry_out(struct cli *cli, const struct change *change) {
 	}
 	struct error error;
 	char *journals = cli_state_path(cli, "transactions");
-	struct transaction_host host = make_host(cli, journals);
+	struct transaction_host host = change_host(cli, journals);
+	host.confirm = change->confirm;
 	enum transaction_outcome outcome =
 		transaction_run(&host, change->what, &change->plan, &error);
 	free(journals);
-	return report_outcome(cli, outcome, &error);
+	return change_report(cli, outcome, &error);
 }
 
-/* The devices of the command line, as addresses. */
-static int read_names(struct cli *cli, struct strings *names) {
-	for (size_t i = 0; i < cli->args_count; i++) {
+int change_read_names(struct cli *cli, struct change *change, size_t least, size_t most) {
+	int status = cli_check_args(cli, least, most);
+	for (size_t i = 0; i < cli->args_count && status == CLI_DONE; i++) {
 		const struct pci_device *device = cli_device(cli, cli->args[i]);
-		if (!device) {
-			return CLI_FAILED;
+		if (device) {
+			strings_add(&change->names, device->name);
+		} else {
+			status = CLI_FAILED;
 		}
-		strings_add(names, device->name);
 	}
-	return CLI_DONE;
+	return status;
 }
 
-/* Adds what the policy lets go by name. One that cannot be found cannot be taken either. */
-static int read_unguarded(struct cli *cli, struct strings *unguarded) {
-	struct policy policy;
+int change_read_policy(struct cli *cli, struct change *change, struct policy *policy) {
 	struct error error;
-	if (policy_load(&policy, cli->config, &error) < 0) {
+	if (policy_load(policy, cli->config, &error) < 0) {
 		return cli_fail(CLI_FAILED, "%s", error.text);
 	}
-	for (size_t i = 0; i < policy.unguarded.count; i++) {
+	for (size_t i = 0; i < policy->unguarded.count; i++) {
+		/* One that cannot be found cannot be taken either. */
 		const struct pci_device *device =
-			known_resolve(&cli->known, &cli->machine, policy.unguarded.items[i], NULL);
+			known_resolve(&cli->known, &cli->machine, policy->unguarded.items[i], NULL);
 		if (device) {
-			strings_add(unguarded, device->name);
+			strings_add(&change->unguarded, device->name);
 		}
 	}
-	policy_finish(&policy);
 	return CLI_DONE;
 }
 
@@ -174,157 +171,15 @@ static int read_memory(struct cli *cli, struct change *change) {
 	return CLI_DONE;
 }
 
-static int read_unguard_options(struct cli *cli, struct strings *unguarded) {
+int change_read_options(struct cli *cli, struct change *change) {
 	const char *text;
+	change->dry_run = cli_flag(cli, "--dry-run");
 	while ((text = cli_option(cli, "--unguard"))) {
 		const struct pci_device *device = cli_device(cli, text);
 		if (!device) {
 			return CLI_FAILED;
 		}
-		strings_add(unguarded, device->name);
+		strings_add(&change->unguarded, device->name);
 	}
-	return CLI_DONE;
-}
-
-static int check_gpu(struct cli *cli, const char *address) {
-	const struct pci_device *device = machine_find(&cli->machine, address);
-	if (!device || device->category != CATEGORY_GPU) {
-		return cli_fail(CLI_USAGE, "%s is no graphics card", address);
-	}
-	return CLI_DONE;
-}
-
-static int take(struct cli *cli, unsigned flags, size_t most) {
-	struct change change = {.what = "take", .dry_run = cli_flag(cli, "--dry-run")};
-	struct strings unguarded = {0};
-	int status = read_unguard_options(cli, &unguarded);
-	if (status == CLI_DONE) {
-		status = read_memory(cli, &change);
-	}
-	if (status == CLI_DONE) {
-		status = cli_check_args(cli, 1, most);
-	}
-	if (status == CLI_DONE) {
-		status = read_names(cli, &change.names);
-	}
-	for (size_t i = 0; i < change.names.count && (flags & PREFLIGHT_RELEASE_CONSOLE); i++) {
-		status = status == CLI_DONE ? check_gpu(cli, change.names.items[i]) : status;
-	}
-	if (status == CLI_DONE) {
-		status = read_unguarded(cli, &unguarded);
-	}
-	if (status == CLI_DONE) {
-		plan_take(&change.plan, &cli->machine, &change.names);
-		preflight_take(&change.findings, &change.plan, &cli->machine, &change.names,
-			&unguarded, flags);
-		status = carry_out(cli, &change);
-	}
-	strings_finish(&unguarded);
-	change_finish(&change);
-	return status;
-}
-
-int cli_take(struct cli *cli) {
-	return take(cli, 0, SIZE_MAX);
-}
-
-int cli_release_gpu(struct cli *cli) {
-	return take(cli, PREFLIGHT_RELEASE_CONSOLE, 1);
-}
-
-/* Plans the way back of every device of the group that was taken, the last one first. */
-static void plan_return(struct cli *cli, struct change *change,
-	const struct journal_records *records, const char *boot) {
-	for (size_t i = cli->machine.devices_count; i > 0; i--) {
-		const struct pci_device *device = &cli->machine.devices[i - 1];
-		const struct driver_state *former = transaction_former(records, boot, device);
-		bool meant = change->names.count == 0;
-		for (size_t k = 0; k < change->names.count && !meant; k++) {
-			const struct pci_device *named =
-				machine_find(&cli->machine, change->names.items[k]);
-			meant = named->iommu_group == device->iommu_group;
-		}
-		if (former && meant) {
-			plan_add(&change->plan, device, former);
-		}
-	}
-}
-
-static int check_return(struct cli *cli, const struct change *change,
-	const struct journal_records *records, const char *boot) {
-	for (size_t i = 0; i < change->names.count; i++) {
-		const struct pci_device *device =
-			machine_find(&cli->machine, change->names.items[i]);
-		if (!transaction_former(records, boot, device)) {
-			return cli_fail(CLI_REFUSED,
-				"%s was not taken since the machine was booted, so there is no "
-				"former driver to return it to",
-				device->name);
-		}
-	}
-	return CLI_DONE;
-}
-
-/* A VM that has the device open would make the unbinding hang. */
-static void find_users(struct cli *cli, struct change *change) {
-	for (size_t i = 0; i < change->plan.devices_count; i++) {
-		const struct pci_device *device =
-			machine_find(&cli->machine, change->plan.devices[i].address);
-		for (size_t k = 0; k < device->holders_count; k++) {
-			char *sentence = holder_sentence(&device->holders[k]);
-			findings_add(&change->findings, true, "%s is in use: %s", device->name,
-				sentence);
-			free(sentence);
-		}
-	}
-}
-
-int cli_return(struct cli *cli) {
-	struct change change = {.what = "return", .dry_run = cli_flag(cli, "--dry-run")};
-	bool all = cli_flag(cli, "--all");
-	int status = cli_check_args(cli, all ? 0 : 1, all ? 0 : SIZE_MAX);
-	if (status == CLI_DONE) {
-		status = read_names(cli, &change.names);
-	}
-	if (status != CLI_DONE) {
-		change_finish(&change);
-		return status;
-	}
-	struct journal_records records;
-	struct strings problems = {0};
-	char *journals = cli_state_path(cli, "transactions");
-	char *boot = transaction_boot(cli->tree);
-	journal_read_all(&records, journals, &problems);
-	status = check_return(cli, &change, &records, boot ? boot : "");
-	if (status == CLI_DONE) {
-		plan_return(cli, &change, &records, boot ? boot : "");
-		find_users(cli, &change);
-		status = carry_out(cli, &change);
-	}
-	free(boot);
-	free(journals);
-	strings_finish(&problems);
-	journal_records_finish(&records);
-	change_finish(&change);
-	return status;
-}
-
-int cli_recover(struct cli *cli) {
-	int status = cli_check_args(cli, 0, 0);
-	if (status == CLI_DONE) {
-		status = check_can_change(cli);
-	}
-	if (status != CLI_DONE) {
-		return status;
-	}
-	struct error error = {""};
-	char *journals = cli_state_path(cli, "transactions");
-	struct transaction_host host = make_host(cli, journals);
-	enum transaction_outcome outcome = transaction_recover(&host, &error);
-	free(journals);
-	/* Nothing left to undo is what was asked for. */
-	status = report_outcome(
-		cli, outcome == TRANSACTION_UNDONE ? TRANSACTION_COMMITTED : outcome, &error);
-	int windows = cli_close_windows(cli);
-	return status == CLI_DONE ? windows : status;
+	return read_memory(cli, change);
 }

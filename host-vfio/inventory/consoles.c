@@ -3,15 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct pci_device *boot_vga(const struct machine *machine) {
-	for (size_t i = 0; i < machine->devices_count; i++) {
-		if (machine->devices[i].boot_vga) {
-			return &machine->devices[i];
-		}
-	}
-	return NULL;
-}
-
 /* Is a text console bound to framebuffers? ("(M) frame buffer device" in vtconsole/NAME/name) */
 static char *framebuffer_console(struct tree *tree) {
 	struct strings names = tree_list(tree, "/sys/class/vtconsole");
@@ -29,8 +20,42 @@ static char *framebuffer_console(struct tree *tree) {
 	return found;
 }
 
+static void add_framebuffer(
+	struct pci_device *device, const char *name, const char *firmware, const char *console) {
+	machine_add_holder(device, HOLDER_FRAMEBUFFER, name, firmware, 0);
+	if (console) {
+		machine_add_holder(device, HOLDER_CONSOLE, console, name, 0);
+	}
+}
+
+/* The framebuffer that the firmware left is a platform device ("efi-framebuffer.0"), which the
+ * kernel puts below the card whose memory it is where it knows that (sysfb.c). */
+static void read_firmware(struct machine *machine, struct tree *tree, const char *console) {
+	struct strings names = tree_list(tree, "/sys/bus/platform/devices");
+	for (size_t i = 0; i < names.count; i++) {
+		const char *name = names.items[i];
+		char *path = strstr(name, "-framebuffer.")
+				     ? tree_target(tree, "/sys/bus/platform/devices/%s", name)
+				     : NULL;
+		char *driver = path ? tree_link(tree, "%s/driver", path) : NULL;
+		struct pci_device *device = driver ? machine_find_path(machine, path) : NULL;
+		device = driver && !device ? machine_boot_vga(machine) : device;
+		struct strings made = {0};
+		if (device) {
+			made = tree_list(tree, "%s/graphics", path);
+			add_framebuffer(device, made.count > 0 ? made.items[0] : name, name,
+				made.count > 0 ? console : NULL);
+		}
+		strings_finish(&made);
+		free(driver);
+		free(path);
+	}
+	strings_finish(&names);
+}
+
 static void read_framebuffers(struct machine *machine, struct tree *tree) {
 	char *console = framebuffer_console(tree);
+	read_firmware(machine, tree, console);
 	struct strings names = tree_list(tree, "/sys/class/graphics");
 	for (size_t i = 0; i < names.count; i++) {
 		const char *name = names.items[i];
@@ -38,19 +63,11 @@ static void read_framebuffers(struct machine *machine, struct tree *tree) {
 		if (strncmp(name, "fb", 2) == 0 && strcmp(name, "fbcon") != 0) {
 			path = tree_target(tree, "/sys/class/graphics/%s", name);
 		}
-		if (!path) {
-			continue;
-		}
-		/* The firmware's framebuffer is a platform device on the boot card's memory. */
-		struct pci_device *device = machine_find_path(machine, path);
-		bool firmware = !device && strstr(path, "/platform/");
-		device = firmware ? boot_vga(machine) : device;
+		struct pci_device *device = path && !strstr(path, "-framebuffer.")
+						    ? machine_find_path(machine, path)
+						    : NULL;
 		if (device) {
-			machine_add_holder(device, HOLDER_FRAMEBUFFER, name,
-				firmware ? "the firmware" : NULL, 0);
-			if (console) {
-				machine_add_holder(device, HOLDER_CONSOLE, console, name, 0);
-			}
+			add_framebuffer(device, name, NULL, console);
 		}
 		free(path);
 	}

@@ -8,23 +8,25 @@ static bool same_text(const char *a, const char *b) {
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-void machine_add_holder(struct pci_device *device, enum holder_kind kind, const char *name,
-	const char *through, int pid) {
+struct holder *machine_add_holder(struct pci_device *device, enum holder_kind kind,
+	const char *name, const char *through, int pid) {
 	/* A process has a node open many times, a disk is part of several mounts. */
 	for (size_t i = 0; i < device->holders_count; i++) {
-		const struct holder *other = &device->holders[i];
+		struct holder *other = &device->holders[i];
 		if (other->kind == kind && other->pid == pid && same_text(other->name, name) &&
 			same_text(other->through, through)) {
-			return;
+			return other;
 		}
 	}
 	device->holders = must_grow(device->holders, device->holders_count, sizeof(struct holder));
-	device->holders[device->holders_count++] = (struct holder){
+	struct holder *holder = &device->holders[device->holders_count++];
+	*holder = (struct holder){
 		.kind = kind,
 		.name = must_copy(name),
 		.through = must_copy(through),
 		.pid = pid,
 	};
+	return holder;
 }
 
 const char *holder_kind_name(enum holder_kind kind) {
@@ -44,7 +46,8 @@ char *holder_sentence(const struct holder *holder) {
 	const char *through = holder->through ? holder->through : "it";
 	switch (holder->kind) {
 	case HOLDER_PROCESS:
-		return must_print("%s (pid %d) has %s open", holder->name, holder->pid, through);
+		return must_print("%s (pid %d%s%s) has %s open", holder->name, holder->pid,
+			holder->unit ? " of " : "", holder->unit ? holder->unit : "", through);
 	case HOLDER_MOUNT:
 		return must_print("%s is mounted from %s", holder->name, through);
 	case HOLDER_SWAP:
@@ -54,8 +57,8 @@ char *holder_sentence(const struct holder *holder) {
 	case HOLDER_CONSOLE:
 		return must_print("the console %s is shown through it", holder->name);
 	case HOLDER_FRAMEBUFFER:
-		return holder->through ? must_print("the framebuffer %s of %s is on it",
-						 holder->name, through)
+		return holder->through ? must_print("the framebuffer %s of the firmware is on it",
+						 holder->name)
 				       : must_print("the framebuffer %s is on it", holder->name);
 	case HOLDER_INPUT:
 		return must_print("%s is plugged into it", holder->name);

@@ -16,6 +16,7 @@ static void device_finish(struct pci_device *device) {
 	for (size_t i = 0; i < device->holders_count; i++) {
 		free(device->holders[i].name);
 		free(device->holders[i].through);
+		free(device->holders[i].unit);
 	}
 	free(device->holders);
 	free(device->path);
@@ -177,6 +178,7 @@ void machine_finish(struct machine *machine) {
 		device_finish(&machine->devices[i]);
 	}
 	free(machine->devices);
+	free(machine->display_manager);
 	*machine = (struct machine){0};
 }
 
@@ -217,6 +219,15 @@ const struct pci_device *machine_gpu_of(
 		if (other->category == CATEGORY_GPU && other->vendor == device->vendor &&
 			pci_address_same_slot(&other->address, &device->address)) {
 			return other;
+		}
+	}
+	return NULL;
+}
+
+struct pci_device *machine_boot_vga(const struct machine *machine) {
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		if (machine->devices[i].boot_vga) {
+			return &machine->devices[i];
 		}
 	}
 	return NULL;

@@ -27,10 +27,13 @@ struct holder {
 	enum holder_kind kind;
 	/* The process's name, the mount point, the interface, the console, the input device. */
 	char *name;
-	/* The device node, block device or framebuffer; "the firmware" for a framebuffer that no
-	 * driver of the device made; "keyboard" or "mouse"; or NULL. */
+	/* The device node, block device or framebuffer; the platform device of a framebuffer that
+	 * the firmware made and no driver of the card; "keyboard" or "mouse"; or NULL. */
 	char *through;
 	int pid; /* of a process, else 0 */
+	/* The systemd unit that a process belongs to: "UNIT", or "UID/UNIT" of a user's manager;
+	 * NULL: none that is known. */
+	char *unit;
 };
 
 struct pci_bar {
@@ -72,6 +75,8 @@ struct machine {
 	bool iommu; /* the kernel drives an IOMMU */
 	bool ps2_keyboard, ps2_mouse;
 	bool vfio_pci; /* the driver vfio-pci is loaded */
+	/* The systemd unit that starts graphical sessions, where one runs; else NULL. */
+	char *display_manager;
 };
 
 /* Looks at everything. -1 with the reason; a device that goes away meanwhile is left out. */
@@ -88,8 +93,11 @@ const struct pci_device *machine_gpu_of(
 /* The highest group number, or -1. */
 int machine_last_group(const struct machine *machine);
 
-void machine_add_holder(struct pci_device *device, enum holder_kind kind, const char *name,
-	const char *through, int pid);
+/* The new holder, or the one that was there; valid until the next is added. */
+struct holder *machine_add_holder(struct pci_device *device, enum holder_kind kind,
+	const char *name, const char *through, int pid);
+/* Whose memory the firmware's framebuffer is: the boot VGA, or NULL. */
+struct pci_device *machine_boot_vga(const struct machine *machine);
 const char *holder_kind_name(enum holder_kind kind);
 /* "Xorg (pid 812) has /dev/dri/card0 open", "/home is mounted from nvme0n1p3"; the caller's. */
 char *holder_sentence(const struct holder *holder);

@@ -42,6 +42,9 @@ static void add_class(
 	for (size_t i = 0; i < names.count; i++) {
 		char *path = tree_target(tree, "/sys/class/%s/%s", class, names.items[i]);
 		struct pci_device *device = path ? machine_find_path(machine, path) : NULL;
+		if (path && !device && strstr(path, "-framebuffer.")) {
+			device = machine_boot_vga(machine); /* the firmware's, as a DRM device */
+		}
 		char *name = device ? device_name(tree, path) : NULL;
 		if (name) {
 			add_node(nodes, must_print("/dev/%s", name), device);
@@ -81,6 +84,46 @@ static void add_vfio_groups(struct nodes *nodes, const struct machine *machine) 
 	}
 }
 
+static bool has_suffix(const char *text, const char *suffix) {
+	size_t length = strlen(text), end = strlen(suffix);
+	return length >= end && strcmp(text + length - end, suffix) == 0;
+}
+
+/* The unit of a path of control groups (systemd.unit(5), "user@1000.service" being the manager of
+ * a user's own units). A login session is a scope. The caller's; NULL: none that can be stopped. */
+static char *unit_of_group(char *path) {
+	char *rest = path, *part, *unit = NULL, *user = NULL;
+	while ((part = strsep(&rest, "/"))) {
+		size_t length = strlen(part);
+		if (strncmp(part, "user@", 5) == 0 && has_suffix(part, ".service")) {
+			free(user);
+			free(unit);
+			unit = NULL;
+			user = must_print(
+				"%.*s/", (int)(length - 5 - strlen(".service")), part + 5);
+		} else if (!unit && (has_suffix(part, ".service") || has_suffix(part, ".scope"))) {
+			unit = must_copy(part);
+		}
+	}
+	char *full = unit ? must_print("%s%s", user ? user : "", unit) : NULL;
+	free(user);
+	free(unit);
+	return full;
+}
+
+/* The line "0::/PATH" of /proc/PID/cgroup is that of the unified hierarchy. */
+static char *read_unit(struct tree *tree, const char *pid) {
+	char *text = tree_text(tree, "/proc/%s/cgroup", pid);
+	char *line = text ? strstr(text, "0::/") : NULL;
+	char *end = line ? strchr(line, '\n') : NULL;
+	if (end) {
+		*end = '\0';
+	}
+	char *unit = line ? unit_of_group(line + 3) : NULL;
+	free(text);
+	return unit;
+}
+
 static void add_process(
 	const struct nodes *nodes, struct tree *tree, const char *pid, const char *open_path) {
 	char *name = NULL;
@@ -91,8 +134,11 @@ static void add_process(
 		if (!name) {
 			name = tree_text(tree, "/proc/%s/comm", pid);
 		}
-		machine_add_holder(nodes->items[i].device, HOLDER_PROCESS,
+		struct holder *holder = machine_add_holder(nodes->items[i].device, HOLDER_PROCESS,
 			name ? name : "a process", open_path, atoi(pid));
+		if (!holder->unit) {
+			holder->unit = read_unit(tree, pid);
+		}
 	}
 	free(name);
 }
@@ -109,7 +155,23 @@ static void read_process(const struct nodes *nodes, struct tree *tree, const cha
 	strings_finish(&files);
 }
 
+/* What display-manager.service is an alias of, when it has processes. */
+static char *read_display_manager(struct tree *tree) {
+	char *link = tree_link(tree, "/etc/systemd/system/display-manager.service");
+	char *unit = link ? must_copy(path_name(link)) : NULL;
+	char *processes =
+		unit ? tree_text(tree, "/sys/fs/cgroup/system.slice/%s/cgroup.procs", unit) : NULL;
+	if (!processes || processes[0] == '\0') {
+		free(unit);
+		unit = NULL;
+	}
+	free(processes);
+	free(link);
+	return unit;
+}
+
 void nodes_read(struct machine *machine, struct tree *tree) {
+	machine->display_manager = read_display_manager(tree);
 	struct nodes nodes = {0};
 	add_class(&nodes, machine, tree, "drm");
 	add_class(&nodes, machine, tree, "sound");

@@ -21,7 +21,7 @@ struct journal_record {
 	uint64_t number; /* they are counted up */
 	char *what; /* "take" or "return" */
 	char *boot; /* the kernel's boot id: no binding outlives it */
-	struct plan plan; /* the devices; its steps are not read back */
+	struct plan plan; /* devices and settings; its steps are not read back */
 	size_t steps_begun;
 	size_t size; /* of the part that is whole */
 	enum journal_outcome outcome;

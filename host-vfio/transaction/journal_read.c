@@ -37,6 +37,7 @@ static bool read_state(sd_json_variant *object, const char *name, struct driver_
 	}
 	state->driver = must_copy(string_of(value, "driver"));
 	state->override = must_copy(string_of(value, "override"));
+	state->reset = must_copy(string_of(value, "reset"));
 	/* They become parts of paths. */
 	return !(state->driver && strchr(state->driver, '/'));
 }
@@ -66,6 +67,50 @@ static bool read_device(sd_json_variant *object, struct plan_device *device) {
 	       read_state(object, "wanted", &device->wanted);
 }
 
+/* Names of files too, but for the unit of a user ("1000/NAME"), which is no file. */
+static bool read_setting(sd_json_variant *object, struct plan_setting *setting) {
+	const char *kind = string_of(object, "kind"), *name = string_of(object, "name");
+	const char *former = string_of(object, "former"), *wanted = string_of(object, "wanted");
+	if (!kind || !name || !former || !wanted || !setting_kind_from_name(kind, &setting->kind)) {
+		return false;
+	}
+	setting->name = must_copy(name);
+	setting->former = must_copy(former);
+	setting->wanted = must_copy(wanted);
+	return setting->kind == SETTING_UNIT || (!strchr(name, '/') && !strchr(former, '/'));
+}
+
+static bool read_devices(struct plan *plan, sd_json_variant *array) {
+	for (size_t i = 0; i < sd_json_variant_elements(array); i++) {
+		plan->devices =
+			must_grow(plan->devices, plan->devices_count, sizeof(*plan->devices));
+		plan->devices[plan->devices_count] = (struct plan_device){0};
+		if (!read_device(sd_json_variant_by_index(array, i),
+			    &plan->devices[plan->devices_count++])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Files of before there were settings have none. */
+static bool read_settings(struct plan *plan, sd_json_variant *array) {
+	if (array && !sd_json_variant_is_array(array)) {
+		return false;
+	}
+	size_t count = array ? sd_json_variant_elements(array) : 0;
+	for (size_t i = 0; i < count; i++) {
+		plan->settings =
+			must_grow(plan->settings, plan->settings_count, sizeof(*plan->settings));
+		plan->settings[plan->settings_count] = (struct plan_setting){0};
+		if (!read_setting(sd_json_variant_by_index(array, i),
+			    &plan->settings[plan->settings_count++])) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool read_begin(struct journal_record *record, sd_json_variant *object) {
 	uint64_t version;
 	const char *what = string_of(object, "begin"), *boot = string_of(object, "boot");
@@ -77,17 +122,8 @@ static bool read_begin(struct journal_record *record, sd_json_variant *object) {
 	}
 	record->what = must_copy(what);
 	record->boot = must_copy(boot);
-	for (size_t i = 0; i < sd_json_variant_elements(devices); i++) {
-		struct plan *into = &record->plan;
-		into->devices =
-			must_grow(into->devices, into->devices_count, sizeof(*into->devices));
-		into->devices[into->devices_count] = (struct plan_device){0};
-		if (!read_device(sd_json_variant_by_index(devices, i),
-			    &into->devices[into->devices_count++])) {
-			return false;
-		}
-	}
-	return true;
+	return read_devices(&record->plan, devices) &&
+	       read_settings(&record->plan, sd_json_variant_by_key(plan, "settings"));
 }
 
 static bool read_line(struct journal_record *record, sd_json_variant *object) {

@@ -53,20 +53,24 @@ static void check_groups(struct findings *findings, const struct plan *plan,
 	}
 }
 
-/* Does the holder vanish with the driver? A console on a serial port or on the firmware's
- * framebuffer does not. */
-static bool goes_with_driver(const struct pci_device *device, const struct holder *holder) {
-	if (holder->kind == HOLDER_FRAMEBUFFER) {
-		return holder->through == NULL;
+/* Is the holder one that the change itself gets out of the way? Kernel messages on a serial port
+ * are not. */
+static bool is_dealt_with(const struct holder *holder, unsigned flags) {
+	switch (holder->kind) {
+	case HOLDER_FRAMEBUFFER:
+		return flags & PREFLIGHT_RELEASE_CONSOLE;
+	case HOLDER_CONSOLE:
+		return (flags & PREFLIGHT_RELEASE_CONSOLE) && holder->through;
+	case HOLDER_PROCESS:
+		/* A VM is shut down by whoever runs it. */
+		return (flags & PREFLIGHT_STOP_HOLDERS) &&
+		       strncmp(holder->through, "/dev/vfio/", 10) != 0;
+	case HOLDER_ROUTE:
+	case HOLDER_INPUT:
+		return true; /* the guard speaks for them */
+	default:
+		return false;
 	}
-	for (size_t i = 0; holder->kind == HOLDER_CONSOLE && i < device->holders_count; i++) {
-		const struct holder *other = &device->holders[i];
-		if (holder->through && other->kind == HOLDER_FRAMEBUFFER && !other->through &&
-			strcmp(other->name, holder->through) == 0) {
-			return true;
-		}
-	}
-	return false;
 }
 
 static void check_holders(
@@ -74,11 +78,8 @@ static void check_holders(
 	for (size_t i = 0; i < device->holders_count; i++) {
 		const struct holder *holder = &device->holders[i];
 		char *sentence = holder_sentence(holder);
-		/* The guard speaks for the route and for input devices. */
-		bool blocks =
-			holder->kind != HOLDER_ROUTE && holder->kind != HOLDER_INPUT &&
-			!((flags & PREFLIGHT_RELEASE_CONSOLE) && goes_with_driver(device, holder));
-		findings_add(findings, blocks, "%s is in use: %s", device->name, sentence);
+		findings_add(findings, !is_dealt_with(holder, flags), "%s is in use: %s",
+			device->name, sentence);
 		free(sentence);
 	}
 }

@@ -15,9 +15,10 @@ struct findings {
 };
 
 enum preflight_flags {
-	/* The text console and the framebuffers that the card's own driver made may go with the
-	 * driver: the kernel takes them away when it is unbound, and brings them back with it. */
+	/* Text consoles and framebuffers on the card are taken off it. */
 	PREFLIGHT_RELEASE_CONSOLE = 1 << 0,
+	/* Processes that have the devices open are stopped. */
+	PREFLIGHT_STOP_HOLDERS = 1 << 1,
 };
 
 /* Looks at everything that a plan to take devices would touch: IOMMU groups and who else is in

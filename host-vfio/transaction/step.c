@@ -1,16 +1,27 @@
 #include "transaction/step.h"
 
 #include <errno.h>
-#include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/must.h"
+#include "inventory/group.h"
+#include "transaction/setting.h"
+#include "transaction/suspend.h"
+#include "transaction/system.h"
 
 #define DEVICES "/sys/bus/pci/devices"
 #define DRIVERS "/sys/bus/pci/drivers"
+
+const struct step_calls *step_host_calls(const struct step_host *host) {
+	return host->calls ? host->calls : &system_calls;
+}
+
+static char *read_reset(struct tree *tree, const char *address) {
+	char *methods = tree_text(tree, DEVICES "/%s/reset_method", address);
+	return methods ? methods : must_copy("");
+}
 
 int step_read_state(struct tree *tree, const char *address, struct driver_state *state) {
 	*state = (struct driver_state){0};
@@ -30,10 +41,45 @@ int step_read_state(struct tree *tree, const char *address, struct driver_state 
 		return -1;
 	}
 	free(link);
+	state->reset = read_reset(tree, address);
 	return 0;
 }
 
-static int verify(const struct step_host *host, const struct step *step) {
+static bool is_number(struct tree *tree, const char *address, const char *name, unsigned number) {
+	return tree_number(tree, -1, DEVICES "/%s/%s", address, name) == number;
+}
+
+bool step_same_card(struct tree *tree, const struct plan_device *device) {
+	const struct identity *identity = &device->identity;
+	const char *address = device->address;
+	return is_number(tree, address, "vendor", identity->vendor) &&
+	       is_number(tree, address, "device", identity->device) &&
+	       is_number(tree, address, "subsystem_vendor", identity->subsystem_vendor) &&
+	       is_number(tree, address, "subsystem_device", identity->subsystem_device) &&
+	       is_number(tree, address, "class", identity->class_code);
+}
+
+static bool is_there(struct tree *tree, const char *address) {
+	return tree_exists(tree, DEVICES "/%s/vendor", address);
+}
+
+static bool has_driver(struct tree *tree, const char *address) {
+	char *link = tree_link(tree, DEVICES "/%s/driver", address);
+	free(link);
+	return link != NULL;
+}
+
+static const struct plan_device *device_of(const struct plan *plan, const struct step *step) {
+	for (size_t i = 0; i < plan->devices_count; i++) {
+		if (strcmp(plan->devices[i].address, step->device) == 0) {
+			return &plan->devices[i];
+		}
+	}
+	return NULL;
+}
+
+/* Did what the driver core was told happen? */
+static int verify_driver(const struct step_host *host, const struct step *step) {
 	struct driver_state state;
 	if (step_read_state(host->tree, step->device, &state) < 0) {
 		return errno;
@@ -45,39 +91,200 @@ static int verify(const struct step_host *host, const struct step *step) {
 	return good ? 0 : EPROTO;
 }
 
-int step_perform(const struct step_host *host, const struct step *step) {
-	int status = 0;
-	switch (step->kind) {
-	case STEP_LOAD:
-		return host->load_driver(step->driver, host->user);
-	case STEP_OVERRIDE:
+static int change_driver(const struct step_host *host, const struct step *step) {
+	int status;
+	if (step->kind == STEP_OVERRIDE) {
 		/* A newline alone takes the override away. */
 		status = tree_write(host->tree, step->driver ? step->driver : "\n",
 			DEVICES "/%s/driver_override", step->device);
-		break;
-	case STEP_UNBIND:
+	} else if (step->kind == STEP_UNBIND) {
+		if (!has_driver(host->tree, step->device)) {
+			return 0;
+		}
 		status = tree_write(host->tree, step->device, DRIVERS "/%s/unbind", step->driver);
-		break;
-	case STEP_BIND:
+	} else {
 		status = tree_write(host->tree, step->device, DRIVERS "/%s/bind", step->driver);
-		break;
 	}
-	return status < 0 ? errno : verify(host, step);
+	return status < 0 ? errno : verify_driver(host, step);
 }
 
-int step_modprobe(const char *driver, void *user) {
-	char *const argv[] = {(char *)"modprobe", (char *)"--", (char *)(uintptr_t)driver, NULL};
-	char *const environment[] = {(char *)"PATH=/usr/sbin:/sbin:/usr/bin:/bin", NULL};
-	pid_t pid;
-	int error = posix_spawn(&pid, "/sbin/modprobe", NULL, NULL, argv, environment);
-	if (error) {
-		return error;
+/* The first process that has the device open. 0: none; EBUSY with the reason and the node. */
+static int find_holder(
+	const struct step_host *host, const char *address, char **node, struct error *reason) {
+	struct machine machine;
+	*node = NULL;
+	if (machine_read(&machine, host->tree, reason) < 0) {
+		return ENODEV;
 	}
-	int status;
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR) {
-			return errno;
+	const struct pci_device *device = machine_find(&machine, address);
+	int status = device ? 0 : ENODEV;
+	for (size_t i = 0; device && i < device->holders_count && status == 0; i++) {
+		if (device->holders[i].kind == HOLDER_PROCESS) {
+			char *sentence = holder_sentence(&device->holders[i]);
+			error_set(reason, "%s", sentence);
+			free(sentence);
+			*node = must_copy(device->holders[i].through);
+			status = EBUSY;
 		}
 	}
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : ENODEV;
+	machine_finish(&machine);
+	return status;
+}
+
+/* Some drivers wait in the kernel for whoever has the device open. A server that opened it for a
+ * session closes it a moment after the session's end; the deadline ends the wait. */
+static int see_unheld(const struct step_host *host, const struct step *step, struct error *reason) {
+	char *node;
+	int status = find_holder(host, step->device, &node, reason);
+	while (status == EBUSY) {
+		step_host_calls(host)->wait_for_close(node, host->user);
+		free(node);
+		status = find_holder(host, step->device, &node, reason);
+	}
+	free(node);
+	return status;
+}
+
+/* Methods that the kernel listed once it need not take again: whether a device can be reset with
+ * its bus depends on what else is there. Then its own choice is as near as one can get. */
+static int set_reset_methods(struct tree *tree, const char *address, const char *methods) {
+	int status =
+		tree_write(tree, methods[0] ? methods : "\n", DEVICES "/%s/reset_method", address);
+	if (status < 0 && errno == EINVAL) {
+		status = tree_write(tree, "default", DEVICES "/%s/reset_method", address);
+		return status < 0 ? errno : 0;
+	}
+	if (status < 0) {
+		return errno;
+	}
+	char *now = read_reset(tree, address);
+	status = strcmp(now, methods) == 0 ? 0 : EPROTO;
+	free(now);
+	return status;
+}
+
+static int reset(struct tree *tree, const struct step *step) {
+	if (tree_write(tree, step->value, DEVICES "/%s/reset_method", step->device) < 0) {
+		return errno;
+	}
+	char *methods = read_reset(tree, step->device);
+	bool good = strcmp(methods, step->value) == 0;
+	free(methods);
+	if (!good) {
+		return EPROTO;
+	}
+	return tree_write(tree, "1", DEVICES "/%s/reset", step->device) < 0 ? errno : 0;
+}
+
+static int remove_device(struct tree *tree, const char *address) {
+	if (!is_there(tree, address)) {
+		return 0;
+	}
+	if (tree_write(tree, "1", DEVICES "/%s/remove", address) < 0) {
+		return errno;
+	}
+	return is_there(tree, address) ? EPROTO : 0;
+}
+
+int step_rescan(struct tree *tree, const char *address) {
+	const char *colon = strrchr(address, ':');
+	int length = colon ? (int)(colon - address) : 0;
+	return tree_write(tree, "1", "/sys/class/pci_bus/%.*s/rescan", length, address) < 0 ? errno
+											    : 0;
+}
+
+/* The groups are made anew with their devices, and may have other members then. */
+static int find_again(const struct step_host *host, const struct plan *plan,
+	const struct step *step, struct error *reason) {
+	const struct plan_device *planned = device_of(plan, step);
+	struct machine machine;
+	if (!planned || !is_there(host->tree, step->device)) {
+		return ENODEV;
+	}
+	if (!step_same_card(host->tree, planned)) {
+		error_set(reason, "another card is there");
+		return ENODEV;
+	}
+	if (machine_read(&machine, host->tree, reason) < 0) {
+		return ENODEV;
+	}
+	const struct pci_device *device = machine_find(&machine, step->device);
+	int status = device && device->iommu_group >= 0 ? 0 : ENODEV;
+	for (size_t i = 0; i < machine.devices_count && status == 0; i++) {
+		const struct pci_device *other = &machine.devices[i];
+		if (other->iommu_group == device->iommu_group && !plan_has(plan, other->name) &&
+			!group_driver_is_harmless(other->driver)) {
+			error_set(reason, "%s (driver %s) is in its IOMMU group now", other->name,
+				other->driver);
+			status = EBUSY;
+		}
+	}
+	machine_finish(&machine);
+	return status;
+}
+
+static int group_of(struct tree *tree, const char *address) {
+	char *link = tree_link(tree, DEVICES "/%s/iommu_group", address);
+	int group = link ? atoi(path_name(link)) : -1;
+	free(link);
+	return group;
+}
+
+static int probe(const struct step_host *host, const struct plan *plan, const struct step *step) {
+	const struct plan_device *planned = device_of(plan, step);
+	unsigned char config[4] = {0};
+	if (!planned || tree_bytes(host->tree, config, sizeof(config), DEVICES "/%s/config",
+				step->device) != sizeof(config)) {
+		return EIO;
+	}
+	const struct identity *identity = &planned->identity;
+	/* A device that is gone or asleep reads as ones. */
+	if ((config[0] | config[1] << 8) != identity->vendor ||
+		(config[2] | config[3] << 8) != identity->device) {
+		return EIO;
+	}
+	return step_host_calls(host)->vfio_open(step->device, group_of(host->tree, step->device),
+		identity->vendor, identity->device, host->user);
+}
+
+int step_perform(const struct step_host *host, const struct plan *plan, const struct step *step,
+	struct error *reason) {
+	const struct step_calls *calls = step_host_calls(host);
+	reason->text[0] = '\0';
+	switch (step->kind) {
+	case STEP_LOAD:
+		return calls->load_driver(step->driver, host->user);
+	case STEP_OVERRIDE:
+	case STEP_UNBIND:
+	case STEP_BIND:
+		return change_driver(host, step);
+	case STEP_SET:
+		return setting_write(host, step->setting, step->name, step->value);
+	case STEP_END:
+		return calls->end_process(step->pid, step->name, 0, host->user);
+	case STEP_KILL:
+		return calls->end_process(step->pid, step->name, step->deadline_ms / 2, host->user);
+	case STEP_UNHELD:
+		return see_unheld(host, step, reason);
+	case STEP_RESET_METHOD:
+		return set_reset_methods(host->tree, step->device, step->value);
+	case STEP_RESET:
+		return reset(host->tree, step);
+	case STEP_RESET_BUS:
+		return tree_write(host->tree, "1", DEVICES "/%s/reset_subordinate", step->device) <
+				       0
+			       ? errno
+			       : 0;
+	case STEP_REMOVE:
+		return remove_device(host->tree, step->device);
+	case STEP_RESCAN:
+		return step_rescan(host->tree, step->device);
+	case STEP_FIND:
+		return find_again(host, plan, step, reason);
+	case STEP_SUSPEND:
+		return suspend_perform(host, step->seconds, reason);
+	case STEP_PROBE:
+		return probe(host, plan, step);
+	}
+	return EINVAL;
 }

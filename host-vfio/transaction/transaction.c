@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/must.h"
+#include "transaction/setting.h"
 #include "transaction/undo.h"
 #include "transaction/worker.h"
 
@@ -17,13 +19,26 @@ enum { LOCK_MS = 5000, CHECK_MS = 10000 };
 /* So many transactions can be looked at afterwards, whatever came of them. */
 enum { KEPT = 32 };
 
+/* A step, and what a worker has to say of it, in memory that both share. */
 struct step_work {
 	const struct step_host *host;
+	const struct plan *plan;
 	const struct step *step;
+	struct error *reason;
+};
+
+/* How the steps of a plan are going. */
+struct run {
+	const struct transaction_host *host;
+	const struct plan *plan;
+	struct journal *journal;
+	struct error *reason; /* shared with the workers */
+	const char *stuck; /* the address of the device that a worker hangs with, or NULL */
+	bool fatal; /* nothing more is to be tried */
 };
 
 struct check_work {
-	struct tree *tree;
+	const struct step_host *host;
 	const struct plan *plan;
 };
 
@@ -48,16 +63,16 @@ char *transaction_boot(struct tree *tree) {
 
 static int perform(void *data) {
 	const struct step_work *work = data;
-	return step_perform(work->host, work->step);
+	return step_perform(work->host, work->plan, work->step, work->reason);
 }
 
-/* ESTALE when a device is no longer in the state that the plan starts from. */
+/* ESTALE when something is no longer in the state that the plan starts from. */
 static int check_former(void *data) {
 	const struct check_work *work = data;
 	for (size_t i = 0; i < work->plan->devices_count; i++) {
 		const struct plan_device *device = &work->plan->devices[i];
 		struct driver_state state;
-		if (step_read_state(work->tree, device->address, &state) < 0) {
+		if (step_read_state(work->host->tree, device->address, &state) < 0) {
 			return errno;
 		}
 		bool same = driver_state_equal(&state, &device->former);
@@ -66,10 +81,23 @@ static int check_former(void *data) {
 			return ESTALE;
 		}
 	}
+	for (size_t i = 0; i < work->plan->settings_count; i++) {
+		const struct plan_setting *setting = &work->plan->settings[i];
+		char *now = setting_read(work->host, setting->kind, setting->name);
+		if (!now) {
+			return errno;
+		}
+		bool same = strcmp(now, setting->former) == 0;
+		free(now);
+		if (!same) {
+			return ESTALE;
+		}
+	}
 	return 0;
 }
 
-static void explain(struct error *error, const struct step *step, struct worker_result result) {
+static void explain(struct error *error, const struct step *step, struct worker_result result,
+	const struct error *reason) {
 	char *sentence = step_sentence(step);
 	switch (result.state) {
 	case WORKER_STUCK:
@@ -79,44 +107,99 @@ static void explain(struct error *error, const struct step *step, struct worker_
 			sentence);
 		break;
 	case WORKER_TIMED_OUT:
-		error_set(error, "could not %s within %u s", sentence, step->deadline_ms / 1000);
+		error_set(error, "could not %s within %u s%s%s", sentence, step->deadline_ms / 1000,
+			reason->text[0] ? ": " : "", reason->text);
 		break;
 	default:
 		error_set(error, "could not %s: %s", sentence,
-			result.error == EPROTO ? "the kernel said yes, and it did not happen"
-					       : strerror(result.error));
+			reason->text[0]		 ? reason->text
+			: result.error == EPROTO ? "the kernel said yes, and it did not happen"
+						 : strerror(result.error));
 	}
 	free(sentence);
 }
 
-/* Does the steps. 0, or -1 with the reason; `stuck` is the address of a device whose worker cannot
- * be ended. */
-static int go_forward(const struct transaction_host *host, struct journal *journal,
-	const struct plan *plan, const char **stuck, struct error *error) {
-	for (size_t i = 0; i < plan->steps_count; i++) {
-		const struct step *step = &plan->steps[i];
-		if (journal_step(journal, i) < 0) {
-			return error_set(
-				error, "the journal cannot be written: %s", strerror(errno));
+/* 0, or -1 with the reason. */
+static int do_step(struct run *run, size_t index, struct error *error) {
+	const struct step *step = &run->plan->steps[index];
+	if (journal_step(run->journal, index) < 0) {
+		run->fatal = true;
+		return error_set(error, "the journal cannot be written: %s", strerror(errno));
+	}
+	char *sentence = step_sentence(step);
+	transaction_say(run->host, "%s", sentence);
+	free(sentence);
+	run->reason->text[0] = '\0';
+	struct step_work work = {&run->host->steps, run->plan, step, run->reason};
+	struct worker_result result = worker_run(perform, &work, step->deadline_ms);
+	if (result.state != WORKER_DONE) {
+		if (result.state == WORKER_STUCK) {
+			run->fatal = true;
+			run->stuck = step->device;
 		}
-		char *sentence = step_sentence(step);
-		transaction_say(host, "%s", sentence);
-		free(sentence);
-		struct step_work work = {&host->steps, step};
-		struct worker_result result = worker_run(perform, &work, step->deadline_ms);
-		if (result.state != WORKER_DONE) {
-			*stuck = result.state == WORKER_STUCK ? step->device : NULL;
-			explain(error, step, result);
+		explain(error, step, result, run->reason);
+		return -1;
+	}
+	transaction_say(run->host, "done");
+	return 0;
+}
+
+/* All steps of a rung, 0 being what is done in any case. */
+static int do_rung(struct run *run, unsigned rung, struct error *error) {
+	for (size_t i = 0; i < run->plan->steps_count; i++) {
+		if (run->plan->steps[i].rung == rung && do_step(run, i, error) < 0) {
 			return -1;
 		}
-		transaction_say(host, "done");
 	}
 	return 0;
 }
 
+static bool is_confirmed(const struct transaction_host *host, const struct plan_rung *rung) {
+	return !rung->confirm || (host->confirm && host->confirm(rung->title, host->user));
+}
+
+/* The steps that are always done, then one rung after the other until one succeeds. 0, or -1 with
+ * the reason of the last failure. */
+static int go_forward(struct run *run, struct error *error) {
+	int status = do_rung(run, 0, error);
+	size_t count = run->plan->rungs_count;
+	if (status < 0 || count == 0) {
+		return status;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct plan_rung *rung = &run->plan->rungs[i];
+		if (!is_confirmed(run->host, rung)) {
+			transaction_say(run->host, "not tried: to %s", rung->title);
+			continue;
+		}
+		status = do_rung(run, (unsigned)i + 1, error);
+		if (status == 0 || run->fatal) {
+			return status;
+		}
+		transaction_say(run->host, "%s", error->text);
+	}
+	return -1;
+}
+
+/* `reason` is what workers write into. */
+static enum transaction_outcome run_plan(const struct transaction_host *host,
+	struct journal *journal, const struct plan *plan, struct error *reason,
+	struct error *error) {
+	struct run run = {.host = host, .plan = plan, .journal = journal, .reason = reason};
+	int status = go_forward(&run, error);
+	if (status == 0 && journal_end(journal, JOURNAL_COMMITTED) < 0) {
+		status = error_set(error, "the journal cannot be written: %s", strerror(errno));
+	}
+	if (status == 0) {
+		return TRANSACTION_COMMITTED;
+	}
+	transaction_say(host, "%s", error->text);
+	return undo_plan(host, journal, plan, run.stuck, error);
+}
+
 static enum transaction_outcome run_locked(const struct transaction_host *host, const char *what,
 	const struct plan *plan, struct error *error) {
-	struct check_work check = {host->steps.tree, plan};
+	struct check_work check = {&host->steps, plan};
 	struct worker_result result = worker_run(check_former, &check, CHECK_MS);
 	if (result.state != WORKER_DONE) {
 		error_set(error, "the devices cannot be looked at: %s",
@@ -124,25 +207,20 @@ static enum transaction_outcome run_locked(const struct transaction_host *host, 
 					       : strerror(result.error));
 		return TRANSACTION_REFUSED;
 	}
+	struct error *reason = mmap(
+		NULL, sizeof(*reason), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must_have(reason == MAP_FAILED ? NULL : reason);
 	char *boot = transaction_boot(host->steps.tree);
 	struct journal *journal =
 		journal_begin(host->journals, what, boot ? boot : "", plan, error);
 	free(boot);
-	if (!journal) {
-		return TRANSACTION_REFUSED;
+	enum transaction_outcome outcome = TRANSACTION_REFUSED;
+	if (journal) {
+		transaction_say(host, "the plan is written down");
+		outcome = run_plan(host, journal, plan, reason, error);
+		journal_destroy(journal);
 	}
-	transaction_say(host, "the plan is written down");
-	const char *stuck = NULL;
-	enum transaction_outcome outcome = TRANSACTION_COMMITTED;
-	int status = go_forward(host, journal, plan, &stuck, error);
-	if (status == 0 && journal_end(journal, JOURNAL_COMMITTED) < 0) {
-		status = error_set(error, "the journal cannot be written: %s", strerror(errno));
-	}
-	if (status < 0) {
-		transaction_say(host, "%s", error->text);
-		outcome = undo_plan(host, journal, plan, stuck, error);
-	}
-	journal_destroy(journal);
+	munmap(reason, sizeof(*reason));
 	return outcome;
 }
 
@@ -272,7 +350,13 @@ const struct driver_state *transaction_former(
 			const struct plan_device *entry = &record->plan.devices[k];
 			if (strcmp(entry->address, device->name) == 0 &&
 				identity_same_card(&entry->identity, device)) {
-				return strcmp(record->what, "take") == 0 ? &entry->former : NULL;
+				if (strcmp(record->what, "take") != 0) {
+					return NULL;
+				}
+				/* One that VFIO had already was taken by an earlier change. */
+				if (!driver_state_equal(&entry->former, &entry->wanted)) {
+					return &entry->former;
+				}
 			}
 		}
 	}

@@ -12,6 +12,8 @@ struct transaction_host {
 	unsigned restore_ms; /* how long bringing one device back may take; 0: a minute */
 	/* Called after everything that was made lasting, with a sentence; may be NULL. */
 	void (*progress)(const char *sentence, void *user);
+	/* Asked before a rung that says so; NULL: no such rung is tried. */
+	bool (*confirm)(const char *title, void *user);
 	void *user;
 };
 

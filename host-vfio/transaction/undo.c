@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "transaction/setting.h"
 #include "transaction/worker.h"
 
 /* A device that was just let go can be busy for a moment, with udev looking at it. */
@@ -13,24 +14,26 @@ enum { ATTEMPTS = 3 };
 /* Longer than any one step of it may take. */
 enum { RESTORE_MS = 60000 };
 
+/* systemd gives a unit 90 s by default. */
+enum { UNIT_MS = 120000 };
+
 struct restore_work {
 	const struct step_host *host;
 	const struct plan_device *device;
 };
 
-static bool is_number(struct tree *tree, const char *address, const char *name, unsigned number) {
-	return tree_number(tree, -1, "/sys/bus/pci/devices/%s/%s", address, name) == number;
-}
+struct setting_work {
+	const struct step_host *host;
+	const struct plan_setting *setting;
+};
 
-/* Another card at the address is not ours to touch. */
-static bool is_same_card(struct tree *tree, const struct plan_device *device) {
-	const struct identity *identity = &device->identity;
-	const char *address = device->address;
-	return is_number(tree, address, "vendor", identity->vendor) &&
-	       is_number(tree, address, "device", identity->device) &&
-	       is_number(tree, address, "subsystem_vendor", identity->subsystem_vendor) &&
-	       is_number(tree, address, "subsystem_device", identity->subsystem_device) &&
-	       is_number(tree, address, "class", identity->class_code);
+struct rescan_work {
+	struct tree *tree;
+	const struct plan *plan;
+};
+
+static unsigned restore_ms(const struct transaction_host *host) {
+	return host->restore_ms ? host->restore_ms : RESTORE_MS;
 }
 
 /* In a worker: from whatever state to the former one. ENODEV: the device is no longer there. */
@@ -38,17 +41,18 @@ static int restore(void *data) {
 	const struct restore_work *work = data;
 	const struct plan_device *device = work->device;
 	struct driver_state now;
-	if (!is_same_card(work->host->tree, device)) {
+	if (!step_same_card(work->host->tree, device)) {
 		return ENODEV;
 	}
 	if (step_read_state(work->host->tree, device->address, &now) < 0) {
 		return errno;
 	}
+	struct error ignored;
 	struct plan way = {0};
 	plan_transition(&way, device->address, &now, &device->former);
 	int error = 0;
 	for (size_t i = 0; i < way.steps_count && error == 0; i++) {
-		error = step_perform(work->host, &way.steps[i]);
+		error = step_perform(work->host, &way, &way.steps[i], &ignored);
 	}
 	/* Things may have settled elsewhere in the meantime, or the kernel done it after all. */
 	driver_state_finish(&now);
@@ -65,10 +69,9 @@ static struct worker_result restore_device(
 	struct restore_work work = {&host->steps, device};
 	struct worker_result result = {WORKER_FAILED, 0};
 	for (int i = 0; i < ATTEMPTS && result.state == WORKER_FAILED; i++) {
-		result = worker_run(
-			restore, &work, host->restore_ms ? host->restore_ms : RESTORE_MS);
+		result = worker_run(restore, &work, restore_ms(host));
 		if (result.state == WORKER_FAILED && result.error == ENODEV &&
-			!is_same_card(host->steps.tree, device)) {
+			!step_same_card(host->steps.tree, device)) {
 			break;
 		}
 	}
@@ -90,7 +93,7 @@ static bool undo_device(const struct transaction_host *host, const struct plan_d
 		transaction_say(host, "%s is as it was", device->address);
 		return true;
 	case WORKER_FAILED:
-		if (result.error == ENODEV && !is_same_card(host->steps.tree, device)) {
+		if (result.error == ENODEV && !step_same_card(host->steps.tree, device)) {
 			transaction_say(host, "%s is no longer there", device->address);
 			return true;
 		}
@@ -104,9 +107,94 @@ static bool undo_device(const struct transaction_host *host, const struct plan_d
 	return false;
 }
 
-enum transaction_outcome undo_plan(const struct transaction_host *host, struct journal *journal,
-	const struct plan *plan, const char *stuck, struct error *error) {
-	bool complete = true;
+/* Does the plan let the kernel forget devices? Then drivers were kept from new ones. */
+static bool removes_devices(const struct plan *plan) {
+	for (size_t i = 0; i < plan->settings_count; i++) {
+		if (plan->settings[i].kind == SETTING_AUTOPROBE) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_missing(struct tree *tree, const struct plan_device *device) {
+	return !tree_exists(tree, "/sys/bus/pci/devices/%s/vendor", device->address);
+}
+
+/* In a worker: lets the kernel find again what it was told to forget. Their former drivers are
+ * bound later, one by one. */
+static int find_removed(void *data) {
+	const struct rescan_work *work = data;
+	for (size_t i = 0; i < work->plan->devices_count; i++) {
+		const struct plan_device *device = &work->plan->devices[i];
+		if (!is_missing(work->tree, device)) {
+			continue;
+		}
+		tree_write(work->tree, "0", "/sys/bus/pci/drivers_autoprobe");
+		int error = step_rescan(work->tree, device->address);
+		/* Without a bus there is no device to be found either. */
+		if (error && error != ENOENT) {
+			return error;
+		}
+	}
+	return 0;
+}
+
+static bool undo_removal(
+	const struct transaction_host *host, const struct plan *plan, struct error *error) {
+	struct rescan_work work = {host->steps.tree, plan};
+	struct worker_result result = {WORKER_FAILED, 0};
+	if (!removes_devices(plan)) {
+		return true;
+	}
+	for (int i = 0; i < ATTEMPTS && result.state == WORKER_FAILED; i++) {
+		result = worker_run(find_removed, &work, restore_ms(host));
+	}
+	if (result.state != WORKER_DONE) {
+		add_failure(error, "what the kernel was told to forget",
+			result.state == WORKER_FAILED ? strerror(result.error)
+						      : "the kernel hangs");
+	}
+	return result.state == WORKER_DONE;
+}
+
+static int restore_setting(void *data) {
+	const struct setting_work *work = data;
+	const struct plan_setting *setting = work->setting;
+	return setting_write(work->host, setting->kind, setting->name, setting->former);
+}
+
+static bool undo_setting(const struct transaction_host *host, const struct plan_setting *setting,
+	struct error *error) {
+	struct setting_work work = {&host->steps, setting};
+	struct step step = {.kind = STEP_SET,
+		.setting = setting->kind,
+		.name = setting->name,
+		.value = setting->former};
+	struct worker_result result = {WORKER_FAILED, 0};
+	/* Consoles go with their last framebuffer, and framebuffers with their card. */
+	for (int i = 0; i < ATTEMPTS && result.state == WORKER_FAILED && result.error != ENOENT;
+		i++) {
+		result = worker_run(restore_setting, &work,
+			setting->kind == SETTING_UNIT ? UNIT_MS : restore_ms(host));
+	}
+	if (result.state == WORKER_DONE ||
+		(result.state == WORKER_FAILED && result.error == ENOENT)) {
+		return true;
+	}
+	char *sentence = step_sentence(&step);
+	struct error former = *error;
+	error_set(error, "%.200s; and could not %s: %s", former.text, sentence,
+		result.state == WORKER_FAILED ? strerror(result.error) : "it hangs");
+	free(sentence);
+	return false;
+}
+
+/* Devices before settings: a console comes with the driver whose framebuffer it is on, and services
+ * that use a card want it to be there. */
+static bool undo_all(const struct transaction_host *host, const struct plan *plan,
+	const char *stuck, struct error *error) {
+	bool complete = undo_removal(host, plan, error);
 	for (size_t i = plan->devices_count; i > 0; i--) {
 		const struct plan_device *device = &plan->devices[i - 1];
 		if (stuck && strcmp(stuck, device->address) == 0) {
@@ -116,7 +204,17 @@ enum transaction_outcome undo_plan(const struct transaction_host *host, struct j
 			complete = false;
 		}
 	}
-	if (!complete) {
+	for (size_t i = plan->settings_count; i > 0; i--) {
+		if (!undo_setting(host, &plan->settings[i - 1], error)) {
+			complete = false;
+		}
+	}
+	return complete;
+}
+
+enum transaction_outcome undo_plan(const struct transaction_host *host, struct journal *journal,
+	const struct plan *plan, const char *stuck, struct error *error) {
+	if (!undo_all(host, plan, stuck, error)) {
 		return TRANSACTION_UNFINISHED;
 	}
 	if (journal_end(journal, JOURNAL_UNDONE) < 0) {

@@ -12,45 +12,15 @@
 
 #include "base/must.h"
 #include "fixture.h"
-#include "inventory/group.h"
+#include "kernel_model_state.h"
 
-enum { DEVICES_MAX = 64, TEXT = 64, FAULTS_MAX = 4, LOG_MAX = 16384, DELAY_MS = 5 };
+enum { DELAY_MS = 5 };
 
-struct model_device {
-	char address[TEXT];
-	char native[TEXT]; /* the driver that would bind it by its ids, or "" */
-	char driver[TEXT];
-	char override[TEXT];
-	int group;
-	bool locked, held;
-	/* What completes when the lock is let go. */
-	char pending_driver[TEXT];
-	bool pending;
-};
-
-struct shared {
-	struct model_device devices[DEVICES_MAX];
-	size_t count;
-	bool vfio_loaded;
-	unsigned operations;
-	struct fault faults[FAULTS_MAX];
-	bool spent[FAULTS_MAX];
-	size_t faults_count;
-	char log[LOG_MAX];
-};
-
-struct kernel_model {
-	struct tree base;
-	struct memory_tree *memory;
-	struct shared *shared;
-	int release;
-};
-
-static void set_text(char to[TEXT], const char *from) {
+void model_set_text(char to[TEXT], const char *from) {
 	strlcpy(to, from ? from : "", TEXT);
 }
 
-static struct model_device *find(struct kernel_model *model, const char *address, size_t length) {
+struct model_device *model_find(struct kernel_model *model, const char *address, size_t length) {
 	for (size_t i = 0; i < model->shared->count; i++) {
 		struct model_device *device = &model->shared->devices[i];
 		if (strlen(device->address) == length &&
@@ -61,64 +31,10 @@ static struct model_device *find(struct kernel_model *model, const char *address
 	return NULL;
 }
 
-static void wait_for_release(struct kernel_model *model) {
+void model_wait(struct kernel_model *model) {
 	struct pollfd poll_fd = {.fd = model->release, .events = POLLIN};
 	while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR) {
 	}
-}
-
-/* The device that ".../ADDRESS/LEAF" is about, or NULL. */
-static struct model_device *device_of(
-	struct kernel_model *model, const char *path, const char *leaf) {
-	const char *end = strrchr(path, '/');
-	if (!end || strcmp(end + 1, leaf) != 0 || strstr(path, "/drivers/")) {
-		return NULL;
-	}
-	const char *start = end;
-	while (start > path && start[-1] != '/') {
-		start--;
-	}
-	return find(model, start, (size_t)(end - start));
-}
-
-static ssize_t model_read(struct tree *base, const char *path, void *data, size_t size) {
-	struct kernel_model *model = (struct kernel_model *)base;
-	struct model_device *device = device_of(model, path, "driver_override");
-	if (!device) {
-		struct tree *memory = memory_tree_base(model->memory);
-		return memory->impl->read(memory, path, data, size);
-	}
-	if (device->locked) {
-		wait_for_release(model);
-	}
-	char text[TEXT + 2];
-	snprintf(text, sizeof(text), "%s\n", device->override[0] ? device->override : "(null)");
-	size_t length = strlen(text) < size ? strlen(text) : size;
-	memcpy(data, text, length);
-	return (ssize_t)length;
-}
-
-static ssize_t model_read_link(struct tree *base, const char *path, char *data, size_t size) {
-	struct kernel_model *model = (struct kernel_model *)base;
-	struct model_device *device = device_of(model, path, "driver");
-	if (!device) {
-		struct tree *memory = memory_tree_base(model->memory);
-		return memory->impl->read_link(memory, path, data, size);
-	}
-	if (!device->driver[0]) {
-		errno = ENOENT;
-		return -1;
-	}
-	char text[2 * TEXT];
-	snprintf(text, sizeof(text), "../../../bus/pci/drivers/%s", device->driver);
-	size_t length = strlen(text) < size ? strlen(text) : size;
-	memcpy(data, text, length);
-	return (ssize_t)length;
-}
-
-static int model_list(struct tree *base, const char *path, struct strings *names) {
-	struct tree *memory = memory_tree_base(((struct kernel_model *)base)->memory);
-	return memory->impl->list(memory, path, names);
 }
 
 static const struct fault *take_fault(struct shared *shared, unsigned operation) {
@@ -131,136 +47,72 @@ static const struct fault *take_fault(struct shared *shared, unsigned operation)
 	return NULL;
 }
 
-static void write_log(
-	struct shared *shared, enum step_kind kind, const char *device, const char *driver) {
-	const struct step step = {.kind = kind,
-		.device = (char *)(uintptr_t)device,
-		.driver = (char *)(uintptr_t)driver};
-	char *sentence = step_sentence(&step);
+static void write_log(struct shared *shared, const struct step *step) {
+	char *sentence = step_sentence(step);
 	size_t used = strlen(shared->log);
 	snprintf(shared->log + used, LOG_MAX - used, "%s\n", sentence);
 	free(sentence);
 }
 
-/* Would the driver core let this driver bind this device? 0 or an errno. */
-static int may_bind(
-	const struct shared *shared, const struct model_device *device, const char *driver) {
-	const char *only = device->override[0] ? device->override : device->native;
-	if (strcmp(only, driver) != 0) {
-		return ENODEV;
-	}
-	if (device->driver[0]) {
-		return EBUSY;
-	}
-	/* A group whose DMA a VM owns takes no driver of the host
-	 * (iommu_device_use_default_domain). */
-	for (size_t i = 0; i < shared->count; i++) {
-		const struct model_device *other = &shared->devices[i];
-		if (other->held && other->group == device->group &&
-			!group_driver_is_harmless(driver)) {
-			return EBUSY;
-		}
-	}
-	return 0;
-}
-
-static bool is_loaded(const struct shared *shared, const char *driver) {
-	if (strcmp(driver, "vfio-pci") == 0) {
-		return shared->vfio_loaded;
-	}
-	for (size_t i = 0; i < shared->count; i++) {
-		if (strcmp(shared->devices[i].native, driver) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* What an operation would do: 0 with the device's new driver, or an errno. */
-static int judge(const struct shared *shared, const struct model_device *device,
-	enum step_kind kind, const char *driver) {
-	if (kind == STEP_OVERRIDE) {
-		return driver && strlen(driver) >= TEXT ? EINVAL : 0;
-	}
-	if (!is_loaded(shared, driver)) {
-		return ENOENT;
-	}
-	if (!device) {
-		return ENODEV;
-	}
-	if (kind == STEP_UNBIND) {
-		return strcmp(device->driver, driver) == 0 ? 0 : ENODEV;
-	}
-	return may_bind(shared, device, driver);
-}
-
-static void apply(struct shared *shared, struct model_device *device, enum step_kind kind,
-	const char *driver) {
-	if (!device) {
-		shared->vfio_loaded |= kind == STEP_LOAD;
-		return;
-	}
-	switch (kind) {
-	case STEP_LOAD:
-		break;
-	case STEP_OVERRIDE:
-		set_text(device->override, driver);
-		break;
-	case STEP_UNBIND:
-		set_text(device->driver, "");
-		break;
-	case STEP_BIND:
-		set_text(device->driver, driver);
-		break;
-	}
-}
-
-static void hang_locked(struct kernel_model *model, struct model_device *device,
-	enum step_kind kind, const char *driver) {
+static void hang_locked(
+	struct kernel_model *model, struct model_device *device, const struct step *step) {
 	if (device) {
 		device->locked = true;
-		device->pending = kind == STEP_UNBIND || kind == STEP_BIND;
-		set_text(device->pending_driver, kind == STEP_BIND ? driver : "");
+		device->pending = step->kind == STEP_UNBIND || step->kind == STEP_BIND ||
+				  step->kind == STEP_REMOVE;
+		device->pending_kind = step->kind;
+		model_set_text(device->pending_driver, step->driver);
 	}
-	wait_for_release(model);
+	model_wait(model);
+}
+
+/* What a fault does before anything else: true when that was all, with the errno. */
+static bool begin_fault(struct kernel_model *model, const struct fault *fault, int *error) {
+	switch (fault->kind) {
+	case FAULT_FAIL:
+		*error = fault->error;
+		return true;
+	case FAULT_IGNORE:
+		*error = 0;
+		return true;
+	case FAULT_DELAY:
+		poll(NULL, 0, DELAY_MS);
+		return false;
+	case FAULT_HANG:
+		model_wait(model);
+		*error = EINTR;
+		return true;
+	case FAULT_KILL:
+		kill(getppid(), SIGKILL);
+		_exit(0);
+	default:
+		return false;
+	}
 }
 
 /* One operation with its fault. 0 or an errno. */
-static int operate(struct kernel_model *model, struct model_device *device, enum step_kind kind,
-	const char *driver) {
+static int operate(
+	struct kernel_model *model, struct model_device *device, const struct step *step) {
 	struct shared *shared = model->shared;
 	const struct fault *fault = take_fault(shared, shared->operations++);
-	write_log(shared, kind, device ? device->address : NULL, driver);
+	int error;
+	write_log(shared, step);
 	if (device && device->locked) {
-		wait_for_release(model);
+		model_wait(model);
 	}
-	if (fault && fault->kind == FAULT_FAIL) {
-		return fault->error;
+	if (fault && begin_fault(model, fault, &error)) {
+		return error;
 	}
-	if (fault && fault->kind == FAULT_IGNORE) {
-		return 0;
-	}
-	if (fault && fault->kind == FAULT_DELAY) {
-		poll(NULL, 0, DELAY_MS);
-	}
-	if (fault && fault->kind == FAULT_HANG) {
-		wait_for_release(model);
-		return EINTR;
-	}
-	if (fault && fault->kind == FAULT_KILL) {
-		kill(getppid(), SIGKILL);
-		_exit(0);
-	}
-	int error = kind == STEP_LOAD ? 0 : judge(shared, device, kind, driver);
+	error = model_judge(shared, device, step);
 	if (error) {
 		return error;
 	}
 	if ((fault && fault->kind == FAULT_HANG_LOCKED) ||
-		(device && device->held && kind == STEP_UNBIND)) {
-		hang_locked(model, device, kind, driver);
+		(device && device->held && step->kind == STEP_UNBIND)) {
+		hang_locked(model, device, step);
 		return 0;
 	}
-	apply(shared, device, kind, driver);
+	model_apply(shared, device, step);
 	if (fault && fault->kind == FAULT_KILL_LATE) {
 		kill(getppid(), SIGKILL);
 		_exit(0);
@@ -268,28 +120,178 @@ static int operate(struct kernel_model *model, struct model_device *device, enum
 	return fault && fault->kind == FAULT_FAIL_LATE ? fault->error : 0;
 }
 
-static int model_write(struct tree *base, const char *path, const char *text) {
-	struct kernel_model *model = (struct kernel_model *)base;
-	struct model_device *device = device_of(model, path, "driver_override");
-	char driver[TEXT], leaf[TEXT];
-	int error = ENOENT;
-	if (device) {
-		bool clear = text[0] == '\0' || text[0] == '\n';
-		error = operate(model, device, STEP_OVERRIDE, clear ? NULL : text);
-	} else if (sscanf(path, "/sys/bus/pci/drivers/%63[^/]/%63s", driver, leaf) == 2) {
-		device = find(model, text, strlen(text));
-		if (strcmp(leaf, "bind") == 0) {
-			error = operate(model, device, STEP_BIND, driver);
-		} else if (strcmp(leaf, "unbind") == 0) {
-			error = operate(model, device, STEP_UNBIND, driver);
-		}
+/* "/sys/bus/BUS/drivers/DRIVER/bind" and unbind. */
+static int write_driver(struct kernel_model *model, const char *path, const char *text) {
+	char bus[TEXT], driver[TEXT], leaf[TEXT];
+	if (sscanf(path, "/sys/bus/%63[^/]/drivers/%63[^/]/%63s", bus, driver, leaf) != 3) {
+		return ENOENT;
 	}
+	bool bind = strcmp(leaf, "bind") == 0;
+	if (strcmp(bus, "platform") == 0) {
+		const struct step step = {.kind = STEP_SET,
+			.setting = SETTING_FRAMEBUFFER,
+			.name = (char *)(uintptr_t)text,
+			.value = bind ? driver : (char *)""};
+		return operate(model, NULL, &step);
+	}
+	struct model_device *device = model_find(model, text, strlen(text));
+	const struct step step = {.kind = bind ? STEP_BIND : STEP_UNBIND,
+		.device = device ? device->address : (char *)(uintptr_t)text,
+		.driver = driver};
+	return operate(model, device, &step);
+}
+
+/* The device's own files. -1: it is none of them. */
+static int write_device(struct kernel_model *model, const char *path, const char *text) {
+	static const struct {
+		const char *leaf;
+		enum step_kind kind;
+	} files[] = {
+		{"driver_override", STEP_OVERRIDE},
+		{"reset_method", STEP_RESET_METHOD},
+		{"reset", STEP_RESET},
+		{"reset_subordinate", STEP_RESET_BUS},
+		{"remove", STEP_REMOVE},
+	};
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct model_device *device = model_device_of(model, path, files[i].leaf);
+		if (!device) {
+			continue;
+		}
+		bool clear = text[0] == '\0' || text[0] == '\n';
+		char *value = clear ? (char *)"" : (char *)(uintptr_t)text;
+		const struct step step = {.kind = files[i].kind,
+			.device = device->address,
+			.driver = clear ? NULL : value,
+			.value = files[i].kind == STEP_RESET ? device->reset : value};
+		return device->removed ? ENOENT : operate(model, device, &step);
+	}
+	return -1;
+}
+
+/* Settings that are one file each. -1: it is none of them. */
+static int write_setting(struct kernel_model *model, const char *path, const char *text) {
+	const struct shared *shared = model->shared;
+	struct step step = {.kind = STEP_SET, .name = (char *)"", .value = (char *)(uintptr_t)text};
+	if (strcmp(path, "/sys/bus/pci/drivers_autoprobe") == 0) {
+		step.setting = SETTING_AUTOPROBE;
+	} else if (strcmp(path, "/sys/power/mem_sleep") == 0) {
+		step.setting = SETTING_MEM_SLEEP;
+	} else if (shared->console[0] && strstr(path, shared->console)) {
+		step.setting = SETTING_CONSOLE;
+		step.name = (char *)"frame buffer device";
+	} else {
+		return -1;
+	}
+	return operate(model, NULL, &step);
+}
+
+/* The clock's alarm is set for a sleep that comes or does not. */
+static int write_alarm(struct kernel_model *model, const char *text) {
+	model_set_text(model->shared->alarm, strcmp(text, "0") == 0 ? "" : text);
+	return 0;
+}
+
+static int sleep_and_wake(struct kernel_model *model) {
+	struct shared *shared = model->shared;
+	const struct step step = {
+		.kind = STEP_SUSPEND, .seconds = (unsigned)strtoul(shared->alarm, NULL, 10)};
+	if (!shared->alarm[0]) {
+		model_wait(model); /* nothing would ever wake it */
+	}
+	int error = operate(model, NULL, &step);
+	model_set_text(shared->alarm, "");
+	return error;
+}
+
+static int write_any(struct kernel_model *model, const char *path, const char *text) {
+	char bus[TEXT];
+	int error = write_device(model, path, text);
+	if (error < 0) {
+		error = write_setting(model, path, text);
+	}
+	if (error >= 0) {
+		return error;
+	}
+	if (sscanf(path, "/sys/class/pci_bus/%63[^/]/rescan", bus) == 1) {
+		char *address = must_print("%s:", bus);
+		/* Named by the first device that the bus has or had. */
+		for (size_t i = 0; i < model->shared->count; i++) {
+			const char *other = model->shared->devices[i].address;
+			if (strncmp(other, address, strlen(address)) == 0) {
+				free(address);
+				address = must_copy(other);
+				break;
+			}
+		}
+		const struct step step = {.kind = STEP_RESCAN, .device = address};
+		error = operate(model, NULL, &step);
+		free(address);
+		return error;
+	}
+	if (strcmp(path, "/sys/class/rtc/rtc0/wakealarm") == 0) {
+		return write_alarm(model, text);
+	}
+	if (strcmp(path, "/sys/power/wakeup_count") == 0) {
+		return 0;
+	}
+	return strcmp(path, "/sys/power/state") == 0 ? sleep_and_wake(model)
+						     : write_driver(model, path, text);
+}
+
+static int model_write(struct tree *base, const char *path, const char *text) {
+	int error = write_any((struct kernel_model *)base, path, text);
 	errno = error;
 	return error ? -1 : 0;
 }
 
-static int model_load(const char *driver, void *user) {
-	return operate(user, NULL, STEP_LOAD, driver);
+static int call_load(const char *driver, void *user) {
+	const struct step step = {.kind = STEP_LOAD, .driver = (char *)(uintptr_t)driver};
+	return operate(user, NULL, &step);
+}
+
+static int call_unit_state(const char *unit, bool *active, void *user) {
+	const struct shared *shared = ((struct kernel_model *)user)->shared;
+	for (size_t i = 0; i < shared->units_count; i++) {
+		if (strcmp(shared->units[i].name, unit) == 0) {
+			*active = shared->units[i].active;
+			return 0;
+		}
+	}
+	return ENOENT;
+}
+
+static int call_unit_set(const char *unit, bool active, void *user) {
+	const struct step step = {.kind = STEP_SET,
+		.setting = SETTING_UNIT,
+		.name = (char *)(uintptr_t)unit,
+		.value = (char *)(uintptr_t)(active ? "active" : "inactive")};
+	return operate(user, NULL, &step);
+}
+
+static int call_end_process(int pid, const char *name, unsigned force_ms, void *user) {
+	const struct step step = {.kind = force_ms ? STEP_KILL : STEP_END,
+		.name = (char *)(uintptr_t)name,
+		.pid = pid};
+	return operate(user, NULL, &step);
+}
+
+/* Whoever has it open keeps it. */
+static void call_wait_for_close(const char *path, void *user) {
+	model_wait(user);
+}
+
+static int call_vfio_open(
+	const char *address, int group, uint16_t vendor, uint16_t device, void *user) {
+	struct model_device *found = model_find(user, address, strlen(address));
+	const struct step step = {.kind = STEP_PROBE, .device = (char *)(uintptr_t)address};
+	return found ? operate(user, found, &step) : ENODEV;
+}
+
+static int call_may_suspend(struct error *reason, void *user) {
+	const struct shared *shared = ((struct kernel_model *)user)->shared;
+	error_set(reason, "%s", shared->inhibited);
+	return shared->inhibited[0] ? EPERM : 0;
 }
 
 static void model_destroy(struct tree *base) {
@@ -304,29 +306,77 @@ static const struct tree_interface model_interface = {
 	.destroy = model_destroy,
 };
 
-struct kernel_model *kernel_model_create(const char *fixture) {
+static void add_devices(struct shared *shared, const struct machine *machine) {
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		struct model_device *device = &shared->devices[shared->count++];
+		const struct pci_device *real = &machine->devices[i];
+		model_set_text(device->address, real->name);
+		model_set_text(device->native, real->driver);
+		model_set_text(device->driver, real->driver);
+		model_set_text(device->override, real->driver_override);
+		model_set_text(device->methods, real->reset_methods);
+		model_set_text(device->reset, real->reset_methods);
+		device->group = real->iommu_group;
+	}
+}
+
+/* What shows the text console, as the inventory has found it. */
+static void add_framebuffers(struct shared *shared, const struct machine *machine) {
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		const struct pci_device *device = &machine->devices[i];
+		for (size_t k = 0; k < device->holders_count; k++) {
+			const struct holder *holder = &device->holders[k];
+			if (holder->kind == HOLDER_CONSOLE && holder->through) {
+				model_set_text(shared->console, holder->name);
+				shared->console_bound = true;
+			}
+			if (holder->kind != HOLDER_FRAMEBUFFER) {
+				continue;
+			}
+			struct model_framebuffer *framebuffer =
+				&shared->framebuffers[shared->framebuffers_count++];
+			*framebuffer = (struct model_framebuffer){.device = (int)i, .platform = -1};
+			model_set_text(framebuffer->name, holder->name);
+			if (holder->through) {
+				framebuffer->device = -1;
+				framebuffer->platform = (int)shared->platforms_count++;
+				struct model_platform *platform =
+					&shared->platforms[framebuffer->platform];
+				model_set_text(platform->name, holder->through);
+				model_set_text(platform->driver, holder->through);
+				*strrchr(platform->driver, '.') = '\0';
+			}
+		}
+	}
+}
+
+struct kernel_model *kernel_model_create_from(struct memory_tree *tree) {
 	struct kernel_model *model = must_alloc(1, sizeof(*model));
 	model->base.impl = &model_interface;
-	model->memory = fixture_tree(fixture);
+	model->memory = tree;
 	model->release = eventfd(0, EFD_CLOEXEC);
 	model->shared = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (model->shared == MAP_FAILED || model->release < 0) {
 		abort();
 	}
-	memory_tree_put_file(model->memory, "/proc/sys/kernel/random/boot_id", "boot-1\n", 7);
-	struct machine machine = fixture_machine(fixture);
-	for (size_t i = 0; i < machine.devices_count; i++) {
-		struct model_device *device = &model->shared->devices[model->shared->count++];
-		const struct pci_device *real = &machine.devices[i];
-		set_text(device->address, real->name);
-		set_text(device->native, real->driver);
-		set_text(device->driver, real->driver);
-		set_text(device->override, real->driver_override);
-		device->group = real->iommu_group;
+	struct machine machine;
+	if (machine_read(&machine, memory_tree_base(tree), NULL) < 0) {
+		abort();
 	}
+	add_devices(model->shared, &machine);
+	add_framebuffers(model->shared, &machine);
 	machine_finish(&machine);
+	memory_tree_put_file(tree, "/proc/sys/kernel/random/boot_id", "boot-1\n", 7);
+	memory_tree_put_file(tree, "/sys/power/state", "freeze mem disk\n", 16);
+	memory_tree_put_file(tree, "/sys/power/wakeup_count", "7\n", 2);
+	model_set_text(model->shared->autoprobe, "1");
+	model_set_text(model->shared->mem_sleep, "s2idle");
 	return model;
+}
+
+struct kernel_model *kernel_model_create(const char *fixture) {
+	return kernel_model_create_from(fixture_tree(fixture));
 }
 
 void kernel_model_destroy(struct kernel_model *model) {
@@ -345,13 +395,24 @@ struct memory_tree *kernel_model_memory(struct kernel_model *model) {
 }
 
 struct step_host kernel_model_host(struct kernel_model *model) {
-	return (struct step_host){.tree = &model->base, .load_driver = model_load, .user = model};
+	static const struct step_calls calls = {
+		.load_driver = call_load,
+		.unit_state = call_unit_state,
+		.unit_set = call_unit_set,
+		.end_process = call_end_process,
+		.wait_for_close = call_wait_for_close,
+		.vfio_open = call_vfio_open,
+		.may_suspend = call_may_suspend,
+	};
+	return (struct step_host){.tree = &model->base, .calls = &calls, .user = model};
 }
 
 void kernel_model_arm(struct kernel_model *model, const struct fault *faults, size_t count) {
 	struct shared *shared = model->shared;
 	shared->operations = 0;
 	shared->log[0] = '\0';
+	shared->ended_count = 0;
+	model_set_text(shared->alarm, ""); /* it went off in the meantime */
 	shared->faults_count = count;
 	for (size_t i = 0; i < count && i < FAULTS_MAX; i++) {
 		shared->faults[i] = faults[i];
@@ -371,7 +432,9 @@ void kernel_model_release(struct kernel_model *model) {
 	for (size_t i = 0; i < model->shared->count; i++) {
 		struct model_device *device = &model->shared->devices[i];
 		if (device->locked && device->pending) {
-			set_text(device->driver, device->pending_driver);
+			const struct step step = {
+				.kind = device->pending_kind, .driver = device->pending_driver};
+			model_apply(model->shared, device, &step);
 		}
 		device->locked = device->held = device->pending = false;
 	}
@@ -381,18 +444,45 @@ void kernel_model_release(struct kernel_model *model) {
 }
 
 void kernel_model_hold(struct kernel_model *model, const char *address) {
-	struct model_device *device = find(model, address, strlen(address));
-	device->held = true;
+	model_find(model, address, strlen(address))->held = true;
+}
+
+void kernel_model_break(struct kernel_model *model, const char *address, const char *cure) {
+	struct model_device *device = model_find(model, address, strlen(address));
+	device->fragile = cure != NULL;
+	device->dead = false;
+	model_set_text(device->cure, cure);
+}
+
+void kernel_model_add_unit(struct kernel_model *model, const char *name) {
+	struct model_unit *unit = &model->shared->units[model->shared->units_count++];
+	model_set_text(unit->name, name);
+	unit->active = true;
+}
+
+void kernel_model_inhibit(struct kernel_model *model, const char *reason) {
+	model_set_text(model->shared->inhibited, reason);
 }
 
 char *kernel_model_state(const struct kernel_model *model) {
+	const struct shared *shared = model->shared;
 	char *text = NULL;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
-	for (size_t i = 0; i < model->shared->count; i++) {
-		const struct model_device *device = &model->shared->devices[i];
-		fprintf(file, "%s %s %s\n", device->address, device->driver, device->override);
+	for (size_t i = 0; i < shared->count; i++) {
+		const struct model_device *device = &shared->devices[i];
+		fprintf(file, "%s %s %s %s%s\n", device->address, device->driver, device->override,
+			device->reset, device->removed ? " removed" : "");
 	}
+	for (size_t i = 0; i < shared->platforms_count; i++) {
+		fprintf(file, "%s %s\n", shared->platforms[i].name, shared->platforms[i].driver);
+	}
+	for (size_t i = 0; i < shared->units_count; i++) {
+		fprintf(file, "%s %d\n", shared->units[i].name, shared->units[i].active);
+	}
+	fprintf(file, "console %d, autoprobe %s, sleep %s\n",
+		model_has_console(shared) && shared->console_bound, shared->autoprobe,
+		shared->mem_sleep);
 	fclose(file);
 	return text;
 }

@@ -4,11 +4,13 @@
 #include "transaction/step.h"
 #include "tree/memory.h"
 
-/* A recorded machine whose drivers can be changed as the kernel lets them be (drivers/base/bus.c,
- * drivers/base/dd.c, drivers/pci/pci-driver.c): what bind, unbind and driver_override accept, and
- * with which errno they refuse. Its state is shared with the processes forked after its creation,
- * and any operation of theirs can be made to fail, take its time, hang, or kill who asked for it.
- */
+/* A recorded machine that can be changed as the kernel lets it be (drivers/base/bus.c,
+ * drivers/base/dd.c, drivers/pci/pci-driver.c and pci-sysfs.c, fbcon.c, kernel/power): what bind,
+ * unbind, driver_override, reset_method, reset, remove and rescan accept, and with which errno they
+ * refuse; framebuffers and the text console that come and go with drivers; suspending; and, beside
+ * the kernel, processes and units that end. Its state is shared with the processes forked after its
+ * creation, and any operation of theirs can be made to fail, take its time, hang, or kill who asked
+ * for it. */
 struct kernel_model;
 
 enum fault_kind {
@@ -31,15 +33,18 @@ struct fault {
 };
 
 struct kernel_model *kernel_model_create(const char *fixture);
+/* The same of a tree, which is taken over. */
+struct kernel_model *kernel_model_create_from(struct memory_tree *tree);
 void kernel_model_destroy(struct kernel_model *model);
 /* Belongs to the model. */
 struct tree *kernel_model_tree(struct kernel_model *model);
 struct memory_tree *kernel_model_memory(struct kernel_model *model);
 struct step_host kernel_model_host(struct kernel_model *model);
 
-/* Counts operations from here, with these faults, each of which happens once. At most four. */
+/* Counts operations from here, with these faults, each of which happens once. At most four.
+ * Processes that were ended are there again. */
 void kernel_model_arm(struct kernel_model *model, const struct fault *faults, size_t count);
-/* Operations since then: writes, and loading of drivers. */
+/* Operations since then: everything that changes something, and opening a device by VFIO. */
 unsigned kernel_model_operations(const struct kernel_model *model);
 /* What they were, as the sentences of their steps, one a line; the caller's. */
 char *kernel_model_log(const struct kernel_model *model);
@@ -47,8 +52,15 @@ char *kernel_model_log(const struct kernel_model *model);
 void kernel_model_release(struct kernel_model *model);
 /* A VM has the VFIO device open: unbinding it hangs until release. */
 void kernel_model_hold(struct kernel_model *model, const char *address);
+/* The card does not answer once its driver let go of it, until it is cured: by a reset method,
+ * "reset-bus", "rescan", "suspend", or nothing (""). NULL: it always answers. */
+void kernel_model_break(struct kernel_model *model, const char *address, const char *cure);
+/* A unit that is active. */
+void kernel_model_add_unit(struct kernel_model *model, const char *name);
+/* What logind says of suspending; NULL: nothing against it. */
+void kernel_model_inhibit(struct kernel_model *model, const char *reason);
 
-/* Every device's driver and override, one a line; the caller's. */
+/* Everything that can be changed, but for processes, a line each; the caller's. */
 char *kernel_model_state(const struct kernel_model *model);
 
 #endif

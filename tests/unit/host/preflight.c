@@ -157,23 +157,41 @@ static void a_console_goes_with_its_card_only_when_that_is_asked_for(void **stat
 	end(&flight);
 }
 
-static void a_framebuffer_of_the_firmware_stays_in_the_way(void **state) {
+static void a_framebuffer_of_the_firmware_is_on_the_boot_vga(void **state) {
 	struct memory_tree *tree = fixture_tree("many-nic-server");
 	struct machine machine;
 	memory_tree_put_link(tree, "/sys/class/graphics/fb0",
 		"../../devices/platform/efi-framebuffer.0/graphics/fb0");
+	memory_tree_put_directory(tree, "/sys/devices/platform/efi-framebuffer.0/graphics/fb0");
+	memory_tree_put_link(tree, "/sys/devices/platform/efi-framebuffer.0/driver",
+		"../../../bus/platform/drivers/efi-framebuffer");
+	memory_tree_put_link(tree, "/sys/bus/platform/devices/efi-framebuffer.0",
+		"../../../devices/platform/efi-framebuffer.0");
 	assert_int_equal(machine_read(&machine, memory_tree_base(tree), NULL), 0);
-	struct plan plan;
-	struct findings findings = {0};
+	struct flight flight = {0};
 	struct strings names = {0};
 	strings_add(&names, "0000:03:00.0");
-	plan_take(&plan, &machine, &names);
-	preflight_take(&findings, &plan, &machine, &names, &names, PREFLIGHT_RELEASE_CONSOLE);
-	const struct flight flight = {.findings = findings};
+	plan_take(&flight.plan, &machine, &names);
+	preflight_take(&flight.findings, &flight.plan, &machine, &names, &names, 0);
 	assert_true(says(&flight, true, "the framebuffer fb0 of the firmware is on it"));
 	assert_true(says(&flight, true, "the console vtcon1"));
-	findings_finish(&findings);
-	plan_finish(&plan);
+	findings_finish(&flight.findings);
+	preflight_take(&flight.findings, &flight.plan, &machine, &names, &names,
+		PREFLIGHT_RELEASE_CONSOLE);
+	assert_true(says(&flight, false, "the framebuffer fb0 of the firmware is on it"));
+	assert_false(findings_block(&flight.findings));
+	findings_finish(&flight.findings);
+	plan_finish(&flight.plan);
+	machine_finish(&machine);
+	/* Without a framebuffer device of its own it is there all the same. */
+	memory_tree_remove(tree, "/sys/class/graphics/fb0");
+	memory_tree_remove(tree, "/sys/devices/platform/efi-framebuffer.0/graphics");
+	assert_int_equal(machine_read(&machine, memory_tree_base(tree), NULL), 0);
+	plan_take(&flight.plan, &machine, &names);
+	preflight_take(&flight.findings, &flight.plan, &machine, &names, &names, 0);
+	assert_true(says(&flight, true, "the framebuffer efi-framebuffer.0 of the firmware"));
+	findings_finish(&flight.findings);
+	plan_finish(&flight.plan);
 	strings_finish(&names);
 	machine_finish(&machine);
 	tree_destroy(memory_tree_base(tree));
@@ -183,7 +201,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_card_in_use_is_refused_by_the_name_of_its_holder),
 		cmocka_unit_test(a_console_goes_with_its_card_only_when_that_is_asked_for),
-		cmocka_unit_test(a_framebuffer_of_the_firmware_stays_in_the_way),
+		cmocka_unit_test(a_framebuffer_of_the_firmware_is_on_the_boot_vga),
 		cmocka_unit_test(a_free_card_is_let_through),
 		cmocka_unit_test(a_bound_part_of_the_machine_in_the_group_is_named),
 		cmocka_unit_test(the_guard_stands_before_explicit_commands_too),

@@ -36,32 +36,69 @@ static void set_deadlines(struct plan *plan, unsigned deadline_ms) {
 	}
 }
 
-void scene_begin(
-	struct scene *scene, const char *fixture, const char *address, unsigned deadline_ms) {
-	*scene = (struct scene){.model = kernel_model_create(fixture)};
+void scene_begin_with(struct scene *scene, struct kernel_model *model) {
+	*scene = (struct scene){.model = model, .what = "take"};
 	strcpy(scene->directory, "/tmp/host-journal-XXXXXX");
 	assert_non_null(mkdtemp(scene->directory));
 	struct error error;
 	assert_int_equal(machine_read(&scene->machine, kernel_model_tree(scene->model), &error), 0);
-	struct strings names = {0};
-	strings_add(&names, address);
-	plan_take(&scene->plan, &scene->machine, &names);
-	strings_finish(&names);
-	set_deadlines(&scene->plan, deadline_ms);
 	scene->host = (struct transaction_host){
 		.steps = kernel_model_host(scene->model),
 		.journals = scene->directory,
 		.progress = count_down,
 	};
 	scene->before = kernel_model_state(scene->model);
-	kernel_model_arm(scene->model, NULL, 0);
 	reports_left = -1;
+}
+
+void scene_begin(
+	struct scene *scene, const char *fixture, const char *address, unsigned deadline_ms) {
+	struct strings names = {0};
+	scene_begin_with(scene, kernel_model_create(fixture));
+	strings_add(&names, address);
+	plan_take(&scene->plan, &scene->machine, &names);
+	strings_finish(&names);
+	set_deadlines(&scene->plan, deadline_ms);
+}
+
+void scene_plan_release(struct scene *scene, const char *address,
+	const struct release_options *options, unsigned deadline_ms) {
+	struct findings findings = {0};
+	struct strings unguarded = {0};
+	strings_add(&unguarded, address);
+	plan_finish(&scene->plan);
+	release_plan(&scene->plan, &findings, &scene->machine, &scene->host.steps, address,
+		&unguarded, options);
+	set_deadlines(&scene->plan, deadline_ms);
+	strings_finish(&unguarded);
+	findings_finish(&findings);
+}
+
+/* What is now is what a failure has to end in. */
+static void read_again(struct scene *scene) {
+	machine_finish(&scene->machine);
+	assert_int_equal(machine_read(&scene->machine, kernel_model_tree(scene->model), NULL), 0);
+	free(scene->before);
+	scene->before = kernel_model_state(scene->model);
+}
+
+void scene_plan_return_of_all(struct scene *scene, unsigned deadline_ms) {
+	struct journal_records records;
+	struct strings problems = {0}, names = {0};
+	read_again(scene);
+	journal_read_all(&records, scene->directory, &problems);
+	assert_int_equal(problems.count, 0);
+	plan_finish(&scene->plan);
+	release_plan_return(
+		&scene->plan, &scene->machine, &scene->host.steps, &names, &records, "boot-1");
+	set_deadlines(&scene->plan, deadline_ms);
+	scene->what = "return";
+	journal_records_finish(&records);
 }
 
 void scene_plan_return(struct scene *scene, unsigned deadline_ms) {
 	struct plan back = {0};
-	machine_finish(&scene->machine);
-	assert_int_equal(machine_read(&scene->machine, kernel_model_tree(scene->model), NULL), 0);
+	read_again(scene);
 	for (size_t i = scene->plan.devices_count; i > 0; i--) {
 		const struct plan_device *device = &scene->plan.devices[i - 1];
 		plan_add(&back, machine_find(&scene->machine, device->address), &device->former);
@@ -69,8 +106,6 @@ void scene_plan_return(struct scene *scene, unsigned deadline_ms) {
 	plan_finish(&scene->plan);
 	scene->plan = back;
 	set_deadlines(&scene->plan, deadline_ms);
-	free(scene->before);
-	scene->before = kernel_model_state(scene->model);
 }
 
 static void remove_directory(const char *path) {
@@ -120,7 +155,8 @@ static int run(struct scene *scene, bool recover) {
 	if (pid == 0) {
 		struct error error;
 		_exit(recover ? (int)transaction_recover(&scene->host, &error)
-			      : (int)transaction_run(&scene->host, "take", &scene->plan, &error));
+			      : (int)transaction_run(
+					&scene->host, scene->what, &scene->plan, &error));
 	}
 	int status;
 	while (waitpid(pid, &status, 0) < 0) {

@@ -1,0 +1,108 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/change.h"
+#include "release/release.h"
+
+int cli_take(struct cli *cli) {
+	struct change change = {.what = "take"};
+	struct policy policy = {0};
+	int status = change_read_options(cli, &change);
+	if (status == CLI_DONE) {
+		status = change_read_names(cli, &change, 1, SIZE_MAX);
+	}
+	if (status == CLI_DONE) {
+		status = change_read_policy(cli, &change, &policy);
+	}
+	if (status == CLI_DONE) {
+		plan_take(&change.plan, &cli->machine, &change.names);
+		preflight_take(&change.findings, &change.plan, &cli->machine, &change.names,
+			&change.unguarded, 0);
+		status = change_carry_out(cli, &change);
+	}
+	policy_finish(&policy);
+	change_finish(&change);
+	return status;
+}
+
+static int check_return(struct cli *cli, const struct change *change,
+	const struct journal_records *records, const char *boot) {
+	for (size_t i = 0; i < change->names.count; i++) {
+		const struct pci_device *device =
+			machine_find(&cli->machine, change->names.items[i]);
+		if (!transaction_former(records, boot, device)) {
+			return cli_fail(CLI_REFUSED,
+				"%s was not taken since the machine was booted, so there is no "
+				"former driver to return it to",
+				device->name);
+		}
+	}
+	return CLI_DONE;
+}
+
+/* A VM that has the device open would make the unbinding hang. */
+static void find_users(struct cli *cli, struct change *change) {
+	for (size_t i = 0; i < change->plan.devices_count; i++) {
+		const struct pci_device *device =
+			machine_find(&cli->machine, change->plan.devices[i].address);
+		for (size_t k = 0; k < device->holders_count; k++) {
+			char *sentence = holder_sentence(&device->holders[k]);
+			findings_add(&change->findings, true, "%s is in use: %s", device->name,
+				sentence);
+			free(sentence);
+		}
+	}
+}
+
+static int return_devices(struct cli *cli, struct change *change) {
+	struct journal_records records;
+	struct strings problems = {0};
+	struct step_host host = change_step_host(cli);
+	char *journals = cli_state_path(cli, "transactions");
+	char *boot = transaction_boot(cli->tree);
+	const char *now = boot ? boot : "";
+	journal_read_all(&records, journals, &problems);
+	int status = check_return(cli, change, &records, now);
+	if (status == CLI_DONE) {
+		release_plan_return(
+			&change->plan, &cli->machine, &host, &change->names, &records, now);
+		find_users(cli, change);
+		status = change_carry_out(cli, change);
+	}
+	free(boot);
+	free(journals);
+	strings_finish(&problems);
+	journal_records_finish(&records);
+	return status;
+}
+
+int cli_return(struct cli *cli) {
+	struct change change = {.what = "return", .dry_run = cli_flag(cli, "--dry-run")};
+	bool all = cli_flag(cli, "--all");
+	int status = change_read_names(cli, &change, all ? 0 : 1, all ? 0 : SIZE_MAX);
+	if (status == CLI_DONE) {
+		status = return_devices(cli, &change);
+	}
+	change_finish(&change);
+	return status;
+}
+
+int cli_recover(struct cli *cli) {
+	int status = cli_check_args(cli, 0, 0);
+	if (status == CLI_DONE) {
+		status = change_is_possible(cli);
+	}
+	if (status != CLI_DONE) {
+		return status;
+	}
+	struct error error = {""};
+	char *journals = cli_state_path(cli, "transactions");
+	struct transaction_host host = change_host(cli, journals);
+	enum transaction_outcome outcome = transaction_recover(&host, &error);
+	free(journals);
+	/* Nothing left to undo is what was asked for. */
+	status = change_report(
+		cli, outcome == TRANSACTION_UNDONE ? TRANSACTION_COMMITTED : outcome, &error);
+	int windows = cli_close_windows(cli);
+	return status == CLI_DONE ? windows : status;
+}

@@ -1,0 +1,264 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "release/holders.h"
+#include "release/release.h"
+#include "transaction/setting.h"
+#include "transaction/suspend.h"
+
+#define VFIO "vfio-pci"
+
+/* Long enough for the machine to fall asleep before; short for whoever waits before its screen. */
+enum { SUSPEND_SECONDS = 15 };
+
+/* One step for each device of the plan, in order or, to undo what follows each other, against it.
+ */
+static void each(struct plan *plan, enum step_kind kind, unsigned rung, const char *driver) {
+	for (size_t i = 0; i < plan->devices_count; i++) {
+		plan_add_step(plan, kind, rung, plan->devices[i].address, driver);
+	}
+}
+
+static void each_backwards(struct plan *plan, enum step_kind kind, unsigned rung) {
+	for (size_t i = plan->devices_count; i > 0; i--) {
+		plan_add_step(plan, kind, rung, plan->devices[i - 1].address, NULL);
+	}
+}
+
+/* What a rung ends with, and is judged by. */
+static void bind_and_probe(struct plan *plan, unsigned rung) {
+	each(plan, STEP_BIND, rung, VFIO);
+	each(plan, STEP_PROBE, rung, NULL);
+}
+
+/* What the rung before may have bound. */
+static void unbind_again(struct plan *plan, unsigned rung) {
+	if (rung > 1) {
+		each(plan, STEP_UNBIND, rung, VFIO);
+	}
+}
+
+static bool has_method(const char *methods, const char *method) {
+	size_t length = strlen(method);
+	for (const char *at = methods; at && (at = strstr(at, method)); at += length) {
+		if ((at == methods || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' ')) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The methods of the plan's devices in order of preference, each once. */
+static struct strings list_methods(const struct plan *plan, const struct strings *chosen) {
+	struct strings methods = {0};
+	for (size_t i = 0; chosen && i < chosen->count; i++) {
+		strings_add(&methods, chosen->items[i]);
+	}
+	for (size_t i = 0; methods.count == 0 && i < plan->devices_count; i++) {
+		char *copy = must_copy(plan->devices[i].former.reset), *rest = copy, *method;
+		while ((method = strsep(&rest, " "))) {
+			if (method[0]) {
+				strings_add(&methods, method);
+			}
+		}
+		free(copy);
+	}
+	return methods;
+}
+
+static void add_reset_rung(struct plan *plan, const char *method) {
+	unsigned rung = 0;
+	for (size_t i = 0; i < plan->devices_count; i++) {
+		if (!has_method(plan->devices[i].former.reset, method)) {
+			continue;
+		}
+		if (rung == 0) {
+			rung = plan_add_rung(plan, false, "reset it by %s", method);
+			unbind_again(plan, rung);
+		}
+		struct step *step =
+			plan_add_step(plan, STEP_RESET, rung, plan->devices[i].address, NULL);
+		step->value = must_copy(method);
+	}
+	if (rung) {
+		bind_and_probe(plan, rung);
+	}
+}
+
+/* The bridge that nothing but devices of the plan is behind, and that can reset its bus: what
+ * resets a card of several functions as a whole. NULL when there is none. */
+static const struct pci_device *find_bridge(const struct plan *plan, const struct machine *machine,
+	struct tree *tree, const char *name) {
+	char *path = must_copy(machine_find(machine, name)->path);
+	*strrchr(path, '/') = '\0';
+	const struct pci_device *bridge = machine_find_path(machine, path);
+	for (size_t i = 0; bridge && i < machine->devices_count; i++) {
+		const struct pci_device *device = &machine->devices[i];
+		size_t length = strlen(bridge->path);
+		if (strncmp(device->path, bridge->path, length) == 0 &&
+			device->path[length] == '/' && !plan_has(plan, device->name)) {
+			bridge = NULL;
+		}
+	}
+	free(path);
+	/* A file that can only be written. */
+	struct strings files = {0};
+	if (bridge) {
+		files = tree_list(tree, "%s", bridge->path);
+	}
+	bridge = strings_contain(&files, "reset_subordinate") ? bridge : NULL;
+	strings_finish(&files);
+	return bridge;
+}
+
+static void add_bus_rung(struct plan *plan, const struct pci_device *bridge) {
+	unsigned rung = plan_add_rung(plan, false, "reset the bus that it is on");
+	unbind_again(plan, rung);
+	plan_add_step(plan, STEP_RESET_BUS, rung, bridge->name, NULL);
+	bind_and_probe(plan, rung);
+}
+
+static void add_reset_rungs(struct plan *plan, const struct machine *machine, struct tree *tree,
+	const char *name, const struct strings *chosen) {
+	struct strings methods = list_methods(plan, chosen), tried = {0};
+	const struct pci_device *bridge = find_bridge(plan, machine, tree, name);
+	size_t before = plan->rungs_count;
+	for (size_t i = 0; i < methods.count; i++) {
+		if (!strings_contain(&tried, methods.items[i])) {
+			strings_add(&tried, methods.items[i]);
+			add_reset_rung(plan, methods.items[i]);
+		}
+	}
+	if (bridge && (!chosen || chosen->count == 0 || strings_contain(chosen, "bus"))) {
+		add_bus_rung(plan, bridge);
+	}
+	if (plan->rungs_count == before) {
+		unsigned rung = plan_add_rung(plan, false, "bind it without a reset");
+		bind_and_probe(plan, rung);
+	}
+	strings_finish(&methods);
+	strings_finish(&tried);
+}
+
+/* One step for each bus with devices of the plan. */
+static void rescan_buses(struct plan *plan, unsigned rung) {
+	for (size_t i = 0; i < plan->devices_count; i++) {
+		const char *address = plan->devices[i].address;
+		size_t length = (size_t)(strrchr(address, ':') - address) + 1, k = 0;
+		while (k < i && strncmp(plan->devices[k].address, address, length) != 0) {
+			k++;
+		}
+		if (k == i) {
+			plan_add_step(plan, STEP_RESCAN, rung, address, NULL);
+		}
+	}
+}
+
+/* Devices are made anew by a rescan, without an override: nothing may bind them before they have
+ * it again. */
+static void find_again(struct plan *plan, unsigned rung, bool remove) {
+	plan_add_set(plan, rung, SETTING_AUTOPROBE, "", "0");
+	if (remove) {
+		each_backwards(plan, STEP_REMOVE, rung);
+	}
+	rescan_buses(plan, rung);
+	each(plan, STEP_FIND, rung, NULL);
+	each(plan, STEP_OVERRIDE, rung, VFIO);
+	plan_add_set(plan, rung, SETTING_AUTOPROBE, "", "1");
+	bind_and_probe(plan, rung);
+}
+
+static void add_rescan_rung(struct plan *plan) {
+	unsigned rung = plan_add_rung(plan, false, "remove it and look for it again");
+	unbind_again(plan, rung);
+	find_again(plan, rung, true);
+}
+
+static void add_suspend_rung(struct plan *plan, const struct step_host *host, bool confirm,
+	unsigned seconds, const char *sleep) {
+	unsigned rung = plan_add_rung(
+		plan, confirm, "suspend the whole machine to memory for %u s", seconds);
+	if (strcmp(sleep, "deep") != 0) {
+		plan_add_setting(plan, SETTING_MEM_SLEEP, "", sleep, "deep");
+		plan_add_set(plan, rung, SETTING_MEM_SLEEP, "", "deep");
+	}
+	unbind_again(plan, rung);
+	plan_add_step(plan, STEP_SUSPEND, rung, NULL, NULL)->seconds = seconds;
+	if (strcmp(sleep, "deep") != 0) {
+		plan_add_set(plan, rung, SETTING_MEM_SLEEP, "", sleep);
+	}
+	find_again(plan, rung, false);
+}
+
+/* Adds the rung, or says why not. */
+static void plan_suspend(struct plan *plan, struct findings *findings,
+	const struct machine *machine, const struct step_host *host,
+	const struct release_options *options) {
+	struct error reason;
+	if (options->suspend == RELEASE_SUSPEND_NEVER) {
+		return;
+	}
+	char *sleep = setting_read(host, SETTING_MEM_SLEEP, "");
+	if (suspend_check(host, machine, &reason) != 0) {
+		findings_add(findings, false, "the machine will not be suspended: %s", reason.text);
+	} else if (sleep) {
+		add_suspend_rung(plan, host, options->suspend == RELEASE_SUSPEND_ASK,
+			options->suspend_seconds ? options->suspend_seconds : SUSPEND_SECONDS,
+			sleep);
+	}
+	free(sleep);
+}
+
+/* The devices, with those that VFIO has already: it is their resets that are wanted then. */
+static void add_devices(
+	struct plan *plan, const struct machine *machine, const struct strings *names) {
+	const struct driver_state wanted = {(char *)VFIO, (char *)VFIO, NULL};
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		if (plan_take_concerns(machine, names, &machine->devices[i])) {
+			plan_add_device(plan, &machine->devices[i], &wanted);
+		}
+	}
+}
+
+/* Every step is one of those that always happen. */
+static void add_base(struct plan *plan, struct findings *findings, const struct machine *machine,
+	const struct step_host *host, const struct release_options *options) {
+	if (options->stop_holders) {
+		holders_stop(plan, machine, options);
+	}
+	holders_take_consoles(plan, findings, machine, host);
+	each(plan, STEP_UNHELD, 0, NULL);
+	if (!machine->vfio_pci) {
+		plan_add_step(plan, STEP_LOAD, 0, NULL, VFIO);
+	}
+	for (size_t i = 0; i < plan->devices_count; i++) {
+		const struct plan_device *device = &plan->devices[i];
+		/* Up to the binding, which each rung does for itself. */
+		const struct driver_state unbound = {NULL, (char *)VFIO, NULL};
+		plan_transition(plan, device->address, &device->former, &unbound);
+	}
+	holders_keep_consoles(plan);
+}
+
+void release_plan(struct plan *plan, struct findings *findings, const struct machine *machine,
+	const struct step_host *host, const char *name, const struct strings *unguarded,
+	const struct release_options *options) {
+	struct strings names = {0};
+	strings_add(&names, name);
+	*plan = (struct plan){0};
+	add_devices(plan, machine, &names);
+	preflight_take(findings, plan, machine, &names, unguarded,
+		PREFLIGHT_RELEASE_CONSOLE | (options->stop_holders ? PREFLIGHT_STOP_HOLDERS : 0));
+	add_base(plan, findings, machine, host, options);
+	add_reset_rungs(plan, machine, host->tree, name, options->resets);
+	char *autoprobe = setting_read(host, SETTING_AUTOPROBE, "");
+	/* Where nothing is known of it, as in a recorded machine, it is as kernels have it. */
+	plan_add_setting(plan, SETTING_AUTOPROBE, "", autoprobe ? autoprobe : "1",
+		autoprobe ? autoprobe : "1");
+	add_rescan_rung(plan);
+	plan_suspend(plan, findings, machine, host, options);
+	free(autoprobe);
+	strings_finish(&names);
+}

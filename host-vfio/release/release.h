@@ -1,0 +1,42 @@
+#ifndef HOST_RELEASE_RELEASE_H
+#define HOST_RELEASE_RELEASE_H
+
+#include "transaction/preflight.h"
+#include "transaction/transaction.h"
+
+/* A graphics card changes hands without a reboot: one plan that stops who holds it, takes consoles
+ * and framebuffers off it, unbinds its driver, and then climbs a ladder of rungs until VFIO can
+ * open it: each reset method, removal and rescan, and a short sleep of the machine. */
+
+enum release_suspend {
+	RELEASE_SUSPEND_NEVER,
+	RELEASE_SUSPEND_ASK, /* the transaction's host confirms it when it comes to that */
+	RELEASE_SUSPEND_ALLOWED,
+};
+
+struct release_options {
+	/* Stop what holds the card: units by systemd, other processes by SIGTERM. */
+	bool stop_holders;
+	bool kill; /* and by SIGKILL those that do not end */
+	/* Reset methods to try, in this order; none: those that the kernel lists, in its order.
+	 * Those a device does not have are left out. */
+	const struct strings *resets;
+	enum release_suspend suspend;
+	unsigned suspend_seconds; /* 0: fifteen */
+};
+
+/* Plans it for the card `name` and everything that changes hands with it, and finds what stands in
+ * the way or is worth knowing: preflight_take(), and why the machine would not be suspended. A card
+ * that VFIO has already, but that does not work, climbs the same ladder. `unguarded` as there. */
+void release_plan(struct plan *plan, struct findings *findings, const struct machine *machine,
+	const struct step_host *host, const char *name, const struct strings *unguarded,
+	const struct release_options *options);
+
+/* Plans the way back of every device of these devices' groups (all that were taken, when `names` is
+ * empty) that was taken since the machine was booted, the last one first; then of consoles,
+ * framebuffers and units that were put out of the way for them. `records` are the journals. */
+void release_plan_return(struct plan *plan, const struct machine *machine,
+	const struct step_host *host, const struct strings *names,
+	const struct journal_records *records, const char *boot);
+
+#endif

@@ -1,0 +1,84 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "release/release.h"
+#include "transaction/setting.h"
+
+static bool is_meant(const struct machine *machine, const struct strings *names,
+	const struct pci_device *device) {
+	for (size_t i = 0; i < names->count; i++) {
+		const struct pci_device *named = machine_find(machine, names->items[i]);
+		if (named == device || (named && named->iommu_group >= 0 &&
+					       named->iommu_group == device->iommu_group)) {
+			return true;
+		}
+	}
+	return names->count == 0;
+}
+
+static bool has_device(const struct journal_record *record, const struct plan *plan) {
+	for (size_t i = 0; i < record->plan.devices_count; i++) {
+		if (plan_has(plan, record->plan.devices[i].address)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where the changes begin that these devices were taken by: behind their last return. */
+static size_t first_record(const struct journal_records *records, const struct plan *plan) {
+	size_t first = 0;
+	for (size_t i = 0; i < records->count; i++) {
+		const struct journal_record *record = &records->items[i];
+		if (record->outcome == JOURNAL_COMMITTED && strcmp(record->what, "return") == 0 &&
+			has_device(record, plan)) {
+			first = i + 1;
+		}
+	}
+	return first;
+}
+
+/* What is no longer there, or is as it was already, needs nothing. */
+static void return_setting(
+	struct plan *plan, const struct step_host *host, const struct plan_setting *setting) {
+	char *now = setting_read(host, setting->kind, setting->name);
+	/* A text console that is gone comes back with the framebuffer, by itself. */
+	if (now && strcmp(now, setting->former) != 0) {
+		size_t count = plan->settings_count;
+		plan_add_setting(plan, setting->kind, setting->name, now, setting->former);
+		if (plan->settings_count > count) {
+			plan_add_set(plan, 0, setting->kind, setting->name, setting->former);
+		}
+	}
+	free(now);
+}
+
+static void return_settings(struct plan *plan, const struct step_host *host,
+	const struct journal_records *records, const char *boot) {
+	for (size_t i = first_record(records, plan); i < records->count; i++) {
+		const struct journal_record *record = &records->items[i];
+		if (record->outcome != JOURNAL_COMMITTED || strcmp(record->boot, boot) != 0 ||
+			strcmp(record->what, "take") != 0 || !has_device(record, plan)) {
+			continue;
+		}
+		for (size_t k = record->plan.settings_count; k > 0; k--) {
+			return_setting(plan, host, &record->plan.settings[k - 1]);
+		}
+	}
+}
+
+void release_plan_return(struct plan *plan, const struct machine *machine,
+	const struct step_host *host, const struct strings *names,
+	const struct journal_records *records, const char *boot) {
+	*plan = (struct plan){0};
+	for (size_t i = machine->devices_count; i > 0; i--) {
+		const struct pci_device *device = &machine->devices[i - 1];
+		const struct driver_state *former = transaction_former(records, boot, device);
+		if (former && is_meant(machine, names, device)) {
+			plan_add(plan, device, former);
+		}
+	}
+	if (plan->devices_count > 0) {
+		return_settings(plan, host, records, boot);
+	}
+}
