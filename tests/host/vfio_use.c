@@ -1,8 +1,9 @@
 /*
- * vfio-use hold|dma ADDRESS: what a VM does with a device that was given to VFIO, without the VM
- * (Documentation/driver-api/vfio.rst).
+ * vfio-use hold|read|dma ADDRESS: what a VM does with a device that was given to VFIO, without the
+ * VM (Documentation/driver-api/vfio.rst).
  *
  * hold: opens it, says "held", and keeps it until standard input ends.
+ * read: opens it and says its ids, as its configuration space has them.
  * dma: drives QEMU's edu device (docs/specs/edu.rst): copies a page into it and back by DMA through
  * the IOMMU, waiting for its interrupts, and says "dma" when the copy is right.
  */
@@ -160,13 +161,26 @@ static void use_dma(const struct use *use) {
 	puts("dma");
 }
 
+static void say_ids(const struct use *use) {
+	uint16_t ids[2];
+	off_t offset = region_offset(use->device, VFIO_PCI_CONFIG_REGION_INDEX);
+	if (pread(use->device, ids, sizeof(ids), offset) != sizeof(ids)) {
+		err(1, "config space");
+	}
+	printf("%04x:%04x\n", ids[0], ids[1]);
+}
+
 int main(int argc, char *argv[]) {
 	if (argc != 3) {
-		errx(2, "usage: vfio-use hold|dma ADDRESS");
+		errx(2, "usage: vfio-use hold|read|dma ADDRESS");
 	}
 	struct use use = open_device(argv[2]);
 	if (strcmp(argv[1], "dma") == 0) {
 		use_dma(&use);
+		return 0;
+	}
+	if (strcmp(argv[1], "read") == 0) {
+		say_ids(&use);
 		return 0;
 	}
 	puts("held");
