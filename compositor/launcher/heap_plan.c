@@ -9,8 +9,8 @@
 
 #include "base/must.h"
 #include "base/size.h"
-#include "domain/document.h"
 #include "domain/info.h"
+#include "heap/guest_heap.h"
 #include "heap_use.h"
 #include "say.h"
 #include "status.h"
@@ -81,41 +81,24 @@ static struct scheme_running *find_running(
 	return running;
 }
 
-/* An ivshmem device is a PCI BAR. */
-static uint64_t size_for(enum domain_heap kind, uint64_t planned) {
-	return kind == DOMAIN_HEAP_IVSHMEM ? UINT64_C(1) << (63 - __builtin_clzll(planned))
-					   : planned;
-}
-
-static int resize(
-	struct machine *machine, const char *xml, const struct domain_info *info, uint64_t size) {
-	const struct domain_spec spec = {
-		.guest = info->guest,
-		.domain = machine->vm->domain,
-		.heap = info->heap,
-		.heap_path = info->heap_path,
-		.heap_size = size,
-	};
-	struct error error = {0};
-	xmlDoc *document = domain_document_parse(xml, &error);
-	char *text = NULL;
-	int result = document == NULL ? -1 : domain_document_apply(document, &spec, &error);
-	if (result == 0) {
-		text = domain_document_format(document);
-		result = domain_manager_define(machine->manager, text, &error);
-	}
-	free(text);
-	xmlFreeDoc(document);
-	return result == 0 ? RUN_OK
-			   : say_failure(RUN_DOMAIN, "cannot give %s the heap that is planned: %s",
-				     machine->vm->name, error.text);
-}
-
 static void explain(const char *vm, uint64_t former, uint64_t size, const char *reason) {
 	char was[SIZE_TEXT], is[SIZE_TEXT];
 	size_format(former, was);
 	size_format(size, is);
 	say("the heap of %s is %s now, after %s: %s", vm, is, was, reason);
+}
+
+static int resize(struct machine *machine, uint64_t planned, const char *reason) {
+	struct guest_heap heap;
+	struct error error = {0};
+	if (guest_heap_resize(machine->manager, machine->vm->domain, planned, &heap, &error) != 0) {
+		return say_failure(RUN_DOMAIN, "cannot give %s the heap that is planned: %s",
+			machine->vm->name, error.text);
+	}
+	if (heap.size != heap.former) {
+		explain(machine->vm->name, heap.former, heap.size, reason);
+	}
+	return RUN_OK;
 }
 
 int heap_plan_apply(struct machine *machine, const struct settings *settings) {
@@ -127,26 +110,22 @@ int heap_plan_apply(struct machine *machine, const struct settings *settings) {
 	if (!read_info(machine->manager, machine->vm->domain, false, &info, &xml)) {
 		return RUN_OK; /* starting it says what is wrong */
 	}
+	bool has_heap = info.heap != DOMAIN_HEAP_UNSET;
+	domain_info_finish(&info);
+	free(xml);
+	if (!has_heap) {
+		return RUN_OK;
+	}
 	struct scheme_running *running = find_running(machine, settings, &count);
+	int plan = heap_use_plan(machine->vm->name, running, count, &planned, &reason, &error);
 	int status = RUN_OK;
-	int plan = info.heap == DOMAIN_HEAP_UNSET ? 0
-						  : heap_use_plan(machine->vm->name, running, count,
-							    &planned, &reason, &error);
 	if (plan < 0) {
 		status = say_failure(
 			RUN_MEMORY, "%s is not started: %s", machine->vm->name, error.text);
 	} else if (plan > 0) {
-		uint64_t size = size_for(info.heap, planned);
-		if (size != info.heap_size) {
-			status = resize(machine, xml, &info, size);
-		}
-		if (status == RUN_OK && size != info.heap_size) {
-			explain(machine->vm->name, info.heap_size, size, reason);
-		}
+		status = resize(machine, planned, reason);
 		free(reason);
 	}
 	free(running);
-	free(xml);
-	domain_info_finish(&info);
 	return status;
 }

@@ -9,6 +9,9 @@
 #include "base/file.h"
 #include "base/must.h"
 #include "base/size.h"
+#include "hostd/host_interface.h"
+
+#define ANSWER_TIME UINT64_C(5000000) /* µs */
 
 static const char *or_default(const char *variable, const char *otherwise) {
 	const char *value = getenv(variable);
@@ -51,6 +54,23 @@ static int record(const char *path, const char *guest, uint64_t bytes, long seco
 		       : history_record(path, guest, bytes, seconds, half_life, error);
 }
 
+/* portal-hostd keeps the host's history where it runs. */
+static int tell_daemon(const char *guest, uint64_t bytes) {
+	sd_varlink *link = NULL;
+	const char *problem = NULL;
+	if (sd_varlink_connect_address(&link, or_default("PORTAL_HOST_SOCKET", HOST_SOCKET)) < 0) {
+		return -1;
+	}
+	sd_varlink_set_relative_timeout(link, ANSWER_TIME);
+	int result = sd_varlink_callbo(link, HOST_INTERFACE ".ReportHeap", NULL, &problem,
+		SD_JSON_BUILD_PAIR_STRING("guest", guest),
+		SD_JSON_BUILD_PAIR_UNSIGNED("used", bytes));
+	/* Whether this user may not, or the daemon cannot: the history is kept elsewhere then. */
+	result = result < 0 || problem != NULL ? -1 : 0;
+	sd_varlink_flush_close_unref(link);
+	return result;
+}
+
 int heap_use_report(const char *guest, uint64_t bytes, long seconds, struct error *error) {
 	struct memory_settings settings;
 	if (memory_settings_load(&settings, settings_path(), error) < 0) {
@@ -59,7 +79,7 @@ int heap_use_report(const char *guest, uint64_t bytes, long seconds, struct erro
 	unsigned half_life = settings.half_life;
 	bool planned = memory_settings_find(&settings, guest) != NULL;
 	memory_settings_finish(&settings);
-	if (!planned) {
+	if (!planned || tell_daemon(guest, bytes) == 0) {
 		return 0;
 	}
 	char *host = host_history(), *own = own_history();

@@ -9,8 +9,8 @@
 
 /*
  * What guests use of their heaps, and what their heaps are to be: the memory plan of
- * portal-host(5), from here. The history is the host's where this user can write it, else the
- * user's own.
+ * portal-host(5), from here. The history is kept by portal-hostd where it runs and takes it from
+ * this user, else in the host's file where this user can write it, else in the user's own.
  */
 
 /* For so many seconds the guest has used at most so many bytes. -1 with the reason. */

@@ -24,7 +24,9 @@ static int tell_host(const struct keeper *keeper, struct error *error) {
 	if (status != RUN_OK) {
 		return error_set(error, "the host cannot be asked");
 	}
-	return answer.error == PORTAL_CALL_DONE ? 0 : error_set(error, "%s", answer.text);
+	/* A host without a plan for the guest has no use for it. */
+	bool taken = answer.error == PORTAL_CALL_DONE || answer.error == PORTAL_CALL_REFUSED;
+	return taken ? 0 : error_set(error, "%s", answer.text);
 }
 
 static void report(struct keeper *keeper, uint64_t now) {

@@ -1,6 +1,7 @@
 #include "cli/services.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <pwd.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "hostd/host_interface.h"
 
 /* libvirt's words are in the answer: not on standard error too. */
 static void keep_quiet(void *data, virErrorPtr error) {
@@ -31,6 +34,30 @@ static void read_libvirt(struct services *services) {
 	virSetErrorFunc(NULL, NULL);
 }
 
+/* Does somebody listen there? */
+static bool has_daemon(void) {
+	sd_varlink *link = NULL;
+	bool there = sd_varlink_connect_address(&link, HOST_SOCKET) >= 0;
+	sd_varlink_close_unref(link);
+	return there;
+}
+
+/* libvirt runs hooks/qemu, and what is in hooks/qemu.d (hooks.html). */
+static bool has_hook(void) {
+	static const char directory[] = "/etc/libvirt/hooks/qemu.d";
+	const struct dirent *entry;
+	bool found = false;
+	DIR *stream = opendir(directory);
+	while (stream && !found && (entry = readdir(stream))) {
+		found = strstr(entry->d_name, "portal") != NULL &&
+			faccessat(dirfd(stream), entry->d_name, X_OK, 0) == 0;
+	}
+	if (stream) {
+		closedir(stream);
+	}
+	return found;
+}
+
 void cli_read_services(struct services *services) {
 	const struct passwd *entry = getpwuid(getuid());
 	struct rlimit limit;
@@ -40,6 +67,8 @@ void cli_read_services(struct services *services) {
 		.kvm_there = access("/dev/kvm", F_OK) == 0,
 		.kvm_allowed = access("/dev/kvm", R_OK | W_OK) == 0,
 		.lock_limit = UINT64_MAX,
+		.daemon = has_daemon(),
+		.hook = has_hook(),
 	};
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
 		services->lock_limit = limit.rlim_cur;

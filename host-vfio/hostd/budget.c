@@ -48,11 +48,11 @@ static size_t find_running(const struct daemon *daemon, struct scheme_running **
 	return count;
 }
 
-int budget_check(struct daemon *daemon, const char *guest, struct error *error) {
+int budget_check(struct daemon *daemon, const char *guest, uint64_t *heap, struct error *error) {
 	const struct memory_settings *settings = &daemon->policy.memory;
 	struct history history;
-	uint64_t heap;
 	char *reason = NULL;
+	*heap = 0;
 	if (!memory_settings_find(settings, guest)) {
 		return 0;
 	}
@@ -62,7 +62,7 @@ int budget_check(struct daemon *daemon, const char *guest, struct error *error) 
 	struct scheme_running *running;
 	size_t count = find_running(daemon, &running);
 	int status = scheme_plan_start(settings, &history, total_memory(daemon), running, count,
-		guest, &heap, &reason, error);
+		guest, heap, &reason, error);
 	free(reason);
 	free(running);
 	history_finish(&history);

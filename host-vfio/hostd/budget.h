@@ -5,9 +5,9 @@
 
 /* Memory, from one budget, for the guests that run. */
 
-/* May the guest start beside those that run? -1 with the reason. A guest without a block in the
- * policy has no part in the plan. */
-int budget_check(struct daemon *daemon, const char *guest, struct error *error);
+/* May the guest start beside those that run, and with which heap? -1 with the reason. A guest
+ * without a block in the policy has no part in the plan: 0 bytes. */
+int budget_check(struct daemon *daemon, const char *guest, uint64_t *heap, struct error *error);
 /* A guest that the policy has a block for uses so much of its heap now. */
 int budget_report(struct daemon *daemon, const char *guest, uint64_t used, struct error *error);
 /* The budget, each guest's use and its next heap with the reason; {"reason"} when it does not fit.

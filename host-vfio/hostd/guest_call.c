@@ -147,7 +147,8 @@ static int handle_deadline(sd_event_source *source, uint64_t usec, void *data) {
 
 /* What can be said without asking libvirt; NULL: nothing. */
 static int refuse_at_once(struct daemon *daemon, sd_varlink *link, const char *interface,
-	const struct audit_who *who, const struct guest_order *order, bool *answered) {
+	const struct audit_who *who, const struct guest_order *order, uint64_t *heap,
+	bool *answered) {
 	const char *domain = policy_guest_domain(&daemon->policy, order->guest);
 	const char *what = order->start ? "start guest" : "stop guest";
 	int state = domains_state(&daemon->domains, domain);
@@ -171,7 +172,7 @@ static int refuse_at_once(struct daemon *daemon, sd_varlink *link, const char *i
 		return sd_varlink_reply(link, NULL);
 	}
 	if (order->start && state != DOMAIN_PAUSED &&
-		budget_check(daemon, order->guest, &error) < 0) {
+		budget_check(daemon, order->guest, heap, &error) < 0) {
 		audit(who, what, order->guest, "refused", error.text);
 		return guest_refuse(link, interface, "Refused", "%s", error.text);
 	}
@@ -182,7 +183,8 @@ static int refuse_at_once(struct daemon *daemon, sd_varlink *link, const char *i
 int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interface,
 	struct audit_who *who, const struct guest_order *order) {
 	bool answered;
-	int result = refuse_at_once(daemon, link, interface, who, order, &answered);
+	uint64_t heap = 0;
+	int result = refuse_at_once(daemon, link, interface, who, order, &heap, &answered);
 	if (answered) {
 		audit_who_finish(who);
 		return result;
@@ -208,7 +210,7 @@ int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interf
 	enum hypervisor_operation operation = order->start   ? HYPERVISOR_START
 					      : order->force ? HYPERVISOR_KILL
 							     : HYPERVISOR_SHUTDOWN;
-	hypervisor_call(daemon->hypervisor, operation, call->domain, handle_asked, call);
+	hypervisor_call(daemon->hypervisor, operation, call->domain, heap, handle_asked, call);
 	return 0;
 }
 

@@ -194,10 +194,11 @@ static void handle_call_end(void *data, enum job_ending ending, int status) {
 }
 
 void hypervisor_call(struct hypervisor *hypervisor, enum hypervisor_operation operation,
-	const char *domain, void (*done)(void *data, int failure, const char *reason), void *data) {
+	const char *domain, uint64_t heap,
+	void (*done)(void *data, int failure, const char *reason), void *data) {
 	static const struct job_handlers handlers = {handle_call_line, handle_call_end};
 	struct hypervisor_work work = {
-		.uri = hypervisor->uri, .operation = operation, .domain = domain};
+		.uri = hypervisor->uri, .operation = operation, .domain = domain, .heap = heap};
 	struct error error;
 	struct call *call = must_alloc(1, sizeof(*call));
 	*call = (struct call){.done = done, .data = data};

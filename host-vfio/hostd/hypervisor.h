@@ -27,7 +27,7 @@ struct hypervisor;
 
 struct hypervisor_handlers {
 	/* Each state when the watching begins, then each change. `heap_size` is that of a Portal
-	 * guest's heap in bytes, or 0; it comes with the first only. */
+	 * guest's heap in bytes, or 0; it comes with the first and when the domain runs. */
 	void (*state)(void *data, const char *domain, int state, uint64_t heap_size);
 	/* The states of all domains have been told; or, with the reason, there is no libvirt now.
 	 * It is tried again by itself. */
@@ -45,8 +45,10 @@ void hypervisor_watch(struct hypervisor *hypervisor, const struct strings *domai
 /* Tries at once, where libvirt is waited for. */
 void hypervisor_retry(struct hypervisor *hypervisor);
 
-/* Calls libvirt; `done` is called once, from the loop, with 0 or a failure and its reason. */
+/* Calls libvirt; a domain that is started gets a heap of so many bytes before, 0: the one that it
+ * has. `done` is called once, from the loop, with 0 or a failure and its reason. */
 void hypervisor_call(struct hypervisor *hypervisor, enum hypervisor_operation operation,
-	const char *domain, void (*done)(void *data, int failure, const char *reason), void *data);
+	const char *domain, uint64_t heap,
+	void (*done)(void *data, int failure, const char *reason), void *data);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "domain/info.h"
+#include "heap/guest_heap.h"
 #include "inventory/json.h"
 
 struct watcher {
@@ -41,16 +42,6 @@ static void tell_state(int out, const char *domain, enum domain_state state, uin
 	tell(out, object);
 }
 
-static void handle_state(void *data, const char *domain, enum domain_state state) {
-	const struct watcher *watcher = data;
-	tell_state(watcher->out, domain, state, 0);
-}
-
-static void handle_closed(void *data) {
-	struct watcher *watcher = data;
-	sd_event_exit(watcher->loop, 0);
-}
-
 static uint64_t heap_size_of(struct domain_manager *manager, const char *domain) {
 	char *xml = NULL;
 	struct domain_info info;
@@ -62,6 +53,18 @@ static uint64_t heap_size_of(struct domain_manager *manager, const char *domain)
 	}
 	free(xml);
 	return size;
+}
+
+static void handle_state(void *data, const char *domain, enum domain_state state) {
+	const struct watcher *watcher = data;
+	/* Its definition may have changed before it was started. */
+	tell_state(watcher->out, domain, state,
+		state == DOMAIN_RUNNING ? heap_size_of(watcher->manager, domain) : 0);
+}
+
+static void handle_closed(void *data) {
+	struct watcher *watcher = data;
+	sd_event_exit(watcher->loop, 0);
 }
 
 /* Changes that come meanwhile wait in the loop, and so are told after these. */
@@ -105,11 +108,26 @@ int hypervisor_work_watch(void *data, int out) {
 	return status;
 }
 
+/* A domain that is off gets its heap first: the size that is planned, and the file. */
+static int start(
+	struct domain_manager *manager, const struct hypervisor_work *work, struct error *error) {
+	struct guest_heap heap;
+	enum domain_state state;
+	int failure = domain_manager_get_state(manager, work->domain, &state, error);
+	if (failure == 0 && state == DOMAIN_OFF && work->heap != 0) {
+		failure = guest_heap_resize(manager, work->domain, work->heap, &heap, error);
+	}
+	if (failure == 0 && state == DOMAIN_OFF) {
+		failure = guest_heap_make_file(manager, work->domain, error);
+	}
+	return failure != 0 ? failure : domain_manager_start(manager, work->domain, error);
+}
+
 static int perform(
 	struct domain_manager *manager, const struct hypervisor_work *work, struct error *error) {
 	switch (work->operation) {
 	case HYPERVISOR_START:
-		return domain_manager_start(manager, work->domain, error);
+		return start(manager, work, error);
 	case HYPERVISOR_SHUTDOWN:
 		return domain_manager_shutdown(manager, work->domain, error);
 	case HYPERVISOR_KILL:

@@ -12,6 +12,7 @@ struct hypervisor_work {
 	const struct strings *domains; /* to watch */
 	enum hypervisor_operation operation;
 	const char *domain; /* to do it with */
+	uint64_t heap; /* bytes, for its start; 0: as it has */
 };
 
 /* Both are work for job_start(). The first returns when the connection is lost. */

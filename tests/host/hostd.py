@@ -242,6 +242,54 @@ def guests(finish, work):
     assert list(states(link.call("ListGuests"))) == ["mail"]
 
 
+HEAP_DOMAIN = """
+<domain type='qemu'>
+  <name>fox</name>
+  <maxMemory slots='4' unit='MiB'>1024</maxMemory>
+  <memory unit='MiB'>128</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <features><acpi/></features>
+  <cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>
+  <devices>
+    <controller type='usb' model='none'/><memballoon model='none'/>
+    <memory model='nvdimm' access='shared'>
+      <source><path>{path}</path></source>
+      <target><size unit='MiB'>96</size><node>0</node></target>
+      <alias name='ua-portal-heap'/>
+    </memory>
+  </devices>
+</domain>
+"""
+
+
+def heap(finish, work):
+    """A guest starts with the heap that is planned by what it reported."""
+    begin(finish)
+    path = os.path.join(work, "heap")
+    xml = os.path.join(work, "fox.xml")
+    with open(xml, "w", encoding="utf-8") as file:
+        file.write(HEAP_DOMAIN.format(path=path))
+    libvirt.virsh("define", xml)
+    finish.callback(libvirt.destroy, "fox")
+    hostd = Hostd(work, GUESTS.format(door="/nowhere", budget="1G")).start()
+    finish.callback(hostd.stop)
+    link = hostd.link()
+    link.wait_for("ListGuests", lambda said: states(said)["firefox"] == "off")
+
+    def size_of(said):
+        return next(g.get("heapSize") for g in said["guests"] if g["name"] == "firefox") >> 20
+
+    for used, size in ((None, 64), (60 << 20, 76), (0, 76)):
+        if used is not None:
+            link.call("ReportHeap", guest="firefox", used=used)
+        assert link.call("StartGuest", guest="firefox") == {}
+        link.wait_for("ListGuests", lambda said, size=size: size_of(said) == size)
+        assert os.stat(path).st_size == size << 20
+        assert f"<size unit='KiB'>{size << 10}</size>" in libvirt.virsh("dumpxml", "fox")
+        assert link.call("StopGuest", guest="firefox", force=True) == {}
+
+
 def door(finish, work):
     """What a controller's door gets to see and to do."""
     begin(finish)
@@ -301,7 +349,7 @@ def libvirt_away(finish, work):
     refused("NoLibvirt", "", link.receive)
 
 
-CASES = {"guests": guests, "door": door, "libvirt-away": libvirt_away}
+CASES = {"guests": guests, "heap": heap, "door": door, "libvirt-away": libvirt_away}
 
 
 def main():

@@ -369,6 +369,60 @@ def the_use_of_a_heap_is_taken_down_by_itself(launcher):
     agent.stop()
 
 
+class Daemon:
+    """portal-hostd's socket: takes one call, answers it, and keeps it."""
+
+    def __init__(self, path, reply):
+        self.call = None
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._serve, args=[reply])
+        self._thread.start()
+
+    def _serve(self, reply):
+        connection, _ = self._listener.accept()
+        with connection:
+            data = b""
+            while not data.endswith(b"\0"):
+                data += connection.recv(4096)
+            self.call = json.loads(data[:-1])
+            connection.sendall(json.dumps(reply).encode() + b"\0")
+
+    def close(self):
+        self._thread.join()
+        self._listener.close()
+
+
+@launcher_test
+def the_use_of_a_heap_is_told_to_the_daemon_that_runs(launcher):
+    history = plan_memory(launcher, "guest demo {\n\tmemory 1G\n}\n")
+    directory = launcher.session.directory
+    agent = launcher.session.start(
+        "portal-agent", [programs.AGENT, "--listen", f"unix:{directory}/agent", "--heap", "memfd:16M"]
+    )
+    until("the agent to listen", lambda: os.path.exists(f"{directory}/agent"))
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write(f"vm demo {{\n\turi none\n\ttransport unix:{directory}/agent\n\theap memfd:\n}}\n")
+    denied = {"error": "org.portal.Host.NotAuthorized", "parameters": {"reason": "not you"}}
+    for number, reply in enumerate(({"parameters": {}}, denied)):
+        path = os.path.join(directory, f"hostd-{number}")
+        daemon = Daemon(path, reply)
+        launcher.env["PORTAL_HOST_SOCKET"] = path
+        status, process = launcher.run("vm:demo", "--", "true")
+        assert status == 0, process.details()
+        launcher.kill(KEEPER, signal.SIGTERM)
+        launcher.await_end("demo")
+        daemon.close()
+        assert daemon.call["method"] == "org.portal.Host.ReportHeap", daemon.call
+        assert daemon.call["parameters"].keys() == {"guest", "used"}, daemon.call
+        assert daemon.call["parameters"]["guest"] == "demo", daemon.call
+        # What the daemon does not take is taken down here.
+        with open(history, encoding="utf-8") as file:
+            assert ("demo" in file.read()) == (reply is denied)
+    agent.stop()
+
+
 NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
 <sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>%s</node>
 """
@@ -621,6 +675,7 @@ TESTS = [
     a_wrong_configuration_is_told_with_its_line,
     a_vm_that_cannot_be_used_is_told_why,
     the_use_of_a_heap_is_taken_down_by_itself,
+    the_use_of_a_heap_is_told_to_the_daemon_that_runs,
     a_guest_starts_with_the_heap_that_is_planned_or_not_at_all,
     a_heap_that_is_not_there_is_told,
     an_agent_of_another_age_or_none_at_all_is_told,

@@ -1,0 +1,23 @@
+#ifndef HOST_HEAP_GUEST_HEAP_H
+#define HOST_HEAP_GUEST_HEAP_H
+
+#include <stdint.h>
+
+#include "domain/manager.h"
+
+/* The heap of a guest's domain before it starts: the domain is off. Both return 0 or an enum
+ * domain_failure with the reason; a domain without a heap is fine. */
+
+struct guest_heap {
+	uint64_t former, size; /* bytes; 0: the domain has no heap */
+};
+
+/* Gives the domain a heap of so many bytes, at its next start: its definition is changed where it
+ * says something else. A BAR (ivshmem) gets the power of two below. */
+int guest_heap_resize(struct domain_manager *manager, const char *domain, uint64_t planned,
+	struct guest_heap *heap, struct error *error);
+/* Makes the file behind the heap, empty, of the size that the definition says. An ivshmem file that
+ * is not there is left to QEMU, whose user has to own it. */
+int guest_heap_make_file(struct domain_manager *manager, const char *domain, struct error *error);
+
+#endif
