@@ -70,7 +70,8 @@ int cli_libvirt_init(struct cli_libvirt *libvirt, struct cli *cli, const char *n
 	}
 	libvirt->manager =
 		viewer ? domain_manager_create_viewer(libvirt->uri, libvirt->loop, &error)
-		       : domain_manager_create(libvirt->uri, libvirt->loop, NULL, NULL, &error);
+		       : domain_manager_create(libvirt->uri, libvirt->loop, libvirt->handler,
+				 libvirt->data, &error);
 	if (libvirt->manager == NULL) {
 		return cli_libvirt_fail(libvirt, DOMAIN_FAILURE_CONNECT, &error);
 	}

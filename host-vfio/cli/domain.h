@@ -15,6 +15,9 @@ struct cli_libvirt {
 	sd_event *loop;
 	struct domain_manager *manager;
 	char *name; /* the domain's, of whom the command line speaks */
+	/* For the manager, before init; may be NULL. */
+	domain_manager_handler handler;
+	void *data;
 };
 
 /* Takes --connect out of the arguments: where libvirt is. */

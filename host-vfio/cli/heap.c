@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "base/must.h"
 #include "base/size.h"
 #include "cli/domain.h"
-#include "domain/heap_plug.h"
+#include "domain/heap_follower.h"
 #include "domain/info.h"
 
 #define TIMEOUT_DEFAULT 30
@@ -19,13 +20,14 @@ struct heap_command {
 	const char *domain; /* its domain */
 	unsigned timeout; /* s, for the guest system's answer */
 	struct domain_info info;
+	struct heap_follower *follower;
 };
 
-/* --timeout SECONDS, and NAME or NAME=DOMAIN. */
-static int read_arguments(struct heap_command *command) {
+/* --timeout SECONDS, and NAME or NAME=DOMAIN, of which the first is kept. */
+static int read_arguments(struct heap_command *command, size_t most) {
 	struct cli *cli = command->cli;
 	const char *timeout = cli_option(cli, "--timeout");
-	int status = cli_check_args(cli, 2, 2);
+	int status = cli_check_args(cli, 2, most);
 	if (status != CLI_DONE) {
 		return status;
 	}
@@ -179,18 +181,82 @@ static int run_detach(struct heap_command *command) {
 	return CLI_DONE;
 }
 
+static void handle_followed(
+	void *data, const char *guest, bool came, int result, const struct error *error) {
+	const struct heap_command *command = data;
+	if (result < 0) {
+		cli_fail(CLI_FAILED, "the heap of %s: %s", guest, error->text);
+	} else {
+		printf("the heap of %s %s %s\n", guest, came ? "is in" : "is out of",
+			command->controller.name);
+		fflush(stdout);
+	}
+}
+
+static void handle_change(void *data, const char *name, enum domain_state state) {
+	struct heap_command *command = data;
+	heap_follower_notice(command->follower);
+}
+
+static void handle_closed(void *data) {
+	struct heap_command *command = data;
+	sd_event_exit(
+		command->controller.loop, cli_fail(CLI_FAILED, "the connection to libvirt ended"));
+}
+
+static int follow(struct heap_command *command) {
+	const struct cli *cli = command->cli;
+	size_t count = cli->args_count - 1;
+	struct heap_follower_guest *guests = must_alloc(count, sizeof(*guests));
+	struct strings names = {0};
+	for (size_t i = 0; i < count; i++) {
+		const char *text = cli->args[i + 1], *equals = strchr(text, '=');
+		char *name =
+			equals ? must_print("%.*s", (int)(equals - text), text) : must_copy(text);
+		strings_take(&names, name);
+		guests[i] = (struct heap_follower_guest){name, equals ? equals + 1 : text};
+	}
+	command->follower =
+		heap_follower_create(command->controller.manager, command->controller.name, guests,
+			count, command->timeout * 1000, handle_followed, command);
+	strings_finish(&names);
+	free(guests);
+	sd_event *loop = command->controller.loop;
+	if (!command->follower ||
+		sd_event_add_signal(loop, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL) <
+			0 ||
+		sd_event_add_signal(loop, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL) <
+			0) {
+		return cli_fail(CLI_FAILED, "out of memory");
+	}
+	domain_manager_on_close(command->controller.manager, handle_closed, command);
+	return sd_event_loop(loop);
+}
+
 int cli_heap(struct cli *cli) {
+	static const char *const verbs[] = {"attach", "detach", "follow"};
+	static int (*const runs[])(struct heap_command *command) = {run_attach, run_detach, follow};
+	enum { FOLLOW = 2, VERBS };
 	struct heap_command command = {.cli = cli, .controller.uri = cli_libvirt_uri(cli)};
-	bool attach = cli->args_count > 0 && strcmp(cli->args[0], "attach") == 0;
-	if (!attach && (cli->args_count == 0 || strcmp(cli->args[0], "detach") != 0)) {
-		return cli_fail(CLI_USAGE, "expected: heap attach|detach CONTROLLER GUEST");
+	size_t verb = 0;
+	while (verb < VERBS && (cli->args_count == 0 || strcmp(cli->args[0], verbs[verb]) != 0)) {
+		verb++;
+	}
+	if (verb == VERBS) {
+		return cli_fail(CLI_USAGE, "expected: heap attach|detach CONTROLLER GUEST, or heap "
+					   "follow CONTROLLER GUEST...");
 	}
 	cli->args++;
 	cli->args_count--;
-	int status = read_arguments(&command);
-	if (status == CLI_DONE) {
-		status = attach ? run_attach(&command) : run_detach(&command);
+	if (verb == FOLLOW) {
+		command.controller.handler = handle_change;
+		command.controller.data = &command;
 	}
+	int status = read_arguments(&command, verb == FOLLOW ? SIZE_MAX : 2);
+	if (status == CLI_DONE) {
+		status = runs[verb](&command);
+	}
+	heap_follower_destroy(command.follower);
 	cli_libvirt_finish(&command.controller);
 	domain_info_finish(&command.info);
 	free(command.guest);

@@ -410,6 +410,47 @@ static void test_addresses_are_read_as_libvirt_writes_them(void **state) {
 	}
 }
 
+/* Whatever the definition is like, an edit is made or refused; the sanitizers watch. */
+static void test_definitions_that_make_no_sense_are_survived(void **state) {
+	static const char *const texts[] = {
+		"<domain/>",
+		"<domain><devices/></domain>",
+		"<domain>text<devices>text</devices></domain>",
+		"<domain><memory/><vcpu/><devices><hostdev/><input/><shmem/><memory/></devices></"
+		"domain>",
+		"<domain><memory unit='furlong'>many</memory><vcpu>-3</vcpu><os/><cpu/></domain>",
+		"<domain><devices><hostdev type='pci'><source/></hostdev><hostdev "
+		"type='pci'><source>"
+		"<address bus='1' slot='0' function='0'/></source><address type='pci' bus='x'/>"
+		"</hostdev></devices></domain>",
+		"<domain><os><type machine='q35'/></os><devices><controller "
+		"type='pci'/><controller "
+		"type='pci' index='x'/><controller type='pci' index='-5'/><controller type='pci' "
+		"index='255'/></devices></domain>",
+		"<domain><cputune><vcpupin/><emulatorpin/></"
+		"cputune><memoryBacking><hugepages><page/>"
+		"</hugepages></memoryBacking><pm><suspend-to-mem/></pm><sysinfo/></domain>",
+		"<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:override>"
+		"<qemu:device/><qemu:device "
+		"alias='ua-portal-heapport-1'/></qemu:override></domain>",
+		"<domain><devices><controller type='pci' index='3' model='pcie-root-port'><alias "
+		"name='ua-portal-heapport-4294967295'/></controller></devices></domain>",
+	};
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		const struct domain_edit *const edits[] = {&everything, &nothing_of_it};
+		for (size_t k = 0; k < COUNT(edits); k++) {
+			struct error error = {0};
+			xmlDoc *document = domain_document_parse(texts[i], &error);
+			assert_non_null(document);
+			int result = domain_edit_apply(document, edits[k], &error);
+			assert_int_equal(result < 0, error.text[0] != '\0');
+			heap_ports_find(xmlDocGetRootElement(document), MIB, NULL);
+			free(format(document));
+			xmlFreeDoc(document);
+		}
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everything_that_is_asked_for_is_there),
@@ -426,6 +467,7 @@ int main(void) {
 		cmocka_unit_test(test_a_guests_heap_is_not_its_controllers),
 		cmocka_unit_test(test_a_peer_that_cannot_be_is_named),
 		cmocka_unit_test(test_addresses_are_read_as_libvirt_writes_them),
+		cmocka_unit_test(test_definitions_that_make_no_sense_are_survived),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,7 +74,8 @@ udevadm monitor --udev --subsystem-match=pci | while read -r _ _ action path _; 
 	address=${path##*/}
 	case $action in
 	add)
-		echo "watch: come $address: $(setpriv --reuid=user --regid=user --init-groups \\
+		size=$(stat -c %s "/sys/bus/pci/devices/$address/resource2")
+		echo "watch: come $address: $size: $(setpriv --reuid=user --regid=user --init-groups \\
 			heap-header "ivshmem:$address") behind $(basename "${path%/*}")"
 		;;
 	remove) echo "watch: gone $address" ;;
@@ -100,9 +101,12 @@ class Host:
         self._command = [program, "--state", tempfile.mkdtemp(prefix="portal-host-"),
                          "--config", "/nowhere/host.scfg", "--machine", MACHINE]
 
+    def command(self, *arguments):
+        return [*self._command, *arguments]
+
     def expect(self, status, words, *arguments):
         """Runs it to its end with this status after saying these words; returns what it said."""
-        done = subprocess.run([*self._command, *arguments], capture_output=True, text=True,
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True,
                               check=False, timeout=wait.PATIENCE)
         said = done.stdout + done.stderr
         vmtest.check(done.returncode == status and words in said,
@@ -224,7 +228,8 @@ def start_guest(demo, path, size):
 
 
 def come(console, start):
-    """The next line about a heap that came: (address, what an ordinary user read there, offset)."""
+    """The next line about a heap that came: (address, its bytes and what an ordinary user read there,
+    offset)."""
     position = console.said.for_text(b"watch: come ", start)
     end = console.said.for_text(b"\n", position)
     line = console.said.text[position:end].decode().strip()
@@ -258,7 +263,7 @@ def heaps(host, finish):
                        "controller", "demo")
     port = re.search(r"root port (\S+)", said).group(1)
     address, what, position = come(console, 0)
-    vmtest.check(what.startswith(f"heap {first} of "), f"its user reads the header: {what}")
+    vmtest.check(what.startswith(f"{64 * MIB}: heap {first} of "), f"its user reads the header: {what}")
     vmtest.check(what.endswith(f" behind {port}"), "it is behind the port that was told")
     host.expect(0, "already in controller", "heap", "attach", "controller", "demo")
     vmtest.check("portal-demo" not in inactive("controller"), "the definition is what it was")
@@ -270,7 +275,7 @@ def heaps(host, finish):
                 "demo")
     console.said.for_text(f"watch: gone {address}".encode(), position)
     address, what, position = come(console, position)
-    vmtest.check(second != first and what.startswith(f"heap {second} of "),
+    vmtest.check(second != first and what.startswith(f"{256 * MIB}: heap {second} of "),
                  f"the larger one took its place: {what}")
 
     libvirt.virsh("suspend", "controller")
@@ -288,6 +293,27 @@ def heaps(host, finish):
                  "libvirt knows that it is gone")
     console.said.for_text(f"watch: gone {address}".encode(), position)
     host.expect(0, "no heap of demo is in controller", "heap", "detach", "controller", "demo")
+    check_follower(host, finish, console, demo, position)
+
+
+def check_follower(host, finish, console, demo, position):
+    """Somebody who watches brings the heap when the guest is there, and takes it out with the guest."""
+    process, said = wait.start(host.command("heap", "follow", "controller", "demo"), "portal-host")
+    finish.callback(wait.stop, process)
+    address, _, position = come(console, position)
+    vmtest.check(True, "the heap of a guest that runs already comes")
+    libvirt.destroy("demo")
+    console.said.for_text(f"watch: gone {address}".encode(), position)
+    told = said.for_text(b"the heap of demo is out of controller\n")
+    vmtest.check(True, "it goes with the guest")
+    demo.define("--heap", "ivshmem", "--heap-size", "64M", "--replace")
+    start_guest(demo, "/dev/shm/portal-demo", 64 * MIB)
+    said.for_text(b"the heap of demo is in controller\n", told)
+    address, what, position = come(console, position)
+    # Whether the guest's agent was there already to write the header is nobody's promise.
+    vmtest.check(what.startswith(f"{64 * MIB}: "), f"and comes with it, in its size of now: {what}")
+    process.terminate()
+    vmtest.check(process.wait(wait.PATIENCE) == 0, "the watcher ends when told to")
 
 
 def main():
