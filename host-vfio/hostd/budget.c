@@ -30,8 +30,14 @@ static uint64_t total_memory(struct daemon *daemon) {
 	return total;
 }
 
-/* Which of the policy's guests have their memory now; the caller's. */
-static size_t find_running(const struct daemon *daemon, struct scheme_running **running) {
+static bool has_memory(int state) {
+	return state == DOMAIN_RUNNING || state == DOMAIN_PAUSED || state == DOMAIN_STOPPING;
+}
+
+/* Which of the policy's other guests have their memory now, or will have in a moment; the caller's.
+ */
+static size_t find_running(
+	const struct daemon *daemon, const char *except, struct scheme_running **running) {
 	const struct memory_settings *settings = &daemon->policy.memory;
 	size_t count = 0;
 	*running = must_alloc(settings->guests_count + 1, sizeof(**running));
@@ -39,10 +45,10 @@ static size_t find_running(const struct daemon *daemon, struct scheme_running **
 		const char *name = settings->guests[i].name;
 		const struct domain_entry *entry =
 			domains_find(&daemon->domains, policy_guest_domain(&daemon->policy, name));
-		if (entry && (entry->state == DOMAIN_RUNNING || entry->state == DOMAIN_PAUSED ||
-				     entry->state == DOMAIN_STOPPING)) {
-			(*running)[count++] =
-				(struct scheme_running){.guest = name, .heap = entry->heap_size};
+		uint64_t heap = entry ? entry->heap_size : 0;
+		if (strcmp(name, except) != 0 && (guest_is_starting(daemon, name, &heap) ||
+							 (entry && has_memory(entry->state)))) {
+			(*running)[count++] = (struct scheme_running){.guest = name, .heap = heap};
 		}
 	}
 	return count;
@@ -60,7 +66,7 @@ int budget_check(struct daemon *daemon, const char *guest, uint64_t *heap, struc
 		return -1;
 	}
 	struct scheme_running *running;
-	size_t count = find_running(daemon, &running);
+	size_t count = find_running(daemon, guest, &running);
 	int status = scheme_plan_start(settings, &history, total_memory(daemon), running, count,
 		guest, heap, &reason, error);
 	free(reason);

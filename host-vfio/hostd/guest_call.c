@@ -19,6 +19,7 @@ struct guest_call {
 	struct audit_who who;
 	char *guest, *domain;
 	bool start;
+	uint64_t heap; /* to start: as the memory plan has it */
 	bool asked; /* libvirt has taken the order: its end is waited for */
 	sd_event_source *deadline;
 	LIST_ENTRY(guest_call) link; /* daemon.guest_calls */
@@ -180,6 +181,17 @@ static int refuse_at_once(struct daemon *daemon, sd_varlink *link, const char *i
 	return 0;
 }
 
+bool guest_is_starting(const struct daemon *daemon, const char *guest, uint64_t *heap) {
+	const struct guest_call *call;
+	LIST_FOREACH(call, &daemon->guest_calls, link) {
+		if (call->start && strcmp(call->guest, guest) == 0) {
+			*heap = call->heap;
+			return true;
+		}
+	}
+	return false;
+}
+
 int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interface,
 	struct audit_who *who, const struct guest_order *order) {
 	bool answered;
@@ -198,6 +210,7 @@ int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interf
 		.guest = must_copy(order->guest),
 		.domain = must_copy(policy_guest_domain(&daemon->policy, order->guest)),
 		.start = order->start,
+		.heap = heap,
 	};
 	*who = (struct audit_who){0};
 	LIST_INSERT_HEAD(&daemon->guest_calls, call, link);
