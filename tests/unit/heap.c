@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "channel_pair.h"
-#include "heap.h"
+#include "heap-impl.h"
 
 static char directory[] = "/tmp/portal-heap-XXXXXX";
 static char path[64];
@@ -224,6 +224,22 @@ static void heaps_that_are_missing_or_too_small_are_refused(void **state) {
 	assert_int_equal(portal_heap_map(&heap, &address, &error), -1);
 }
 
+/* Nothing is behind these files, so nothing may be made present. */
+static void what_wl_shm_cannot_name_is_not_mapped(void **state) {
+	static const enum portal_heap_kind kinds[] = {PORTAL_HEAP_FILE, PORTAL_HEAP_DAX};
+	for (size_t i = 0; i < 2; i++) {
+		struct portal_heap heap = {.kind = kinds[i], .fd = memfd_create("heap", 0)};
+		size_t base = heap.kind == PORTAL_HEAP_DAX ? PORTAL_HEAP_DAX_BASE : 0;
+		assert_int_equal(ftruncate(heap.fd, INT64_C(3) << 30), 0);
+		assert_int_equal(portal_heap_map_fd(&heap, false, NULL), 0);
+		/* the end of the pool, at the other end, too */
+		assert_true(heap.map_size + base <= INT32_MAX);
+		assert_true(heap.map_size + base > INT32_MAX - (4u << 20));
+		assert_int_equal((size_t)portal_heap_get_pool_size(&heap), heap.map_size);
+		portal_heap_finish(&heap);
+	}
+}
+
 static uint64_t read_number(const uint8_t *at, size_t size) {
 	uint64_t value = 0;
 	for (size_t i = size; i-- > 0;) {
@@ -297,6 +313,7 @@ int main(void) {
 		cmocka_unit_test(ranges_outside_the_data_are_not_contained),
 		cmocka_unit_test(both_directions_of_a_mapping_are_timed),
 		cmocka_unit_test(heaps_that_are_missing_or_too_small_are_refused),
+		cmocka_unit_test(what_wl_shm_cannot_name_is_not_mapped),
 		cmocka_unit_test(a_dax_files_information_block_is_what_linux_reads),
 		cmocka_unit_test(a_plain_file_has_no_information_block_left),
 		cmocka_unit_test(files_of_odd_sizes_are_not_made),
