@@ -1,11 +1,18 @@
-"""What portal-agent lacks it says in one line, and ends with 1. agent.py [TEST...]"""
+"""What portal-agent does about what it finds: it says in one line what it lacks, and takes a display
+name that is free.
 
+agent.py [TEST...]
+"""
+
+import fcntl
 import os
 import re
 import socket
 import sys
 
 from portaltest import case, programs
+from portaltest.deadline import until
+from portaltest.process import is_listening
 from portaltest.session import Session
 
 HEAP = ["--heap", "memfd:8M"]
@@ -50,4 +57,31 @@ def the_agent_says_what_it_lacks():
         session.finish(failed)
 
 
-case.run([the_agent_says_what_it_lacks], sys.argv[1:])
+def the_agent_takes_a_display_name_that_is_free():
+    with case.session("agent-display") as session:
+        path = lambda number: os.path.join(session.runtime, f"wayland-{number}")
+        arguments = ["--listen", f"unix:{session.directory}/channel", *HEAP]
+
+        def start(number):
+            agent = session.start("portal-agent", [programs.AGENT, *arguments])
+            until(f"wayland-{number}", lambda: not agent.alive() or is_listening(path(number)))
+            assert agent.alive(), agent.details()
+            return agent
+
+        # Of a process that died, and of one that lives: who serves a display holds its lock.
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(path(1))
+        first = start(1)
+        arguments[1] += "-2"
+        with open(f"{path(2)}.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            second = start(3)
+            assert not os.path.exists(path(2))
+        os.unlink(f"{path(2)}.lock")
+        for agent in (first, second):
+            assert agent.stop() == 0, agent.details()
+        left = [name for name in os.listdir(session.runtime) if name.startswith("wayland-")]
+        assert not left, left
+
+
+case.run([the_agent_says_what_it_lacks, the_agent_takes_a_display_name_that_is_free], sys.argv[1:])
