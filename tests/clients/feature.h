@@ -17,6 +17,8 @@ void feature_regions(struct client *client, int argc, char **argv);
 void feature_states(struct client *client, int argc, char **argv);
 void feature_decorations(struct client *client, int argc, char **argv);
 void feature_dialog(struct client *client, int argc, char **argv);
+void feature_menu(struct client *client, int argc, char **argv);
+void feature_minimize(struct client *client, int argc, char **argv);
 void feature_geometry(struct client *client, int argc, char **argv);
 void feature_remap(struct client *client, int argc, char **argv);
 void feature_popups(struct client *client, int argc, char **argv);

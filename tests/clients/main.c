@@ -21,6 +21,8 @@ static const struct {
 	{"states", feature_states},
 	{"decorations", feature_decorations},
 	{"dialog", feature_dialog},
+	{"menu", feature_menu},
+	{"minimize", feature_minimize},
 	{"geometry", feature_geometry},
 	{"remap", feature_remap},
 	{"popups", feature_popups},

@@ -1,6 +1,7 @@
 /* test-minimal: the least a compositor can offer a guest: wl_compositor, wl_subcompositor, wl_shm,
  * xdg_wm_base and seats, headless. It has what no headless compositor has, a touch screen, and more
  * than one seat. It prints "display NAME" when it accepts clients. Every window stands at 100,100.
+ * It prints what windows ask of it: "menu SEAT X Y".
  * Lines on standard input steer it, each answered with "ok":
  *
  *   down SEAT ID X Y    a finger touches, layout coordinates
@@ -49,6 +50,7 @@ struct server {
 struct window {
 	struct wlr_xdg_toplevel *xdg;
 	struct wl_listener commit;
+	struct wl_listener show_menu;
 	struct wl_listener destroy;
 };
 
@@ -72,9 +74,16 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 	}
 }
 
+static void handle_show_menu(struct wl_listener *listener, void *data) {
+	const struct wlr_xdg_toplevel_show_window_menu_event *event = data;
+	printf("menu %s %d %d\n", event->seat->seat->name, event->x, event->y);
+	fflush(stdout);
+}
+
 static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct window *window = wl_container_of(listener, window, destroy);
 	wl_list_remove(&window->commit.link);
+	wl_list_remove(&window->show_menu.link);
 	wl_list_remove(&window->destroy.link);
 	free(window);
 }
@@ -91,6 +100,8 @@ static void handle_new_toplevel(struct wl_listener *listener, void *data) {
 	wlr_scene_node_set_position(&tree->node, 100, 100);
 	window->commit.notify = handle_commit;
 	wl_signal_add(&window->xdg->base->surface->events.commit, &window->commit);
+	window->show_menu.notify = handle_show_menu;
+	wl_signal_add(&window->xdg->events.request_show_window_menu, &window->show_menu);
 	window->destroy.notify = handle_destroy;
 	wl_signal_add(&window->xdg->events.destroy, &window->destroy);
 }

@@ -1,4 +1,5 @@
-"""Touch and several seats, on a compositor that offers the least a guest can live with.
+"""Touch, several seats and window menus, on a compositor that offers the least a guest can live
+with.
 
 touch.py GUEST [TEST...]; GUEST: native, agent or bridge.
 """
@@ -7,6 +8,7 @@ import sys
 import types
 
 from portaltest import case, guest, programs, scenario
+from portaltest.deadline import until
 from portaltest.session import Session
 
 WINDOW = 100  # where test-minimal puts every window
@@ -34,9 +36,9 @@ class Desk:
         self.process.send(line)
         self.process.expect("ok")
 
-    def start(self, *arguments):
-        client = self.guest.start("test-client", [programs.TEST_CLIENT, "events", *arguments])
-        client.expect("ready events")
+    def start(self, *arguments, feature="events"):
+        client = self.guest.start("test-client", [programs.TEST_CLIENT, feature, *arguments])
+        client.expect(f"ready {feature}")
         return client
 
     @staticmethod
@@ -153,10 +155,33 @@ def a_seat_comes_and_goes(kind):
     in_desk("seat-hotplug", kind, comes_and_goes)
 
 
+def menu(desk):
+    client = desk.start(feature="menu")
+    desk.send(f"down seat0 0 {WINDOW + 5} {WINDOW + 5}")
+    desk.send("frame seat0")
+    client.expect("ready asked")
+    menus = lambda: [line for line in desk.process.drain() if line.startswith("menu ")]
+    until("the request", menus)
+    desk.send("up seat0 0")
+    desk.send("frame seat0")
+    desk.end(client)
+    return menus()
+
+
+def a_window_menu_is_asked_for_with_the_seat_and_the_place(kind):
+    asked = in_desk("window-menu", kind, menu)
+    assert asked == ["menu seat0 30 40"], asked
+
+
 def main():
     kind, *wanted = sys.argv[1:]
     case.run(
-        [touch_arrives_as_natively, seats_pass_through_one_to_one, a_seat_comes_and_goes],
+        [
+            touch_arrives_as_natively,
+            seats_pass_through_one_to_one,
+            a_seat_comes_and_goes,
+            a_window_menu_is_asked_for_with_the_seat_and_the_place,
+        ],
         wanted,
         kind,
     )

@@ -175,6 +175,22 @@ class Grab(Scenario):
             run.client.expect(r"pointer button 272 released")
 
 
+class Minimize(Scenario):
+    """The window hides itself, and a bar brings it back."""
+
+    def begin(self, compositor):
+        super().begin(compositor)
+        compositor.windows  # before the first one comes
+
+    def at_stage(self, run, name):
+        if name != "minimised":
+            return
+        windows = run.compositor.windows
+        number = windows.expect("portal.test.minimize", ".*", "minimized")
+        run.pictures.append(("hidden", run.compositor.screenshot()))
+        windows.steer("unminimize", number)
+
+
 SCENARIOS = {
     "cursor": Cursors,
     "shapes": Cursors,
@@ -182,6 +198,7 @@ SCENARIOS = {
     "regions": Regions,
     "events": Events,
     "grab": Grab,
+    "minimize": Minimize,
 }
 
 
