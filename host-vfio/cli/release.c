@@ -6,23 +6,11 @@
 #include "cli/change.h"
 #include "release/release.h"
 
-/* The kernel's names (pci_reset_fn_methods in drivers/pci/pci.c). */
-static bool is_reset_method(const char *name) {
-	static const char *const names[] = {
-		"device_specific", "acpi", "flr", "af_flr", "pm", "bus", "cxl_bus"};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(names[i], name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* --reset METHOD, as often as wanted. */
 static int read_resets(struct cli *cli, struct strings *resets) {
 	const char *method;
 	while ((method = cli_option(cli, "--reset"))) {
-		if (!is_reset_method(method)) {
+		if (!policy_is_reset_method(method)) {
 			return cli_fail(CLI_USAGE,
 				"\"%s\" is no reset method (device_specific, acpi, flr, af_flr, "
 				"pm, bus, cxl_bus)",
@@ -40,32 +28,42 @@ static bool ask(const char *title, void *user) {
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-/* By option; else as the policy has it; else whoever sits there is asked. */
-static int read_suspend(struct cli *cli, struct change *change, struct release_options *options) {
-	bool yes = cli_flag(cli, "--suspend"), no = cli_flag(cli, "--no-suspend");
-	if (yes && no) {
+/* What was said on the command line, which goes before the policy. */
+struct said {
+	bool stop_holders, kill, suspend, no_suspend;
+	struct strings resets;
+};
+
+static int read_said(struct cli *cli, struct change *change, struct said *said) {
+	said->stop_holders = cli_flag(cli, "--stop-holders");
+	said->kill = cli_flag(cli, "--kill");
+	said->suspend = cli_flag(cli, "--suspend");
+	said->no_suspend = cli_flag(cli, "--no-suspend");
+	if (said->suspend && said->no_suspend) {
 		return cli_fail(CLI_USAGE, "--suspend and --no-suspend exclude each other");
+	}
+	if (said->kill && !said->stop_holders) {
+		return cli_fail(CLI_USAGE, "--kill says how --stop-holders does it");
+	}
+	int status = read_resets(cli, &said->resets);
+	return status == CLI_DONE ? change_read_options(cli, change) : status;
+}
+
+static void choose(const struct cli *cli, struct change *change, const struct said *said,
+	struct release_options *options) {
+	options->stop_holders |= said->stop_holders;
+	options->kill |= said->kill;
+	if (said->resets.count > 0) {
+		options->resets = &said->resets;
+	}
+	if (said->suspend || said->no_suspend) {
+		options->suspend = said->suspend ? RELEASE_SUSPEND_ALLOWED : RELEASE_SUSPEND_NEVER;
 	}
 	bool there = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !cli->json;
 	change->confirm = there ? ask : NULL;
-	options->suspend = yes		  ? RELEASE_SUSPEND_ALLOWED
-			   : there && !no ? RELEASE_SUSPEND_ASK
-					  : RELEASE_SUSPEND_NEVER;
-	return CLI_DONE;
-}
-
-static int read_options(struct cli *cli, struct change *change, struct release_options *options,
-	struct strings *resets) {
-	options->stop_holders = cli_flag(cli, "--stop-holders");
-	options->kill = cli_flag(cli, "--kill");
-	if (options->kill && !options->stop_holders) {
-		return cli_fail(CLI_USAGE, "--kill says how --stop-holders does it");
+	if (options->suspend == RELEASE_SUSPEND_ASK && !there) {
+		options->suspend = RELEASE_SUSPEND_NEVER;
 	}
-	int status = read_suspend(cli, change, options);
-	if (status == CLI_DONE) {
-		status = read_resets(cli, resets);
-	}
-	return status == CLI_DONE ? change_read_options(cli, change) : status;
 }
 
 static int check_gpu(struct cli *cli, const char *address) {
@@ -76,12 +74,27 @@ static int check_gpu(struct cli *cli, const char *address) {
 	return CLI_DONE;
 }
 
+static int release(struct cli *cli, struct change *change, const struct said *said) {
+	struct policy policy = {0};
+	int status = change_read_policy(cli, change, &policy);
+	if (status == CLI_DONE) {
+		struct release_options options;
+		struct step_host host = change_step_host(cli);
+		release_options_init(
+			&options, &policy, &cli->known, &cli->machine, change->names.items[0]);
+		choose(cli, change, said, &options);
+		release_plan(&change->plan, &change->findings, &cli->machine, &host, &change->names,
+			&change->unguarded, &options);
+		status = change_carry_out(cli, change);
+	}
+	policy_finish(&policy);
+	return status;
+}
+
 int cli_release_gpu(struct cli *cli) {
 	struct change change = {.what = "take"};
-	struct release_options options = {0};
-	struct strings resets = {0};
-	struct policy policy = {0};
-	int status = read_options(cli, &change, &options, &resets);
+	struct said said = {0};
+	int status = read_said(cli, &change, &said);
 	if (status == CLI_DONE) {
 		status = change_read_names(cli, &change, 1, 1);
 	}
@@ -89,17 +102,9 @@ int cli_release_gpu(struct cli *cli) {
 		status = check_gpu(cli, change.names.items[0]);
 	}
 	if (status == CLI_DONE) {
-		status = change_read_policy(cli, &change, &policy);
+		status = release(cli, &change, &said);
 	}
-	if (status == CLI_DONE) {
-		struct step_host host = change_step_host(cli);
-		options.resets = &resets;
-		release_plan(&change.plan, &change.findings, &cli->machine, &host,
-			change.names.items[0], &change.unguarded, &options);
-		status = change_carry_out(cli, &change);
-	}
-	policy_finish(&policy);
-	strings_finish(&resets);
+	strings_finish(&said.resets);
 	change_finish(&change);
 	return status;
 }

@@ -160,6 +160,9 @@ static int read_directive(
 		policy->config_space = must_copy(directive->params[0]);
 		return 0;
 	}
+	if (strcmp(name, "release") == 0) {
+		return policy_release_read(&policy->release, file, directive);
+	}
 	struct memory_settings *memory = &policy->memory;
 	if (strcmp(name, "memory") == 0) {
 		return memory_settings_read(memory, file, directive);
@@ -214,6 +217,7 @@ void policy_finish(struct policy *policy) {
 	free(policy->vms);
 	strings_finish(&policy->unguarded);
 	free(policy->config_space);
+	policy_release_finish(&policy->release);
 	memory_settings_finish(&policy->memory);
 	*policy = (struct policy){0};
 }

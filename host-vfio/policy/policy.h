@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "inventory/category.h"
 #include "memory/settings.h"
+#include "policy/policy_release.h"
 
 /* Who is to get which devices: portal-host(5). */
 
@@ -49,6 +50,7 @@ struct policy {
 	struct strings unguarded;
 	/* The group that may write devices' configuration space while a VM starts; NULL: none. */
 	char *config_space;
+	struct policy_release release;
 	struct memory_settings memory;
 };
 

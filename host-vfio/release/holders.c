@@ -6,12 +6,27 @@
 #include "base/must.h"
 #include "transaction/setting.h"
 
-static void stop_unit(struct plan *plan, const char *unit) {
-	size_t count = plan->settings_count;
-	plan_add_setting(plan, SETTING_UNIT, unit, "active", "inactive");
-	if (plan->settings_count > count) {
-		plan_add_set(plan, 0, SETTING_UNIT, unit, "inactive");
+static bool is_stopped(const struct plan *plan, const char *unit) {
+	for (size_t i = 0; i < plan->steps_count; i++) {
+		const struct step *step = &plan->steps[i];
+		if (step->kind == STEP_SET && step->setting == SETTING_UNIT &&
+			strcmp(step->name, unit) == 0) {
+			return true;
+		}
 	}
+	return false;
+}
+
+static void stop_unit(struct plan *plan, const char *unit) {
+	const char *dot = strrchr(unit, '.');
+	if (is_stopped(plan, unit)) {
+		return;
+	}
+	/* A scope, such as a login session, cannot be started again: its processes are gone. */
+	if (!dot || strcmp(dot, ".scope") != 0) {
+		plan_add_setting(plan, SETTING_UNIT, unit, "active", "inactive");
+	}
+	plan_add_set(plan, 0, SETTING_UNIT, unit, "inactive");
 }
 
 /* Those that open cards for the sessions that show something on them: they let go when those end,

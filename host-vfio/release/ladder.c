@@ -121,9 +121,10 @@ static void add_bus_rung(struct plan *plan, const struct pci_device *bridge) {
 }
 
 static void add_reset_rungs(struct plan *plan, const struct machine *machine, struct tree *tree,
-	const char *name, const struct strings *chosen) {
+	const struct strings *names, const struct strings *chosen) {
 	struct strings methods = list_methods(plan, chosen), tried = {0};
-	const struct pci_device *bridge = find_bridge(plan, machine, tree, name);
+	const struct pci_device *bridge =
+		names->count == 1 ? find_bridge(plan, machine, tree, names->items[0]) : NULL;
 	size_t before = plan->rungs_count;
 	for (size_t i = 0; i < methods.count; i++) {
 		if (!strings_contain(&tried, methods.items[i])) {
@@ -242,17 +243,37 @@ static void add_base(struct plan *plan, struct findings *findings, const struct 
 	holders_keep_consoles(plan);
 }
 
+void release_options_init(struct release_options *options, const struct policy *policy,
+	const struct known *known, const struct machine *machine, const char *address) {
+	static const enum release_suspend suspends[] = {
+		[POLICY_SUSPEND_ASK] = RELEASE_SUSPEND_ASK,
+		[POLICY_SUSPEND_NEVER] = RELEASE_SUSPEND_NEVER,
+		[POLICY_SUSPEND_ALLOWED] = RELEASE_SUSPEND_ALLOWED,
+	};
+	const struct policy_release *release = &policy->release;
+	*options = (struct release_options){
+		.stop_holders = release->stop_holders,
+		.kill = release->kill,
+		.suspend = suspends[release->suspend],
+	};
+	for (size_t i = 0; i < release->resets_count && !options->resets; i++) {
+		const struct pci_device *device =
+			known_resolve(known, machine, release->resets[i].device, NULL);
+		if (device && strcmp(device->name, address) == 0) {
+			options->resets = &release->resets[i].methods;
+		}
+	}
+}
+
 void release_plan(struct plan *plan, struct findings *findings, const struct machine *machine,
-	const struct step_host *host, const char *name, const struct strings *unguarded,
+	const struct step_host *host, const struct strings *names, const struct strings *unguarded,
 	const struct release_options *options) {
-	struct strings names = {0};
-	strings_add(&names, name);
 	*plan = (struct plan){0};
-	add_devices(plan, machine, &names);
-	preflight_take(findings, plan, machine, &names, unguarded,
+	add_devices(plan, machine, names);
+	preflight_take(findings, plan, machine, names, unguarded,
 		PREFLIGHT_RELEASE_CONSOLE | (options->stop_holders ? PREFLIGHT_STOP_HOLDERS : 0));
 	add_base(plan, findings, machine, host, options);
-	add_reset_rungs(plan, machine, host->tree, name, options->resets);
+	add_reset_rungs(plan, machine, host->tree, names, options->resets);
 	char *autoprobe = setting_read(host, SETTING_AUTOPROBE, "");
 	/* Where nothing is known of it, as in a recorded machine, it is as kernels have it. */
 	plan_add_setting(plan, SETTING_AUTOPROBE, "", autoprobe ? autoprobe : "1",
@@ -260,5 +281,4 @@ void release_plan(struct plan *plan, struct findings *findings, const struct mac
 	add_rescan_rung(plan);
 	plan_suspend(plan, findings, machine, host, options);
 	free(autoprobe);
-	strings_finish(&names);
 }

@@ -1,6 +1,8 @@
 #ifndef HOST_RELEASE_RELEASE_H
 #define HOST_RELEASE_RELEASE_H
 
+#include "identity/known.h"
+#include "policy/policy.h"
 #include "transaction/preflight.h"
 #include "transaction/transaction.h"
 
@@ -25,11 +27,16 @@ struct release_options {
 	unsigned suspend_seconds; /* 0: fifteen */
 };
 
-/* Plans it for the card `name` and everything that changes hands with it, and finds what stands in
- * the way or is worth knowing: preflight_take(), and why the machine would not be suspended. A card
- * that VFIO has already, but that does not work, climbs the same ladder. `unguarded` as there. */
+/* What the policy says for a card. `resets` points into the policy. */
+void release_options_init(struct release_options *options, const struct policy *policy,
+	const struct known *known, const struct machine *machine, const char *address);
+
+/* Plans it for the cards `names` and everything that changes hands with it, and finds what stands
+ * in the way or is worth knowing: preflight_take(), and why the machine would not be suspended. A
+ * card that VFIO has already, but that does not work, climbs the same ladder. `unguarded` as there.
+ */
 void release_plan(struct plan *plan, struct findings *findings, const struct machine *machine,
-	const struct step_host *host, const char *name, const struct strings *unguarded,
+	const struct step_host *host, const struct strings *names, const struct strings *unguarded,
 	const struct release_options *options);
 
 /* Plans the way back of every device of these devices' groups (all that were taken, when `names` is

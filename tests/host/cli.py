@@ -124,6 +124,53 @@ def what_stands_in_the_way_refuses_a_change(shell):
     assert "bind 0000:05:00.0 to vfio-pci" in done.stdout, done.stdout
 
 
+def a_card_is_released_as_options_and_policy_say(shell):
+    card = "01:00.0"
+    shell.expect(USAGE, "--kill says how --stop-holders does it", "release-gpu", card, "--kill")
+    shell.expect(USAGE, "--suspend and --no-suspend exclude each other", "release-gpu", card,
+                 "--suspend", "--no-suspend")
+    shell.expect(USAGE, "\"hammer\" is no reset method", "release-gpu", card, "--reset", "hammer")
+    shell.expect(USAGE, "an argument is missing", "release-gpu", "--suspend")
+    laptop = ["release-gpu", card, "--dry-run", "--json"]
+    done = shell.expect(REFUSED, "", *laptop, machine="notes-laptop")
+    findings = json.loads(done.stdout)["findings"]
+    assert any(finding["blocks"] and "(pid 1390)" in finding["text"] for finding in findings)
+    done = shell.expect(DONE, "", *laptop, "--stop-holders", machine="notes-laptop")
+    plan = json.loads(done.stdout)["plan"]
+    kinds = [step["kind"] for step in plan["steps"] if step["rung"] == 0]
+    assert kinds[:4] == ["end", "end", "unheld", "unheld"], kinds
+    assert [rung["title"] for rung in plan["rungs"]] == [
+        "reset it by flr", "reset it by bus", "remove it and look for it again"], plan["rungs"]
+    # What the policy says counts where no option says anything else.
+    policy = shell.write("host.scfg", "release {\n\tstop-holders kill\n\treset 01:00.0 bus\n}\n")
+    done = shell.run(*laptop, machine="notes-laptop")
+    plan = json.loads(done.stdout)["plan"]
+    assert [step["kind"] for step in plan["steps"]][:2] == ["kill", "kill"], plan["steps"]
+    assert plan["rungs"][0]["title"] == "reset it by bus", plan["rungs"]
+    plan = json.loads(shell.run(*laptop, "--reset", "flr", machine="notes-laptop").stdout)["plan"]
+    assert plan["rungs"][0]["title"] == "reset it by flr", plan["rungs"]
+    for line, words in (("reset 01:00.0", "expected: reset DEVICE METHOD..."),
+                        ("reset 01:00.0 hammer", "\"hammer\" is no reset method"),
+                        ("suspend yes", "expected: suspend ask|never|allowed"),
+                        ("stop-holders gently", "expected: stop-holders [kill]"),
+                        ("gently", "\"gently\" has no place here")):
+        shell.write("host.scfg", "release {\n\t" + line + "\n}\n")
+        shell.expect(FAILED, f"{policy}, line 2: {words}", "release-gpu", card, "--dry-run")
+    os.unlink(policy)
+
+
+def without_root_nothing_is_begun(shell):
+    state = os.path.join(shell.work, "state")
+    os.chmod(shell.work, 0o755)
+    before = shell.contents()
+    options = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    done = subprocess.run([shell.program, "--state", state, "recover"], capture_output=True,
+                          text=True, check=False, timeout=120, **options)
+    assert done.returncode == REFUSED, done
+    assert "only root may change who drives a device" in done.stderr, done.stderr
+    assert shell.contents() == before
+
+
 def corrupt_files_are_named_and_left_alone(shell):
     policy = shell.write("host.scfg", "assign gpu to mars\n")
     for args in (["assignments"], ["memory"], ["take", "05:00.0", "--dry-run"]):
@@ -222,6 +269,8 @@ TESTS = [
     wrong_devices_are_told_apart,
     machines_that_cannot_be_read_are_told_apart,
     what_stands_in_the_way_refuses_a_change,
+    a_card_is_released_as_options_and_policy_say,
+    without_root_nothing_is_begun,
     corrupt_files_are_named_and_left_alone,
     every_command_speaks_json,
     the_fields_of_a_device_in_json_are_those_that_are_documented,

@@ -64,13 +64,13 @@ void scene_begin(
 void scene_plan_release(struct scene *scene, const char *address,
 	const struct release_options *options, unsigned deadline_ms) {
 	struct findings findings = {0};
-	struct strings unguarded = {0};
-	strings_add(&unguarded, address);
+	struct strings names = {0};
+	strings_add(&names, address);
 	plan_finish(&scene->plan);
-	release_plan(&scene->plan, &findings, &scene->machine, &scene->host.steps, address,
-		&unguarded, options);
+	release_plan(&scene->plan, &findings, &scene->machine, &scene->host.steps, &names, &names,
+		options);
 	set_deadlines(&scene->plan, deadline_ms);
-	strings_finish(&unguarded);
+	strings_finish(&names);
 	findings_finish(&findings);
 }
 
