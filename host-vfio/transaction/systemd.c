@@ -19,15 +19,18 @@ struct job {
 	bool started; /* its path is known */
 };
 
-/* "UID/UNIT" is a unit of that user's manager. Its name; `bus` is connected to its manager. */
+/* "UID/UNIT" is a unit of that user's manager, which lets root in at a socket of its own. Its name;
+ * `bus` is connected to its manager. */
 static int connect_manager(const char *unit, const char **name, sd_bus **bus) {
 	const char *slash = strchr(unit, '/');
-	char address[128] = "unix:path=/run/systemd/private";
-	if (slash) {
-		snprintf(address, sizeof(address), "unix:path=/run/user/%.*s/systemd/private",
-			(int)(slash - unit), unit);
-	}
 	*name = slash ? slash + 1 : unit;
+	if (!slash) {
+		int status = sd_bus_open_system(bus);
+		return status < 0 ? -status : 0;
+	}
+	char address[128];
+	snprintf(address, sizeof(address), "unix:path=/run/user/%.*s/systemd/private",
+		(int)(slash - unit), unit);
 	int status = sd_bus_new(bus);
 	if (status >= 0) {
 		status = sd_bus_set_address(*bus, address);
@@ -41,8 +44,11 @@ static int connect_manager(const char *unit, const char **name, sd_bus **bus) {
 	return status < 0 ? -status : 0;
 }
 
+/* What became of a call, as an errno. */
 static int bus_errno(int status) {
-	return status >= 0 ? 0 : status == -ECONNREFUSED ? ENOENT : -status;
+	/* Nobody has the name on the bus. */
+	bool absent = status == -EHOSTUNREACH || status == -ENXIO || status == -ECONNREFUSED;
+	return status >= 0 ? 0 : absent ? ENOENT : -status;
 }
 
 static int read_state(sd_bus *bus, const char *name, bool *active) {
@@ -91,6 +97,7 @@ static int handle_job_removed(sd_bus_message *message, void *data, sd_bus_error 
 
 static int start_job(sd_bus *bus, const char *name, bool active, struct job *job) {
 	sd_bus_message *reply = NULL;
+	sd_bus_error error = SD_BUS_ERROR_NULL;
 	const char *path;
 	int status = sd_bus_match_signal(bus, NULL, NULL, NULL, "org.freedesktop.systemd1.Manager",
 		"JobRemoved", handle_job_removed, job);
@@ -98,8 +105,12 @@ static int start_job(sd_bus *bus, const char *name, bool active, struct job *job
 		status = sd_bus_call_method(bus, MANAGER, "Subscribe", NULL, NULL, "");
 	}
 	if (status >= 0) {
-		status = sd_bus_call_method(bus, MANAGER, active ? "StartUnit" : "StopUnit", NULL,
+		status = sd_bus_call_method(bus, MANAGER, active ? "StartUnit" : "StopUnit", &error,
 			&reply, "ss", name, "replace");
+	}
+	/* One that was made for the moment, and went with it. */
+	if (sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchUnit")) {
+		status = -ENOENT;
 	}
 	if (status >= 0) {
 		status = sd_bus_message_read(reply, "o", &path);
@@ -109,6 +120,7 @@ static int start_job(sd_bus *bus, const char *name, bool active, struct job *job
 		job->path = must_copy(path);
 		job->started = true;
 	}
+	sd_bus_error_free(&error);
 	sd_bus_message_unref(reply);
 	return status;
 }
@@ -185,7 +197,7 @@ int systemd_may_suspend(struct error *reason, void *user) {
 	if (status >= 0) {
 		error = check_inhibitors(reply, reason);
 		error = error ? error : check_allowed(bus, reason);
-	} else if (status != -EHOSTUNREACH && status != -ENXIO) {
+	} else if (bus_errno(status) != ENOENT) {
 		error_set(reason, "logind cannot be asked: %s", strerror(-status));
 		error = EPERM;
 	}

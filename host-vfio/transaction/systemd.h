@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 
-/* Units of the system's manager ("gdm.service") and of users' ("1000/wireplumber.service"), over
- * the managers' own sockets, which root may use (org.freedesktop.systemd1(5)). All of it blocks;
+/* Units of the system's manager ("gdm.service") and of users' ("1000/wireplumber.service"), by
+ * D-Bus (org.freedesktop.systemd1(5)). All of it blocks;
  * `user` is not used. 0 or an errno; ENOENT: no such unit, or no such manager. */
 
 int systemd_unit_state(const char *unit, bool *active, void *user);

@@ -193,6 +193,28 @@ def a_named_card_is_found_after_it_moved_and_missed_when_it_is_gone(machine):
     machine.host("forget", "disk")
 
 
+def what_cannot_be_written_changes_nothing_and_says_so(machine):
+    nic = machine.one(E1000E)
+    address = nic["address"]
+    machine.run("mkdir -p /tmp/ro/sys /tmp/ro/proc && mount --bind /sys /tmp/ro/sys && "
+                "mount -o remount,bind,ro /tmp/ro/sys && mount --bind /proc /tmp/ro/proc")
+    said = machine.host("--root", "/tmp/ro", "take", address, status=1)
+    expect("Read-only file system" in said and "everything is as it was" in said, said)
+    machine.run("umount /tmp/ro/sys /tmp/ro/proc")
+    machine.run("mkdir -p /tmp/full && mount -t tmpfs -o ro none /tmp/full")
+    said = machine.host("--state", "/tmp/full/state", "take", address, status=3)
+    expect("/tmp/full/state" in said and "Read-only file system" in said, said)
+    machine.run("umount /tmp/full")
+    journal = "/tmp/corrupt/transactions/00000000000000000001.journal"
+    machine.run(f"mkdir -p /tmp/corrupt/transactions && echo '00000000 {{}}' >{journal}")
+    said = machine.host("--state", "/tmp/corrupt", "take", address, status=3)
+    expect(f"{journal} is corrupt in line 1" in said, said)
+    said = machine.host("--state", "/tmp/corrupt", "recover", status=4)
+    expect(f"{journal} is corrupt in line 1" in said, said)
+    machine.host("take", "0000:7f:00.0", status=1)
+    expect(machine.one(E1000E) == nic, f"it changed: {machine.one(E1000E)}")
+
+
 TESTS = [
     the_inventory_is_what_qemu_was_told,
     a_recording_of_the_machine_replays_as_the_machine,
@@ -204,6 +226,7 @@ TESTS = [
     a_device_held_through_vfio_is_named_and_blocks_its_return,
     a_run_killed_in_a_hanging_unbind_is_undone_when_the_device_is_let_go,
     a_named_card_is_found_after_it_moved_and_missed_when_it_is_gone,
+    what_cannot_be_written_changes_nothing_and_says_so,
 ]
 
 

@@ -330,11 +330,13 @@ static void the_machine_sleeps_only_when_somebody_says_yes(void **state) {
 static char *why_not(struct kernel_model *model) {
 	struct scene scene;
 	struct findings findings = {0};
-	struct strings none = {0};
+	struct strings names = {0}, none = {0};
 	char *found = NULL;
 	scene_begin_with(&scene, model);
-	release_plan(&scene.plan, &findings, &scene.machine, &scene.host.steps, cards[0].address,
-		&none, &every_rung);
+	strings_add(&names, cards[0].address);
+	release_plan(&scene.plan, &findings, &scene.machine, &scene.host.steps, &names, &none,
+		&every_rung);
+	strings_finish(&names);
 	for (size_t i = 0; i < findings.count; i++) {
 		const char *text = strstr(findings.items[i].text, "will not be suspended: ");
 		if (text) {
@@ -456,6 +458,10 @@ static void holders_are_stopped_by_their_units_the_display_manager_first(void **
 		}
 		assert_true(found);
 	}
+	/* A session that was ended cannot be begun again. */
+	for (size_t i = 0; i < scene.plan.settings_count; i++) {
+		assert_null(strstr(scene.plan.settings[i].name, ".scope"));
+	}
 	char *first = step_sentence(&scene.plan.steps[0]);
 	assert_string_equal(first, expected[0]);
 	free(first);
@@ -463,18 +469,49 @@ static void holders_are_stopped_by_their_units_the_display_manager_first(void **
 	scene_end(&scene);
 }
 
-static void units_that_were_stopped_are_started_again_by_undoing_and_by_returning(void **state) {
+static void whoever_still_has_the_card_open_is_named_and_everything_undone(void **state) {
 	struct scene scene;
-	/* The model's processes do not end with their units, so that only logind's is left out. */
+	/* The model's processes do not end with their units. */
 	scene_begin_with(&scene, desktop_in_use());
-	kernel_model_break(scene.model, cards[0].address, "");
 	scene_plan_release(&scene, cards[0].address, &every_rung, IMPATIENT_MS);
 	struct error error;
 	assert_int_equal(
 		transaction_run(&scene.host, "take", &scene.plan, &error), TRANSACTION_UNDONE);
-	/* Somebody still has it open, and is named. */
 	assert_non_null(strstr(error.text, "has /dev/nvidia0 open"));
-	scene_assert_former(&scene);
+	char *log = kernel_model_log(scene.model);
+	assert_null(strstr(log, "unbind"));
+	assert_non_null(strstr(log, "start gdm.service"));
+	free(log);
+	/* All but the session, which is over. */
+	char *now = kernel_model_state(scene.model);
+	assert_non_null(strstr(now, "gdm.service 1"));
+	assert_non_null(strstr(now, "nvidia-persistenced.service 1"));
+	assert_non_null(strstr(now, "1000/wireplumber.service 1"));
+	free(now);
+	scene_end(&scene);
+}
+
+static void units_that_were_stopped_for_a_card_are_started_when_it_is_returned(void **state) {
+	struct memory_tree *tree = fixture_tree(cards[0].fixture);
+	put_unit(tree, 1390, "/system.slice/nvidia-persistenced.service");
+	struct kernel_model *model = kernel_model_create_from(tree);
+	kernel_model_add_unit(model, "nvidia-persistenced.service");
+	struct scene scene;
+	scene_begin_with(&scene, model);
+	scene_plan_release(&scene, cards[0].address, &every_rung, PATIENT_MS);
+	char *former = must_copy(scene.before);
+	/* It ends with its unit, and the plan was made while it ran. */
+	memory_tree_remove(tree, "/proc/1390");
+	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
+	char *now = kernel_model_state(model);
+	assert_non_null(strstr(now, "nvidia-persistenced.service 0"));
+	free(now);
+	scene_plan_return_of_all(&scene, PATIENT_MS);
+	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
+	now = kernel_model_state(model);
+	assert_string_equal(now, former);
+	free(now);
+	free(former);
 	scene_end(&scene);
 }
 
@@ -493,8 +530,9 @@ int main(void) {
 		cmocka_unit_test(the_machine_sleeps_only_when_somebody_says_yes),
 		cmocka_unit_test(a_sleep_that_is_not_safe_is_refused_with_its_reason),
 		cmocka_unit_test(holders_are_stopped_by_their_units_the_display_manager_first),
+		cmocka_unit_test(whoever_still_has_the_card_open_is_named_and_everything_undone),
 		cmocka_unit_test(
-			units_that_were_stopped_are_started_again_by_undoing_and_by_returning),
+			units_that_were_stopped_for_a_card_are_started_when_it_is_returned),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
