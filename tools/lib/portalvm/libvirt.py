@@ -15,7 +15,7 @@ URI = "qemu:///system"
 
 # In a container-like root there is neither a cgroup to put guests in, nor a user to become, nor
 # a virtlogd to write their logs.
-_QEMU_CONF = """
+QEMU_CONF = """
 user = "root"
 group = "root"
 namespaces = []
@@ -25,7 +25,7 @@ security_driver = "none"
 stdio_handler = "file"
 """
 
-_LIBVIRTD_CONF = """
+LIBVIRTD_CONF = """
 auth_unix_rw = "none"
 auth_unix_ro = "none"
 unix_sock_group = "root"
@@ -46,9 +46,9 @@ class Libvirtd:
             os.makedirs(path, exist_ok=True)
             subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "libvirt", path], check=True)
         with open("/etc/libvirt/qemu.conf", "w", encoding="ascii") as file:
-            file.write(_QEMU_CONF)
+            file.write(QEMU_CONF)
         with open("/etc/libvirt/libvirtd.conf", "w", encoding="ascii") as file:
-            file.write(_LIBVIRTD_CONF)
+            file.write(LIBVIRTD_CONF)
         with tempfile.TemporaryDirectory() as directory, socket.socket(
             socket.AF_UNIX, socket.SOCK_DGRAM
         ) as notify:
