@@ -104,6 +104,11 @@ static int show(struct cli *cli, struct view *view) {
 	if (cli->json) {
 		return cli_print_json(scheme_json(&view->scheme, &view->history));
 	}
+	if (view->scheme.count == 0) {
+		printf("%s names no guest, so there is nothing to plan; see portal-host(5)\n",
+			cli->config);
+		return CLI_DONE;
+	}
 	print_view(view);
 	return CLI_DONE;
 }

@@ -356,8 +356,8 @@ static void a_system_of_unknown_ways_is_refused_with_the_reason(void **state) {
 
 static void what_cannot_be_taken_back_is_refused_with_the_reason(void **state) {
 	static const char *const manifests[] = {"{",
-		"{\"version\":1,\"files\":[{\"path\":\"/../etc/x\",\"before\":null,\"after\":\"\","
-		"\"mode\":420}],\"directories\":[]}",
+		("{\"version\":1,\"files\":[{\"path\":\"/../etc/x\",\"before\":null,"
+		 "\"after\":\"\",\"mode\":420}],\"directories\":[]}"),
 		"{\"version\":2,\"files\":[],\"directories\":[]}",
 		"{\"version\":1,\"files\":[],\"directories\":[\"x\"]}",
 		"{\"version\":1,\"files\":[],\"directories\":[],\"commands\":[1]}"};
