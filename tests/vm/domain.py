@@ -215,13 +215,15 @@ def define_controller(pictures, kind):
     return console
 
 
-def start_guest(demo, path, size):
+def start_guest(demo, path, size, dax=False):
     """Boots the guest with a new heap; returns when its agent has written the header: the heap's id."""
-    subprocess.run([Programs(vmtest.BUILD)["portal-heap"], "create", path, str(size)], check=True)
+    subprocess.run([Programs(vmtest.BUILD)["portal-heap"], "create", path, str(size),
+                    *(["--dax"] if dax else [])], check=True)
     start = len(demo.console.said.text)
     libvirt.virsh("start", "demo")
     demo.console.said.for_text(b"MiB, reads ", start)
     with open(path, "rb") as file:
+        file.seek(2 * MIB if dax else 0)
         header = file.read(64)
     vmtest.check(header.startswith(b"PORTHEAP"), "the guest's agent made its heap")
     return header[24:40].hex()
@@ -269,8 +271,9 @@ def heaps(host, finish):
     vmtest.check("portal-demo" not in inactive("controller"), "the definition is what it was")
 
     libvirt.destroy("demo")
-    demo.define("--heap", "ivshmem", "--heap-size", "256M", "--replace")
-    second = start_guest(demo, path, 256 * MIB)
+    # An nvdimm in the guest is an ivshmem here, too.
+    demo.define("--heap", "nvdimm", "--heap-size", "256M", "--replace")
+    second = start_guest(demo, path, 256 * MIB, dax=True)
     host.expect(0, "the heap of demo (256 MiB) is in controller", "heap", "attach", "controller",
                 "demo")
     console.said.for_text(f"watch: gone {address}".encode(), position)
