@@ -15,9 +15,14 @@ MAN_PAGES = [f"man/man1/{name}.1" for name in PROGRAMS]
 # One of each beside the programs and their pages; the directories above depend on the prefix.
 FILES = [
     "etc/portal/portal.scfg",
+    "etc/libvirt/hooks/qemu.d/portal-host-hook",
     "lib/systemd/system/portal-agent@.service",
+    "lib/systemd/system/portal-hostd.service",
+    "lib/systemd/system/portal-hostd.socket",
     "lib/sysusers.d/portal-agent.conf",
     "lib/udev/rules.d/60-portal-agent.rules",
+    "sbin/portal-hostd",
+    "share/polkit-1/actions/org.portal.host.policy",
     "share/wayland-sessions/portal.desktop",
 ]
 _failed = []

@@ -35,6 +35,10 @@ static const struct cli_command commands[] = {
 		"a guest's heap, while its controller VM runs", false, cli_heap},
 	{"config-space", "open VM DEVICE...|close VM|--all",
 		"who may write devices' configuration while a VM starts", true, cli_config_space},
+	{"status", "", "what portal-hostd knows: VMs, guests, a switch", false, cli_status},
+	{"watch", "", "the same, again whenever it changes", false, cli_watch},
+	{"switch", "CONTROLLER|--host [--force]", "from one controller VM to another", false,
+		cli_switch},
 	{"transactions", "", "what was changed, and how it ended", false, cli_transactions},
 };
 

@@ -4,16 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <systemd/sd-daemon.h>
 
 #include "base/must.h"
 #include "hostd/audit.h"
 #include "hostd/authority.h"
+#include "hostd/brain.h"
 #include "hostd/door.h"
 #include "hostd/guest_call.h"
 #include "hostd/host_server.h"
 #include "hostd/order.h"
+#include "hostd/survey.h"
 #include "hostd/watchers.h"
-#include "tree/directory.h"
 
 /* Every domain that the policy has to do with. */
 static struct strings domain_names(const struct policy *policy) {
@@ -39,7 +41,9 @@ static void update(struct daemon *daemon) {
 
 static void handle_state(void *data, const char *domain, int state, uint64_t heap_size) {
 	struct daemon *daemon = data;
-	if (domains_set(&daemon->domains, domain, state, heap_size) && daemon->domains.known) {
+	bool changed = domains_set(&daemon->domains, domain, state, heap_size);
+	brain_domain_changed(daemon, domain, state);
+	if (changed && daemon->domains.known) {
 		update(daemon);
 	}
 }
@@ -47,6 +51,7 @@ static void handle_state(void *data, const char *domain, int state, uint64_t hea
 static void handle_ready(void *data) {
 	struct daemon *daemon = data;
 	domains_know(&daemon->domains);
+	brain_states_known(daemon, true);
 	say(LOG_INFO, "libvirt at %s answers", daemon->options->uri);
 	update(daemon);
 }
@@ -57,6 +62,7 @@ static void handle_lost(void *data, const char *reason) {
 		say(LOG_WARNING, "no libvirt at %s: %s", daemon->options->uri, reason);
 	}
 	domains_forget(&daemon->domains, reason);
+	brain_states_known(daemon, false);
 	update(daemon);
 }
 
@@ -73,13 +79,45 @@ static void watch_domains(struct daemon *daemon) {
 	strings_finish(&names);
 }
 
+void daemon_surveyed(struct daemon *daemon) {
+	brain_decide(daemon);
+	if (!daemon->ready) {
+		daemon->ready = true;
+		sd_notify(0, "READY=1"); /* from here on there is something to answer */
+	}
+}
+
+void daemon_forget(struct daemon *daemon, const sd_varlink *link) {
+	watchers_forget(daemon, link);
+	brain_forget(daemon, link);
+}
+
+/* What a person has written; -1 with the reason, and nothing to finish. */
+static int read_files(const struct daemon_options *options, struct policy *policy,
+	struct known *known, struct error *error) {
+	if (policy_load(policy, options->config, error) < 0) {
+		return -1;
+	}
+	char *path = must_print("%s/devices.scfg", options->state);
+	int status = known_load(known, path, error);
+	free(path);
+	if (status < 0) {
+		policy_finish(policy);
+	}
+	return status;
+}
+
 int daemon_reload(struct daemon *daemon, struct error *error) {
 	struct policy policy;
-	if (policy_load(&policy, daemon->options->config, error) < 0) {
+	struct known known;
+	if (read_files(daemon->options, &policy, &known, error) < 0) {
 		return -1;
 	}
 	policy_finish(&daemon->policy);
+	known_finish(&daemon->known);
 	daemon->policy = policy;
+	daemon->known = known;
+	brain_policy_changed(daemon);
 	watch_domains(daemon);
 	update(daemon);
 	return 0;
@@ -90,10 +128,10 @@ static int open_all(struct daemon *daemon, struct error *error) {
 	if (sd_event_default(&daemon->loop) < 0) {
 		return error_set(error, "no event loop");
 	}
-	if (policy_load(&daemon->policy, options->config, error) < 0) {
+	if (read_files(options, &daemon->policy, &daemon->known, error) < 0) {
 		return -1;
 	}
-	daemon->tree = directory_tree_create(options->root);
+	daemon->tree = options->open_host(options->user).tree;
 	if (!daemon->tree) {
 		return error_set(error, "%s: %s", options->root, strerror(errno));
 	}
@@ -102,10 +140,12 @@ static int open_all(struct daemon *daemon, struct error *error) {
 	if (!daemon->hypervisor) {
 		return error_set(error, "no event loop");
 	}
-	if (doors_init(daemon, error) < 0 || host_server_init(daemon, error) < 0) {
+	if (survey_init(daemon, error) < 0 || brain_init(daemon, error) < 0 ||
+		doors_init(daemon, error) < 0 || host_server_init(daemon, error) < 0) {
 		return -1;
 	}
 	watch_domains(daemon);
+	survey_request(daemon);
 	return 0;
 }
 
@@ -124,14 +164,19 @@ void daemon_destroy(struct daemon *daemon) {
 		return;
 	}
 	hypervisor_destroy(daemon->hypervisor);
+	change_cancel(daemon);
+	survey_finish(daemon);
 	authority_finish(daemon);
 	watchers_finish(daemon);
 	guest_calls_finish(daemon);
+	brain_finish(daemon);
 	orders_finish(daemon);
 	doors_finish(daemon);
 	host_server_finish(daemon);
 	domains_finish(&daemon->domains);
 	policy_finish(&daemon->policy);
+	known_finish(&daemon->known);
+	machine_finish(&daemon->machine);
 	tree_destroy(daemon->tree);
 	sd_event_unref(daemon->loop);
 	free(daemon);

@@ -10,12 +10,15 @@
 #include "hostd/hypervisor.h"
 #include "identity/known.h"
 #include "policy/policy.h"
-#include "tree/tree.h"
+#include "transaction/step.h"
 
+struct brain;
+struct change_run;
 struct door;
 struct guest_call;
 struct order;
 struct question;
+struct survey;
 struct watcher;
 
 struct daemon_options {
@@ -25,6 +28,11 @@ struct daemon_options {
 	const char *socket;
 	const char *uri; /* of libvirt */
 	const char *door_program; /* portal-door */
+	unsigned patience_s; /* how long a VM may take to shut down or to start */
+	/* How devices are reached: opened anew in each process that may hang there. `tree` is NULL,
+	 * with errno, when that is not possible. */
+	struct step_host (*open_host)(void *user);
+	void *user;
 };
 
 /* portal-hostd: the one object that everything else is handed. */
@@ -33,6 +41,13 @@ struct daemon {
 	sd_event *loop;
 	struct tree *tree;
 	struct policy policy;
+	struct known known;
+	struct machine machine; /* as it was seen last */
+	bool ready; /* systemd was told so */
+	bool machine_known; /* and it is so: the last look did not fail */
+	uint64_t machine_changes; /* how often other devices or drivers were seen */
+	struct survey *survey;
+	struct brain *brain;
 	struct domains domains;
 	struct hypervisor *hypervisor;
 	sd_varlink_server *server; /* org.portal.Host */
@@ -43,6 +58,7 @@ struct daemon {
 	sd_event_source *tell; /* tells the watchers */
 	LIST_HEAD(, order) orders; /* order.link */
 	LIST_HEAD(, question) questions; /* question.link, in authority.c */
+	struct change_run *change; /* under way, or NULL */
 	sd_bus *bus; /* to polkit; NULL until somebody has to be asked about */
 };
 
@@ -51,5 +67,9 @@ struct daemon *daemon_create(const struct daemon_options *options, struct error 
 void daemon_destroy(struct daemon *daemon);
 /* Reads the policy again; what cannot be read changes nothing. -1 with the reason. */
 int daemon_reload(struct daemon *daemon, struct error *error);
+/* There is a new look at the machine. */
+void daemon_surveyed(struct daemon *daemon);
+/* A connection has ended. */
+void daemon_forget(struct daemon *daemon, const sd_varlink *link);
 
 #endif

@@ -22,23 +22,39 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(Guest, SD_VARLINK_DEFINE_FIELD(name, SD_VAR
 static SD_VARLINK_DEFINE_METHOD_FULL(GetState, SD_VARLINK_SUPPORTS_MORE,
 	SD_VARLINK_FIELD_COMMENT("why nothing is known of domains; null: it is"),
 	SD_VARLINK_DEFINE_OUTPUT(libvirtProblem, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
-	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(vms, Vm, SD_VARLINK_ARRAY));
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(vms, Vm, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("from one controller to another; to none, where that is null"),
+	SD_VARLINK_DEFINE_OUTPUT(switching, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_DEFINE_OUTPUT(switchingTo, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("a change of devices is under way"),
+	SD_VARLINK_DEFINE_OUTPUT(changing, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_FIELD_COMMENT("how often devices have come, gone or changed drivers"),
+	SD_VARLINK_DEFINE_OUTPUT(deviceChanges, SD_VARLINK_INT, 0));
 
 static SD_VARLINK_DEFINE_METHOD_FULL(ListGuests, SD_VARLINK_SUPPORTS_MORE,
 	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(guests, Guest, SD_VARLINK_ARRAY));
 
-static SD_VARLINK_DEFINE_METHOD(StartGuest, SD_VARLINK_DEFINE_INPUT(guest, SD_VARLINK_STRING, 0));
+static SD_VARLINK_DEFINE_METHOD(StartGuest, SD_VARLINK_DEFINE_INPUT(guest, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
+	SD_VARLINK_DEFINE_INPUT(
+		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
 
 static SD_VARLINK_DEFINE_METHOD(StopGuest, SD_VARLINK_DEFINE_INPUT(guest, SD_VARLINK_STRING, 0),
 	SD_VARLINK_FIELD_COMMENT("end it without asking it to shut down"),
 	SD_VARLINK_DEFINE_INPUT(force, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT(
 		"how long to wait for its end, a minute by default, at most an hour"),
-	SD_VARLINK_DEFINE_INPUT(timeoutSeconds, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
+	SD_VARLINK_DEFINE_INPUT(timeoutSeconds, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
+	SD_VARLINK_DEFINE_INPUT(
+		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
 
 static SD_VARLINK_DEFINE_METHOD(ReportHeap, SD_VARLINK_DEFINE_INPUT(guest, SD_VARLINK_STRING, 0),
 	SD_VARLINK_FIELD_COMMENT("bytes in use now"),
-	SD_VARLINK_DEFINE_INPUT(used, SD_VARLINK_INT, 0));
+	SD_VARLINK_DEFINE_INPUT(used, SD_VARLINK_INT, 0),
+	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
+	SD_VARLINK_DEFINE_INPUT(
+		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
 
 static SD_VARLINK_DEFINE_STRUCT_TYPE(GuestMemory,
 	SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_STRING, 0),
@@ -60,7 +76,80 @@ static SD_VARLINK_DEFINE_METHOD(GetMemory,
 	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(
 		guests, GuestMemory, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE));
 
-static SD_VARLINK_DEFINE_METHOD(Reload);
+static SD_VARLINK_DEFINE_METHOD(ListDevices,
+	SD_VARLINK_FIELD_COMMENT("does the kernel drive an IOMMU; is vfio-pci loaded"),
+	SD_VARLINK_DEFINE_OUTPUT(iommu, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_DEFINE_OUTPUT(vfioPci, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_DEFINE_OUTPUT(ps2Keyboard, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_DEFINE_OUTPUT(ps2Mouse, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_FIELD_COMMENT("as portal-host list --json has them"),
+	SD_VARLINK_DEFINE_OUTPUT(devices, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Assignment,
+	SD_VARLINK_DEFINE_FIELD(address, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("the driver it has now"),
+	SD_VARLINK_DEFINE_FIELD(driver, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("where it belongs, null: to the host, and why"),
+	SD_VARLINK_DEFINE_FIELD(vm, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
+
+static SD_VARLINK_DEFINE_METHOD(ListAssignments,
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(devices, Assignment, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("what the policy names and the machine does not have"),
+	SD_VARLINK_DEFINE_OUTPUT(warnings, SD_VARLINK_STRING, SD_VARLINK_ARRAY));
+
+static SD_VARLINK_DEFINE_METHOD(Take, SD_VARLINK_FIELD_COMMENT("by address or known name"),
+	SD_VARLINK_DEFINE_INPUT(devices, SD_VARLINK_STRING, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("what the survival guard is to let go beside the policy's"),
+	SD_VARLINK_DEFINE_INPUT(unguard, SD_VARLINK_STRING, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
+	SD_VARLINK_DEFINE_INPUT(
+		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD(Return, SD_VARLINK_FIELD_COMMENT("null: everything that was taken"),
+	SD_VARLINK_DEFINE_INPUT(devices, SD_VARLINK_STRING, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
+	SD_VARLINK_DEFINE_INPUT(
+		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD(ReleaseGpu, SD_VARLINK_DEFINE_INPUT(device, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("stop the units and processes that have it open"),
+	SD_VARLINK_DEFINE_INPUT(stopHolders, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("as the last rung, suspend the machine for a moment"),
+	SD_VARLINK_DEFINE_INPUT(suspend, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_INPUT(unguard, SD_VARLINK_STRING, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
+	SD_VARLINK_DEFINE_INPUT(
+		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD(Recover,
+	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
+	SD_VARLINK_DEFINE_INPUT(
+		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD(Switch,
+	SD_VARLINK_FIELD_COMMENT("null: to none, so that the devices return to the host"),
+	SD_VARLINK_DEFINE_INPUT(controller, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("end a controller that does not shut down in time"),
+	SD_VARLINK_DEFINE_INPUT(force, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
+	SD_VARLINK_DEFINE_INPUT(
+		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD(Hook, SD_VARLINK_DEFINE_INPUT(domain, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("'prepare', 'started', 'release' …, as libvirt's hook is told"),
+	SD_VARLINK_DEFINE_INPUT(operation, SD_VARLINK_STRING, 0));
+
+static SD_VARLINK_DEFINE_METHOD(Reload,
+	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
+	SD_VARLINK_DEFINE_INPUT(
+		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_ERROR(NoSuchDevice, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
+static SD_VARLINK_DEFINE_ERROR(
+	NoSuchController, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
+static SD_VARLINK_DEFINE_ERROR(Busy, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
+static SD_VARLINK_DEFINE_ERROR(Unfinished, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
 
 static SD_VARLINK_DEFINE_ERROR(
 	NotAuthorized, SD_VARLINK_DEFINE_FIELD(reason, SD_VARLINK_STRING, 0));
@@ -73,6 +162,7 @@ static SD_VARLINK_DEFINE_ERROR(NoLibvirt, SD_VARLINK_DEFINE_FIELD(reason, SD_VAR
 SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
 	SD_VARLINK_INTERFACE_COMMENT("The devices, virtual machines and memory of a host."),
 	&vl_type_DomainState, &vl_type_Vm, &vl_type_Guest, &vl_type_GuestMemory,
+	&vl_type_Assignment,
 	SD_VARLINK_SYMBOL_COMMENT("The virtual machines that the policy gives devices to. With the "
 				  "flag 'more' a further reply follows each change, and the call "
 				  "never ends."),
@@ -90,6 +180,33 @@ SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
 	SD_VARLINK_SYMBOL_COMMENT("Reads the policy and the names of devices again. What cannot be "
 				  "read changes nothing."),
 	&vl_method_Reload,
+	SD_VARLINK_SYMBOL_COMMENT("The host's PCI functions, as they were seen last."),
+	&vl_method_ListDevices,
+	SD_VARLINK_SYMBOL_COMMENT("Where every device belongs while those run that run now."),
+	&vl_method_ListAssignments,
+	SD_VARLINK_SYMBOL_COMMENT("Gives devices to VFIO, with all that shares their IOMMU groups. "
+				  "What was taken so is not returned by policy."),
+	&vl_method_Take, SD_VARLINK_SYMBOL_COMMENT("Brings devices back to their former drivers."),
+	&vl_method_Return,
+	SD_VARLINK_SYMBOL_COMMENT(
+		"Take, for a graphics card in use: who holds it is stopped where that was asked "
+		"for, consoles are taken off it, and resets are tried until VFIO can open it."),
+	&vl_method_ReleaseGpu,
+	SD_VARLINK_SYMBOL_COMMENT("Undoes a change that was interrupted and not undone then."),
+	&vl_method_Recover,
+	SD_VARLINK_SYMBOL_COMMENT(
+		"Shuts down the controllers that have what the new one is to have, waits until "
+		"they have let it go, and starts the new one; answered when it runs. When that "
+		"does not work, the former ones are started again."),
+	&vl_method_Switch,
+	SD_VARLINK_SYMBOL_COMMENT("For libvirt's hook, from root alone: 'prepare' is answered when "
+				  "the domain's devices are ready, or with Refused."),
+	&vl_method_Hook, SD_VARLINK_SYMBOL_COMMENT("The machine has no such device."),
+	&vl_error_NoSuchDevice, SD_VARLINK_SYMBOL_COMMENT("The policy names no such controller."),
+	&vl_error_NoSuchController, SD_VARLINK_SYMBOL_COMMENT("Something else is under way."),
+	&vl_error_Busy,
+	SD_VARLINK_SYMBOL_COMMENT("It failed, and not all of it could be undone: Recover."),
+	&vl_error_Unfinished,
 	SD_VARLINK_SYMBOL_COMMENT("Who asks may not, or cannot be asked for it."),
 	&vl_error_NotAuthorized, SD_VARLINK_SYMBOL_COMMENT("The policy names no such guest."),
 	&vl_error_NoSuchGuest, SD_VARLINK_SYMBOL_COMMENT("A check said no; nothing was changed."),

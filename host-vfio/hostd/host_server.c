@@ -8,9 +8,11 @@
 
 #include "base/file.h"
 #include "base/must.h"
+#include "hostd/brain.h"
 #include "hostd/budget.h"
 #include "hostd/guest_call.h"
 #include "hostd/host_interface.h"
+#include "hostd/host_methods.h"
 #include "hostd/order.h"
 #include "hostd/watchers.h"
 #include "inventory/json.h"
@@ -34,6 +36,13 @@ static sd_json_variant *build_state(struct daemon *daemon, const char *controlle
 		: reason	      ? reason
 				      : "libvirt has not answered yet");
 	json_set(&object, "vms", vms);
+	const struct core *core = brain_core(daemon);
+	json_set_flag(&object, "switching", core->phase != CORE_STAY);
+	if (core->phase != CORE_STAY) {
+		json_set_string(&object, "switchingTo", core->target);
+	}
+	json_set_flag(&object, "changing", daemon->change != NULL);
+	json_set_number(&object, "deviceChanges", daemon->machine_changes);
 	return object;
 }
 
@@ -114,7 +123,7 @@ ORDER(handle_report_heap, "report heap", "guests", run_report_heap)
 ORDER(handle_reload, "reload", "configure", run_reload)
 
 static void handle_disconnect(sd_varlink_server *server, sd_varlink *link, void *data) {
-	watchers_forget(data, link);
+	daemon_forget(data, link);
 }
 
 static int bind_methods(sd_varlink_server *server) {
@@ -123,7 +132,11 @@ static int bind_methods(sd_varlink_server *server) {
 		HOST_INTERFACE ".GetMemory", handle_get_memory, HOST_INTERFACE ".StartGuest",
 		handle_start_guest, HOST_INTERFACE ".StopGuest", handle_stop_guest,
 		HOST_INTERFACE ".ReportHeap", handle_report_heap, HOST_INTERFACE ".Reload",
-		handle_reload);
+		handle_reload, HOST_INTERFACE ".ListDevices", host_list_devices,
+		HOST_INTERFACE ".ListAssignments", host_list_assignments, HOST_INTERFACE ".Take",
+		host_take, HOST_INTERFACE ".Return", host_return, HOST_INTERFACE ".ReleaseGpu",
+		host_release_gpu, HOST_INTERFACE ".Recover", host_recover, HOST_INTERFACE ".Switch",
+		host_switch, HOST_INTERFACE ".Hook", host_hook);
 }
 
 /* The socket that systemd hands over, else one of our own: everybody may connect, and is asked for

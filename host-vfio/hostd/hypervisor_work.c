@@ -9,6 +9,9 @@
 #include "heap/guest_heap.h"
 #include "inventory/json.h"
 
+/* How far away an end may be that libvirt's refusal comes from. */
+static const uint64_t ending_usec = 2 * 1000 * 1000;
+
 struct watcher {
 	int out;
 	sd_event *loop;
@@ -123,30 +126,58 @@ static int start(
 	return failure != 0 ? failure : domain_manager_start(manager, work->domain, error);
 }
 
-static int perform(
-	struct domain_manager *manager, const struct hypervisor_work *work, struct error *error) {
+/* A domain that is to end. */
+struct ending {
+	sd_event *loop;
+	const char *domain;
+	bool off;
+};
+
+static void handle_ending(void *data, const char *domain, enum domain_state state) {
+	struct ending *ending = data;
+	ending->off |= state == DOMAIN_OFF && strcmp(domain, ending->domain) == 0;
+}
+
+/* One that ends by itself at that moment makes libvirt complain of what was wanted. */
+static bool ends_anyway(struct domain_manager *manager, struct ending *ending) {
+	enum domain_state state;
+	if (domain_manager_get_state(manager, ending->domain, &state, NULL) == 0 &&
+		state == DOMAIN_OFF) {
+		return true;
+	}
+	while (!ending->off && sd_event_run(ending->loop, ending_usec) > 0) {
+	}
+	return ending->off;
+}
+
+static int perform(struct domain_manager *manager, const struct hypervisor_work *work,
+	struct ending *ending, struct error *error) {
+	int failure = 0;
 	switch (work->operation) {
 	case HYPERVISOR_START:
 		return start(manager, work, error);
 	case HYPERVISOR_SHUTDOWN:
-		return domain_manager_shutdown(manager, work->domain, error);
+		failure = domain_manager_shutdown(manager, work->domain, error);
+		break;
 	case HYPERVISOR_KILL:
-		return domain_manager_kill(manager, work->domain, error);
+		failure = domain_manager_kill(manager, work->domain, error);
+		break;
 	}
-	return 0;
+	return failure != 0 && ends_anyway(manager, ending) ? 0 : failure;
 }
 
 int hypervisor_work_call(void *data, int out) {
 	const struct hypervisor_work *work = data;
-	sd_event *loop = NULL;
+	struct ending ending = {.domain = work->domain};
 	struct error error;
-	if (sd_event_new(&loop) < 0) {
+	if (sd_event_new(&ending.loop) < 0) {
 		return EXIT_FAILURE;
 	}
-	struct domain_manager *manager = domain_manager_create(work->uri, loop, NULL, NULL, &error);
+	struct domain_manager *manager =
+		domain_manager_create(work->uri, ending.loop, handle_ending, &ending, &error);
 	if (!manager) {
 		return tell_failure(out, DOMAIN_FAILURE_CONNECT, &error);
 	}
-	int failure = perform(manager, work, &error);
+	int failure = perform(manager, work, &ending, &error);
 	return failure == 0 ? EXIT_SUCCESS : tell_failure(out, failure, &error);
 }

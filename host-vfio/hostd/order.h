@@ -13,7 +13,7 @@ struct order {
 	/* Parameters; which of them there are, the interface says. */
 	char *guest, *controller, *device;
 	char **devices, **unguard;
-	bool force, interactive;
+	bool force, interactive, stop_holders, suspend;
 	uint64_t timeout_s, used;
 	LIST_ENTRY(order) link; /* daemon.orders */
 };

@@ -163,6 +163,14 @@ static int read_directive(
 	if (strcmp(name, "release") == 0) {
 		return policy_release_read(&policy->release, file, directive);
 	}
+	if (strcmp(name, "failed-switch") == 0) {
+		const char *word = directive->params_len == 1 ? directive->params[0] : "";
+		policy->stay_after_failed_switch = strcmp(word, "host") == 0;
+		return policy->stay_after_failed_switch || strcmp(word, "back") == 0
+			       ? 0
+			       : scfg_file_refuse(
+					 file, directive, "expected: failed-switch back|host");
+	}
 	struct memory_settings *memory = &policy->memory;
 	if (strcmp(name, "memory") == 0) {
 		return memory_settings_read(memory, file, directive);

@@ -51,6 +51,8 @@ struct policy {
 	/* The group that may write devices' configuration space while a VM starts; NULL: none. */
 	char *config_space;
 	struct policy_release release;
+	/* After a switch that failed the host keeps what the former controller had. */
+	bool stay_after_failed_switch;
 	struct memory_settings memory;
 };
 

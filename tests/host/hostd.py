@@ -1,12 +1,14 @@
 """portal-hostd with a real libvirtd and domains that are machines without a system on their disks.
 
-hostd.py PORTAL-HOSTD CASE...: what the daemon answers, on its own socket and to a controller's door,
+hostd.py PORTAL-HOSTD HOSTD-MODEL PORTAL-HOST-HOOK CASE...: what the daemon answers, on its own socket and to a controller's door,
 and that a virtual machine is started and stopped by policy whoever asks for it.
 """
 
 import contextlib
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,8 +19,7 @@ sys.path.insert(0, os.path.join(TOP, "tools", "lib"))
 
 from portalvm import libvirt, varlink, wait  # noqa: E402, pylint: disable=wrong-import-position
 
-HOSTD = os.path.realpath(sys.argv[1])
-MACHINES = os.path.join(TOP, "tests", "machines")
+HOSTD, MODEL, HOOK = (os.path.realpath(path) for path in sys.argv[1:4])
 
 # A machine that starts at once, finds nothing to boot, and so never hears a request to shut down.
 DOMAIN = """
@@ -97,7 +98,8 @@ class Hostd:
         self.socket = os.path.join(work, "hostd")
         self.config = os.path.join(work, "host.scfg")
         self.state = os.path.join(work, "state")
-        self.arguments = [HOSTD, "--config", self.config, "--state", self.state,
+        program = [MODEL, machine] if machine else [HOSTD]
+        self.arguments = [*program, "--config", self.config, "--state", self.state,
                           "--socket", self.socket, *arguments]
         self.environment = environment
         self.write(policy)
@@ -123,6 +125,12 @@ class Hostd:
 
     def stop(self):
         wait.stop(self.process)
+
+    def kill(self):
+        """The daemon of a model dies, and another one takes its place."""
+        said = len(self.log.text)
+        self.process.send_signal(signal.SIGUSR1)
+        self.log.for_text(b"libvirt at", said)
 
     def link(self):
         connection = socket.socket(socket.AF_UNIX)
@@ -171,10 +179,10 @@ def define(finish, *names):
         finish.callback(libvirt.destroy, name)
 
 
-def begin(finish):
+def begin(finish, hook=None):
     daemon = libvirt.Libvirtd()
     finish.callback(daemon.stop)
-    daemon.start()
+    daemon.start(hook)
     return daemon
 
 
@@ -353,11 +361,261 @@ def libvirt_away(finish, work):
     refused("NoLibvirt", "", link.receive)
 
 
-CASES = {"guests": guests, "heap": heap, "door": door, "libvirt-away": libvirt_away}
+CONTROLLERS = """
+assign usb to controllers
+assign net to router
+controller work
+controller play {
+	devices 05:00.0
+}
+controller broken {
+	devices 05:00.0
+}
+router net
+unguard 06:00.0
+"""
+USB, MORE_USB, LAN = "0000:05:00.0", "0000:00:14.0", "0000:06:00.0"
+
+
+def hook_script(work):
+    return (f"#!/bin/sh\nexport PORTAL_HOST_SOCKET={work}/hostd PORTAL_HOST_CONFIG={work}/host.scfg\n"
+            f'exec {HOOK} "$@"\n')
+
+
+def drivers(link):
+    return {entry["address"]: entry.get("driver")
+            for entry in link.call("ListAssignments")["devices"]}
+
+
+def controllers(finish, work, *arguments):
+    """libvirtd with the hook, the domains, and the daemon on a modelled machine."""
+    begin(finish, hook_script(work))
+    define(finish, "work", "play", "net", "fox")
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        disk = "<devices><disk type='file'><source file='/nowhere'/><target dev='sda'/></disk>"
+        file.write(DOMAIN.format(name="broken").replace("<devices>", disk))
+        file.flush()
+        libvirt.virsh("define", file.name)
+    hostd = Hostd(work, CONTROLLERS, *arguments, machine="two-gpu-desktop").start()
+    finish.callback(hostd.stop)
+    link = hostd.link()
+    link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
+    return hostd, link
+
+
+def until(link, holds):
+    """Waits, by what the daemon says of itself, until it holds of the devices' drivers."""
+    with contextlib.closing(link.again()) as watch:
+        watch.send("GetState", more=True)
+        while not holds(drivers(link)):
+            watch.receive()
+
+
+def hear(hostd, name, said):
+    """The VM hears that it is to shut down, and does."""
+    hostd.log.for_text(f"stop {name}".encode(), said)
+    libvirt.virsh("destroy", name)
+
+
+def switch(finish, work):
+    """One controller to another, whoever starts them; what does not work leads back."""
+    hostd, link = controllers(finish, work)
+    home = drivers(link)
+    assert home[USB] == home[MORE_USB] == "xhci_hcd", home
+    libvirt.virsh("start", "fox")  # none of ours
+    libvirt.virsh("start", "work")
+    now = drivers(link)
+    assert now[USB] == now[MORE_USB] == "vfio-pci", now
+    try:
+        libvirt.virsh("start", "play")
+        raise AssertionError("two controllers share a device")
+    except wait.Failure as failure:
+        assert "is with controller work" in str(failure), failure
+    refused("NoSuchController", "ghost", link.call, "Switch", controller="ghost")
+    refused("NoSuchController", "net", link.call, "Switch", controller="net")
+    libvirt.virsh("start", "net")
+    assert drivers(link)[LAN] == "vfio-pci"
+
+    shell = os.path.join(os.path.dirname(os.path.dirname(HOSTD)), "portal-host")
+    for status, words, arguments in (
+            (0, "controller  running", ["status"]), (3, "no controller ghost", ["switch", "ghost"]),
+            (2, "an argument is missing", ["switch"]), (2, "one argument too many", ["switch", "--host", "x"])):
+        done = subprocess.run([shell, *arguments, "--socket", hostd.socket], capture_output=True,
+                              text=True, check=False, timeout=wait.PATIENCE)
+        assert done.returncode == status and words in done.stdout + done.stderr, done
+
+    said = len(hostd.log.text)
+    link.send("Switch", controller="play")
+    refused("Busy", "under way", link.again().call, "Switch", controller="work")
+    hear(hostd, "work", said)
+    assert link.receive() == {}
+    assert "running" in libvirt.virsh("domstate", "play")
+    now = drivers(link)
+    assert now[USB] == "vfio-pci" and now[MORE_USB] == "xhci_hcd", now
+
+    said = len(hostd.log.text)
+    link.send("Switch", controller="broken")
+    hear(hostd, "play", said)
+    refused("Failed", "play is back", link.receive)
+    assert "running" in libvirt.virsh("domstate", "play")
+
+    hostd.kill()
+    link = hostd.link()
+    assert drivers(link)[USB] == "vfio-pci"
+    libvirt.virsh("destroy", "play")
+    libvirt.virsh("destroy", "net")
+    until(link, lambda now: now == home)
+
+
+def force(finish, work):
+    """A controller that does not shut down stays, unless it is to be ended."""
+    hostd, link = controllers(finish, work, "--patience", "1")
+    home = drivers(link)
+    libvirt.virsh("start", "work")
+    refused("Failed", "has not shut down in time", link.call, "Switch", controller="play")
+    assert "running" in libvirt.virsh("domstate", "work")
+    assert link.call("Switch", controller="play", force=True) == {}
+    assert "running" in libvirt.virsh("domstate", "play")
+    assert link.call("Switch", force=True) == {}
+    assert drivers(link) == home, drivers(link)
+    hostd.stop()
+    # Without the daemon a controller does not start, and any other domain does.
+    libvirt.virsh("start", "fox")
+    try:
+        libvirt.virsh("start", "work")
+        raise AssertionError("a controller was started without its devices")
+    except wait.Failure as failure:
+        assert "portal-hostd" in str(failure) and "cannot be reached" in str(failure), failure
+
+
+def by_hand(finish, work):
+    """What a person takes stays taken, and nothing else can be done to it."""
+    hostd, link = controllers(finish, work)
+    home = drivers(link)
+    refused("Refused", "no device was named", link.call, "Take", devices=[])
+    refused("Refused", "no PCI function", link.call, "Take", devices=["0f:00.0"])
+    refused("Refused", "survival guard", link.call, "Take", devices=["00:14.0"])
+    refused("NoSuchDevice", "no PCI function", link.call, "ReleaseGpu", device="0f:00.0")
+    refused("Refused", "no graphics card", link.call, "ReleaseGpu", device="05:00.0")
+    assert link.call("Take", devices=["06:00.0"]) == {}
+    until(link, lambda now: now[LAN] == "vfio-pci")
+    hostd.kill()
+    link = hostd.link()
+    libvirt.virsh("start", "play")
+    libvirt.virsh("destroy", "play")
+    until(link, lambda now: now[USB] == "xhci_hcd")
+    assert drivers(link)[LAN] == "vfio-pci"
+    assert link.call("Return") == {}
+    until(link, lambda now: now == home)
+    refused("Refused", "was not taken", link.call, "Return", devices=["06:00.0"])
+    assert link.call("Recover") == {}
+    for corrupt, words in (("state/assigned.scfg", "expected: device"),
+                           ("state/devices.scfg", "not a known device"),
+                           ("host.scfg", "no directive of this file")):
+        hostd.stop()
+        path = os.path.join(work, corrupt)
+        with contextlib.ExitStack() as restore:
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    restore.callback(hostd_write, path, file.read())
+            else:
+                restore.callback(os.unlink, path)
+            hostd_write(path, "rubbish\n")
+            done = subprocess.run(hostd.arguments, capture_output=True, text=True, check=False,
+                                  timeout=wait.PATIENCE)
+            assert done.returncode == 1 and words in done.stderr, done.stderr
+            assert path in done.stderr, done.stderr
+
+
+def hostd_write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def killed(finish, work):
+    """Killed at one step after the other, it loses nothing."""
+    hostd, link = controllers(finish, work)
+    home = drivers(link)
+    for step in range(1, 12, 2):
+        said = len(hostd.log.text)
+        start = subprocess.Popen(["virsh", "--quiet", "--connect", libvirt.URI, "start", "work"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(step):
+            said = hostd.log.for_text(b"\n", said)
+        hostd.kill()
+        start.wait()
+        link = hostd.link()
+        # Started or not: in the end there is no controller, and all is as it was.
+        link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
+        libvirt.destroy("work")
+        link.call("Recover")
+        until(link, lambda now: now == home)
+
+
+_POLKIT_RULES = """
+polkit.addRule(function(action, subject) {
+	if (subject.user == "nobody" && action.id == "org.portal.host.configure") {
+		return polkit.Result.YES;
+	}
+	if (subject.user == "nobody" && action.id == "org.portal.host.devices") {
+		return polkit.Result.NO;
+	}
+});
+"""
+
+
+def polkit(finish, work):
+    """Who is not root may look, and do what polkit allows; without polkit nothing."""
+    hostd = Hostd(work, "controller work\n").start()
+    finish.callback(hostd.stop)
+    os.chmod(work, 0o755)
+
+    def call(method, **parameters):
+        done = subprocess.run(
+            ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "varlinkctl",
+             "call", hostd.socket, f"org.portal.Host.{method}", json.dumps(parameters)],
+            capture_output=True, text=True, check=False, timeout=wait.PATIENCE)
+        return done.returncode, done.stdout + done.stderr
+
+    status, said = call("GetState")
+    assert status == 0 and "controller" in said, said
+    said = subprocess.run(["varlinkctl", "introspect", hostd.socket, "org.portal.Host"],
+                          capture_output=True, text=True, check=True).stdout
+    for method in ("GetState", "Take", "Switch", "Hook", "Reload"):
+        assert f"method {method}(" in said, said
+    for method, parameters in (("Reload", {}), ("Take", {"devices": ["05:00.0"]}), ("Return", {}),
+                               ("Switch", {}), ("Recover", {}), ("StartGuest", {"guest": "x"})):
+        status, said = call(method, **parameters)
+        assert status != 0 and "only root may do this: polkit is not there" in said, said
+    status, said = call("Hook", domain="work", operation="prepare")
+    assert status != 0 and "only libvirt's hook" in said, said
+
+    os.makedirs("/run/dbus", exist_ok=True)
+    os.makedirs("/etc/polkit-1/rules.d", exist_ok=True)
+    with open("/etc/polkit-1/rules.d/10-portal.rules", "w", encoding="utf-8") as file:
+        file.write(_POLKIT_RULES)
+    shutil.copy(os.path.join(TOP, "host-vfio", "hostd", "org.portal.host.policy"),
+                "/usr/share/polkit-1/actions")
+    bus, said = wait.start(["dbus-daemon", "--system", "--nofork", "--print-address"], "dbus-daemon")
+    finish.callback(wait.stop, bus)
+    said.for_text(b"unix:path=")
+    status, said = call("Reload")
+    assert status == 0, said
+    status, said = call("Take", devices=["05:00.0"])
+    assert status != 0 and "polkit does not allow it" in said, said
+    status, said = call("Recover")
+    assert status != 0 and "polkit does not allow it" in said, said
+    status, said = call("Switch")
+    assert status != 0 and "polkit wants to ask somebody first" in said, said
+    hostd.log.for_text(b"reload: done")
+
+
+CASES = {"polkit": polkit, "guests": guests, "heap": heap, "door": door, "libvirt-away": libvirt_away, "switch": switch,
+         "force": force, "by-hand": by_hand, "killed": killed}
 
 
 def main():
-    for name in sys.argv[2:]:
+    for name in sys.argv[4:]:
         with tempfile.TemporaryDirectory() as work, contextlib.ExitStack() as finish:
             CASES[name](finish, work)
         print(f"ok - {name}", flush=True)

@@ -39,8 +39,8 @@ class Libvirtd:
         self._process = None
         self.log = None
 
-    def start(self):
-        """Starts it and returns when it accepts connections."""
+    def start(self, hook=None):
+        """Starts it and returns when it accepts connections. hook: a script for its QEMU domains."""
         for path in ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt",
                      "/run/libvirt"):
             os.makedirs(path, exist_ok=True)
@@ -49,6 +49,11 @@ class Libvirtd:
             file.write(QEMU_CONF)
         with open("/etc/libvirt/libvirtd.conf", "w", encoding="ascii") as file:
             file.write(LIBVIRTD_CONF)
+        if hook is not None:
+            os.makedirs("/etc/libvirt/hooks/qemu.d")
+            with open("/etc/libvirt/hooks/qemu.d/portal", "w", encoding="utf-8") as file:
+                file.write(hook)
+            os.chmod("/etc/libvirt/hooks/qemu.d/portal", 0o755)
         with tempfile.TemporaryDirectory() as directory, socket.socket(
             socket.AF_UNIX, socket.SOCK_DGRAM
         ) as notify:

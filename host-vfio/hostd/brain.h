@@ -1,0 +1,35 @@
+#ifndef HOST_HOSTD_BRAIN_H
+#define HOST_HOSTD_BRAIN_H
+
+#include "hostd/change.h"
+#include "hostd/core.h"
+#include "hostd/daemon.h"
+#include "hostd/order.h"
+
+/* Does what the core decides (hostd/core.h), and tells it what came of that. */
+
+int brain_init(struct daemon *daemon, struct error *error);
+void brain_finish(struct daemon *daemon);
+
+/* The machine was looked at: time to decide. */
+void brain_decide(struct daemon *daemon);
+/* libvirt has said something of a domain, or nothing at all is known any more. */
+void brain_domain_changed(struct daemon *daemon, const char *domain, int state);
+void brain_states_known(struct daemon *daemon, bool known);
+void brain_policy_changed(struct daemon *daemon);
+
+/* What there is to say of it. */
+const struct core *brain_core(const struct daemon *daemon);
+
+/* Takes an order over: to switch; or to change devices by hand, after what is under way. */
+void brain_switch(struct order *order);
+void brain_change(struct order *order, enum change_kind kind);
+
+/* libvirt's hook says that a domain is about to start, has started, or is gone. The first is
+ * answered later: the call is taken over. */
+void brain_claim(struct daemon *daemon, sd_varlink *link, const struct policy_vm *vm);
+void brain_released(struct daemon *daemon, const struct policy_vm *vm);
+/* A connection has ended: whoever waited on it. */
+void brain_forget(struct daemon *daemon, const sd_varlink *link);
+
+#endif

@@ -1,0 +1,36 @@
+#ifndef HOST_HOSTD_CHANGE_H
+#define HOST_HOSTD_CHANGE_H
+
+#include "hostd/daemon.h"
+#include "hostd/job.h"
+
+/* Changes of devices, each a transaction in a process of its own that looks at the machine anew,
+ * plans, checks what stands in the way, and carries it out or leaves everything as it was. */
+
+enum change_kind {
+	CHANGE_TAKE,
+	CHANGE_RELEASE, /* the same, with graphics cards by the ladder of release/release.h */
+	CHANGE_RETURN, /* no names: everything that was taken */
+	CHANGE_RECOVER, /* what was begun and not ended */
+};
+
+struct change_order {
+	enum change_kind kind;
+	const struct strings *names; /* addresses, or names of devices */
+	const struct strings *unguarded; /* what the survival guard lets go beside the policy's */
+	bool stop_holders, suspend; /* to release cards */
+};
+
+struct change_handlers {
+	void (*progress)(void *data, const char *sentence);
+	/* `error` NULL: it was done. Else "Refused", "Failed" (and all is as it was) or
+	 * "Unfinished" (and not all of it is), with the reason. */
+	void (*ended)(void *data, const char *error, const char *reason);
+};
+
+/* One at a time: the caller sees to that. What the order points to is copied. */
+void change_begin(struct daemon *daemon, const struct change_order *order,
+	const struct change_handlers *handlers, void *data);
+void change_cancel(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,243 @@
+#include "hostd/change_work.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "inventory/json.h"
+#include "release/release.h"
+#include "transaction/preflight.h"
+#include "transaction/transaction.h"
+
+/* What a change is made of. */
+struct change {
+	const struct change_work *work;
+	int out;
+	struct step_host host;
+	char *journals;
+	struct known known;
+	struct machine machine;
+	struct strings names; /* addresses */
+	struct plan plan;
+	struct findings findings;
+};
+
+static void tell(int out, const char *field, const char *value, const char *reason) {
+	sd_json_variant *object = NULL;
+	char *line = NULL;
+	json_set_string(&object, field, value);
+	if (reason) {
+		json_set_string(&object, "reason", reason);
+	}
+	if (sd_json_variant_format(object, SD_JSON_FORMAT_NEWLINE, &line) < 0 ||
+		write(out, line, strlen(line)) < 0) {
+		_exit(EXIT_FAILURE); /* nobody listens: the daemon is gone */
+	}
+	free(line);
+	sd_json_variant_unref(object);
+}
+
+static void handle_progress(const char *sentence, void *user) {
+	const struct change *change = user;
+	tell(change->out, "progress", sentence, NULL);
+}
+
+static enum transaction_outcome run(struct change *change, const char *what, struct error *error) {
+	const struct transaction_host host = {
+		.steps = change->host,
+		.journals = change->journals,
+		.progress = handle_progress,
+		.user = change,
+	};
+	if (change->work->order->kind == CHANGE_RECOVER) {
+		/* That nothing is left to undo is what was asked for. */
+		enum transaction_outcome outcome = transaction_recover(&host, error);
+		return outcome == TRANSACTION_UNDONE ? TRANSACTION_COMMITTED : outcome;
+	}
+	return transaction_run(&host, what, &change->plan, error);
+}
+
+static int resolve(struct change *change, const struct strings *names, struct strings *addresses,
+	struct error *error) {
+	for (size_t i = 0; i < names->count; i++) {
+		const struct pci_device *device =
+			known_resolve(&change->known, &change->machine, names->items[i], error);
+		if (!device) {
+			return -1;
+		}
+		strings_add(addresses, device->name);
+	}
+	return 0;
+}
+
+static int look(struct change *change, struct error *error) {
+	char *path = must_print("%s/devices.scfg", change->work->options->state);
+	int status = known_load(&change->known, path, error);
+	free(path);
+	if (status == 0) {
+		status = machine_read(&change->machine, change->host.tree, error);
+	}
+	return status == 0 ? resolve(change, change->work->order->names, &change->names, error)
+			   : -1;
+}
+
+static void plan_release(struct change *change, const char *card, const struct strings *unguarded) {
+	const struct change_order *order = change->work->order;
+	const struct release_options options = {
+		.stop_holders = order->stop_holders,
+		.suspend = order->suspend ? RELEASE_SUSPEND_ALLOWED : RELEASE_SUSPEND_NEVER,
+	};
+	release_plan(&change->plan, &change->findings, &change->machine, &change->host, card,
+		unguarded, &options);
+}
+
+static int find_unguarded(struct change *change, struct strings *unguarded, struct error *error) {
+	const struct strings *policy = &change->work->policy->unguarded;
+	if (resolve(change, change->work->order->unguarded, unguarded, error) < 0) {
+		return -1;
+	}
+	/* One that cannot be found cannot be taken either. */
+	for (size_t i = 0; i < policy->count; i++) {
+		const struct pci_device *device =
+			known_resolve(&change->known, &change->machine, policy->items[i], NULL);
+		if (device) {
+			strings_add(unguarded, device->name);
+		}
+	}
+	return 0;
+}
+
+/* A VM that has a device open would make its unbinding hang. */
+static void find_users(struct change *change) {
+	for (size_t i = 0; i < change->plan.devices_count; i++) {
+		const struct pci_device *device =
+			machine_find(&change->machine, change->plan.devices[i].address);
+		for (size_t k = 0; device && k < device->holders_count; k++) {
+			if (device->holders[k].kind == HOLDER_PROCESS) {
+				char *sentence = holder_sentence(&device->holders[k]);
+				findings_add(&change->findings, true, "%s is in use: %s",
+					device->name, sentence);
+				free(sentence);
+			}
+		}
+	}
+}
+
+static void plan_to_return(struct change *change) {
+	struct journal_records records;
+	struct strings problems = {0};
+	char *boot = transaction_boot(change->host.tree);
+	const char *now = boot ? boot : "";
+	journal_read_all(&records, change->journals, &problems);
+	release_plan_return(
+		&change->plan, &change->machine, &change->host, &change->names, &records, now);
+	for (size_t i = 0; i < change->names.count; i++) {
+		const struct pci_device *device =
+			machine_find(&change->machine, change->names.items[i]);
+		if (!transaction_former(&records, now, device)) {
+			findings_add(&change->findings, true,
+				"%s was not taken since the machine was booted, so there is no "
+				"former driver to return it to",
+				device->name);
+		}
+	}
+	find_users(change);
+	free(boot);
+	strings_finish(&problems);
+	journal_records_finish(&records);
+}
+
+static const struct finding *find_obstacle(const struct findings *findings) {
+	for (size_t i = 0; i < findings->count; i++) {
+		if (findings->items[i].blocks) {
+			return &findings->items[i];
+		}
+	}
+	return NULL;
+}
+
+/* Plans are made from what is there now. */
+static int look_again(struct change *change, struct error *error) {
+	plan_finish(&change->plan);
+	findings_finish(&change->findings);
+	machine_finish(&change->machine);
+	return machine_read(&change->machine, change->host.tree, error);
+}
+
+/* Carries the plan out, unless something stands in its way. */
+static enum transaction_outcome go(struct change *change, const char *what, struct error *error) {
+	const struct finding *obstacle = find_obstacle(&change->findings);
+	if (obstacle) {
+		error_set(error, "%s", obstacle->text);
+		return TRANSACTION_REFUSED;
+	}
+	return change->plan.steps_count == 0 ? TRANSACTION_COMMITTED : run(change, what, error);
+}
+
+/* Graphics cards first and one by one, each by the ladder that sees to it that VFIO can open it;
+ * then the others together. What was taken before one fails is a change of its own, and stays. */
+static enum transaction_outcome take(struct change *change, struct error *error) {
+	struct strings unguarded = {0};
+	enum transaction_outcome outcome = TRANSACTION_COMMITTED;
+	if (find_unguarded(change, &unguarded, error) < 0) {
+		strings_finish(&unguarded);
+		return TRANSACTION_REFUSED;
+	}
+	bool cards = change->work->order->kind != CHANGE_TAKE;
+	for (size_t i = 0; cards && i < change->names.count; i++) {
+		const struct pci_device *device =
+			machine_find(&change->machine, change->names.items[i]);
+		if (!device || device->category != CATEGORY_GPU) {
+			continue;
+		}
+		plan_release(change, device->name, &unguarded);
+		outcome = go(change, "take", error);
+		if (outcome != TRANSACTION_COMMITTED || look_again(change, error) < 0) {
+			strings_finish(&unguarded);
+			return outcome == TRANSACTION_COMMITTED ? TRANSACTION_REFUSED : outcome;
+		}
+	}
+	plan_take(&change->plan, &change->machine, &change->names);
+	preflight_take(
+		&change->findings, &change->plan, &change->machine, &change->names, &unguarded, 0);
+	strings_finish(&unguarded);
+	return go(change, "take", error);
+}
+
+static enum transaction_outcome carry_out(struct change *change, struct error *error) {
+	enum change_kind kind = change->work->order->kind;
+	if (kind == CHANGE_RECOVER) {
+		return run(change, NULL, error);
+	}
+	if (look(change, error) < 0) {
+		return TRANSACTION_REFUSED;
+	}
+	if (kind == CHANGE_RETURN) {
+		plan_to_return(change);
+		return go(change, "return", error);
+	}
+	return take(change, error);
+}
+
+int change_work(void *data, int out) {
+	static const char *const outcomes[] = {
+		[TRANSACTION_COMMITTED] = "done",
+		[TRANSACTION_UNDONE] = "Failed",
+		[TRANSACTION_UNFINISHED] = "Unfinished",
+		[TRANSACTION_REFUSED] = "Refused",
+	};
+	struct change change = {.work = data, .out = out};
+	const struct daemon_options *options = change.work->options;
+	struct error error = {""};
+	change.host = options->open_host(options->user);
+	change.journals = must_print("%s/transactions", options->state);
+	if (!change.host.tree) {
+		tell(out, "outcome", "Refused", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	enum transaction_outcome outcome = carry_out(&change, &error);
+	tell(out, "outcome", outcomes[outcome], error.text);
+	return EXIT_SUCCESS;
+}

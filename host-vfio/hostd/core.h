@@ -1,0 +1,130 @@
+#ifndef HOST_HOSTD_CORE_H
+#define HOST_HOSTD_CORE_H
+
+#include <stdbool.h>
+
+#include "base/strings.h"
+#include "identity/known.h"
+#include "policy/policy.h"
+
+/*
+ * What portal-hostd decides, without doing any of it. Events change what is known; after each, the
+ * daemon asks core_next() until there is nothing to do. Decisions follow from what is known now,
+ * not from how it came about, so that whatever happens in whatever order ends where the policy
+ * says.
+ *
+ * Three rules hold at every moment: a device is moved only while no process has it open; a VM is
+ * started only when everything it is to have is ready and open nowhere; and there is one change of
+ * devices at a time.
+ */
+
+enum core_vm_state {
+	CORE_OFF,
+	CORE_STARTING, /* its devices are being made ready, or libvirt is starting it */
+	CORE_RUNNING,
+	CORE_STOPPING, /* and still has what it has */
+};
+
+struct core_vm {
+	char *name;
+	enum core_vm_state state;
+	unsigned order; /* when it left CORE_OFF; the one that started first has the device */
+	bool claimed; /* libvirt's hook waits for an answer */
+	bool allowed; /* it got one, and libvirt is starting it */
+	bool asked; /* to shut down, for a switch */
+};
+
+enum core_phase {
+	CORE_STAY, /* no switch is under way */
+	CORE_LEAVE, /* controllers are shutting down */
+	CORE_ENTER, /* the devices of the new one are being made ready */
+	CORE_LAUNCH, /* libvirt was told to start it */
+};
+
+struct core {
+	struct core_vm *vms; /* controllers and the router, as the policy has them */
+	size_t vms_count;
+	unsigned last_order;
+	bool states_known; /* libvirt has said which VMs run */
+	bool changing; /* a transaction is under way */
+	struct strings
+		failed; /* addresses whose last change failed: not tried until something changes */
+	/* A switch. */
+	enum core_phase phase;
+	char *target; /* the controller to switch to; NULL: to none */
+	struct strings left; /* controllers that were stopped for it, to go back to */
+	bool force; /* end those that do not shut down */
+	bool going_back; /* `target` is one of those that were left */
+	bool killing;
+	char *problem; /* why it goes back */
+	char *setback; /* what has just failed; core_next() draws the conclusion */
+	struct core_answer *answers; /* to be given */
+	size_t answers_count;
+};
+
+/* What the machine is like when core_next() is asked. */
+struct core_view {
+	const struct policy *policy;
+	const struct known *known;
+	const struct machine *machine;
+	/* One for each of the machine's devices: was it given to VFIO by policy, so that it is to
+	 * be returned by policy? What a person took is that person's to return. */
+	const bool *ours;
+};
+
+enum core_action_kind {
+	CORE_TAKE, /* `names` for `vm`; then core_change_ended() */
+	CORE_RETURN, /* `names`; the same */
+	CORE_START, /* `vm`; then core_start_ended() */
+	CORE_SHUTDOWN, /* `vm`; then core_shutdown_ended() */
+	CORE_KILL, /* the same */
+	CORE_ALLOW, /* answer the hook of `vm`: go on */
+	CORE_REFUSE, /* answer it: no, with `reason` */
+	CORE_SWITCHED, /* answer the switch; `reason` NULL: it is done */
+};
+
+struct core_action {
+	enum core_action_kind kind;
+	char *vm;
+	struct strings names; /* addresses */
+	char *reason;
+};
+
+void core_finish(struct core *core);
+/* The policy was read, for the first time or again: its VMs are the ones there are. */
+void core_set_policy(struct core *core, const struct policy *policy);
+
+/* Events. VMs that the policy does not have are ignored. */
+
+/* libvirt says so; or that nothing is known any more. */
+void core_vm_is(struct core *core, const char *vm, enum core_vm_state state);
+void core_states_known(struct core *core, bool known);
+/* libvirt is about to start it and waits: answered by CORE_ALLOW or CORE_REFUSE, once. */
+void core_claim(struct core *core, const char *vm);
+/* Who waited for the answer is gone. */
+void core_unclaim(struct core *core, const char *vm);
+/* libvirt has ended it and everything that belonged to it, or has not been able to start it. */
+void core_released(struct core *core, const char *vm);
+/* Devices came or went, or were let go: what failed may be tried again. */
+void core_machine_changed(struct core *core);
+/* `problem` NULL: it was done. Of an order to libvirt, it was at least taken. */
+void core_change_ended(struct core *core, const struct core_action *change, const char *problem);
+void core_start_ended(struct core *core, const char *vm, const char *problem);
+void core_shutdown_ended(struct core *core, const char *vm, const char *problem);
+/* Answered by CORE_SWITCHED, once; while one is under way others are not to be asked for. `target`
+ * NULL: to none. */
+void core_switch(struct core *core, const char *target, bool force);
+/* What is waited for (core_is_waiting()) took too long. */
+void core_timeout(struct core *core, const struct core_view *view);
+
+/* The next thing to do; false: nothing. The caller finishes the action. */
+bool core_next(struct core *core, const struct core_view *view, struct core_action *action);
+void core_action_finish(struct core_action *action);
+
+/* Is something awaited that may never come: a VM's end or start, a device that is let go? */
+bool core_is_waiting(const struct core *core);
+/* Those that are not CORE_OFF, the one that started first in front; the caller finishes it. */
+struct strings core_running(const struct core *core);
+struct core_vm *core_find(const struct core *core, const char *name);
+
+#endif
