@@ -31,6 +31,7 @@ struct brain {
 	struct daemon *daemon;
 	struct core core;
 	struct strings assigned;
+	struct strings seen; /* the devices that there were when nothing was changing */
 	struct core_action action; /* the change under way, when it is the core's */
 	struct waiting *by_hand; /* or a person's */
 	bool recovering; /* or the one at the start */
@@ -64,6 +65,44 @@ static void handle_progress(void *data, const char *sentence) {
 	say(LOG_DEBUG, "%s", sentence);
 }
 
+/* A device that is to come to a running VM. */
+struct arrival {
+	char *vm, *device;
+};
+
+static void handle_arrived(void *data, int failure, const char *reason) {
+	struct arrival *arrival = data;
+	say(failure == 0 ? LOG_NOTICE : LOG_WARNING, "attach %s to %s: %s", arrival->device,
+		arrival->vm,
+		failure == 0 ? "done"
+		: reason     ? reason
+			     : "libvirt said no");
+	free(arrival->vm);
+	free(arrival->device);
+	free(arrival);
+}
+
+/* One that is being started finds everything by its definition. */
+static void attach_to_running(struct brain *brain, const struct core_action *taken) {
+	const struct core_vm *vm = taken->vm ? core_find(&brain->core, taken->vm) : NULL;
+	const struct policy_vm *policy =
+		vm ? policy_find_vm(&brain->daemon->policy, vm->name) : NULL;
+	if (!policy || vm->state != CORE_RUNNING) {
+		return;
+	}
+	for (size_t i = 0; i < taken->names.count; i++) {
+		const struct hypervisor_order order = {
+			.operation = HYPERVISOR_ATTACH,
+			.domain = policy->domain,
+			.device = taken->names.items[i],
+		};
+		struct arrival *arrival = must_alloc(1, sizeof(*arrival));
+		arrival->vm = must_copy(vm->name);
+		arrival->device = must_copy(taken->names.items[i]);
+		hypervisor_call(brain->daemon->hypervisor, &order, handle_arrived, arrival);
+	}
+}
+
 static void handle_core_ended(void *data, const char *error, const char *reason) {
 	struct brain *brain = data;
 	struct core_action action = brain->action;
@@ -73,6 +112,9 @@ static void handle_core_ended(void *data, const char *error, const char *reason)
 		say(error ? LOG_ERR : LOG_NOTICE, "%s %s %s: %s", what,
 			action.vm ? action.vm : "VMs", action.names.items[i],
 			error ? reason : "done");
+	}
+	if (action.kind == CORE_TAKE && !error) {
+		attach_to_running(brain, &action);
 	}
 	core_change_ended(&brain->core, &action, error ? reason : NULL);
 	core_action_finish(&action);
@@ -125,8 +167,9 @@ static void run_errand(struct brain *brain, enum hypervisor_operation operation,
 	*errand = (struct errand){
 		.brain = brain, .vm = must_copy(vm), .start = operation == HYPERVISOR_START};
 	say(LOG_INFO, "%s %s", errand->start ? "start" : "stop", vm);
-	hypervisor_call(brain->daemon->hypervisor, operation, policy ? policy->domain : vm, 0,
-		handle_errand, errand);
+	const struct hypervisor_order order = {
+		.operation = operation, .domain = policy ? policy->domain : vm};
+	hypervisor_call(brain->daemon->hypervisor, &order, handle_errand, errand);
 }
 
 static void claim_free(struct claim *claim) {
@@ -215,6 +258,25 @@ static void prune_assigned(struct brain *brain) {
 	strings_finish(&gone);
 }
 
+/* What failed is tried again when devices have come or gone: not when a change itself has made one
+ * vanish for a moment, lest it be tried for ever. */
+static void notice_devices(struct brain *brain) {
+	const struct machine *machine = &brain->daemon->machine;
+	struct strings now = {0};
+	bool same = machine->devices_count == brain->seen.count;
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		const struct pci_device *device = &machine->devices[i];
+		strings_take(&now,
+			must_print("%s %04x:%04x", device->name, device->vendor, device->device));
+		same = same && strcmp(now.items[i], brain->seen.items[i]) == 0;
+	}
+	if (!same) {
+		core_machine_changed(&brain->core);
+	}
+	strings_finish(&brain->seen);
+	brain->seen = now;
+}
+
 static struct core_view make_view(struct brain *brain, bool *ours) {
 	const struct machine *machine = &brain->daemon->machine;
 	for (size_t i = 0; i < machine->devices_count; i++) {
@@ -247,6 +309,7 @@ void brain_decide(struct daemon *daemon) {
 	if (!brain->by_hand && !brain->recovering) {
 		if (!daemon->change && daemon->machine_known) {
 			prune_assigned(brain);
+			notice_devices(brain);
 		}
 		bool *ours = must_alloc(daemon->machine.devices_count + 1, sizeof(*ours));
 		struct core_view view = make_view(brain, ours);
@@ -484,6 +547,7 @@ void brain_finish(struct daemon *daemon) {
 	core_action_finish(&brain->action);
 	core_finish(&brain->core);
 	strings_finish(&brain->assigned);
+	strings_finish(&brain->seen);
 	sd_event_source_disable_unref(brain->patience);
 	free(brain);
 	daemon->brain = NULL;

@@ -83,14 +83,23 @@ static int look(struct change *change, struct error *error) {
 			   : -1;
 }
 
+/* As the policy has it, and whoever asked. There is nobody here to ask back. */
 static void plan_release(struct change *change, const char *card, const struct strings *unguarded) {
 	const struct change_order *order = change->work->order;
-	const struct release_options options = {
-		.stop_holders = order->stop_holders,
-		.suspend = order->suspend ? RELEASE_SUSPEND_ALLOWED : RELEASE_SUSPEND_NEVER,
-	};
-	release_plan(&change->plan, &change->findings, &change->machine, &change->host, card,
+	struct strings names = {0};
+	struct release_options options;
+	strings_add(&names, card);
+	release_options_init(
+		&options, change->work->policy, &change->known, &change->machine, card);
+	options.stop_holders |= order->stop_holders;
+	if (order->suspend) {
+		options.suspend = RELEASE_SUSPEND_ALLOWED;
+	} else if (options.suspend == RELEASE_SUSPEND_ASK) {
+		options.suspend = RELEASE_SUSPEND_NEVER;
+	}
+	release_plan(&change->plan, &change->findings, &change->machine, &change->host, &names,
 		unguarded, &options);
+	strings_finish(&names);
 }
 
 static int find_unguarded(struct change *change, struct strings *unguarded, struct error *error) {

@@ -223,7 +223,9 @@ int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interf
 	enum hypervisor_operation operation = order->start   ? HYPERVISOR_START
 					      : order->force ? HYPERVISOR_KILL
 							     : HYPERVISOR_SHUTDOWN;
-	hypervisor_call(daemon->hypervisor, operation, call->domain, heap, handle_asked, call);
+	const struct hypervisor_order to_libvirt = {
+		.operation = operation, .domain = call->domain, .heap = heap};
+	hypervisor_call(daemon->hypervisor, &to_libvirt, handle_asked, call);
 	return 0;
 }
 

@@ -193,12 +193,10 @@ static void handle_call_end(void *data, enum job_ending ending, int status) {
 	call_free(call);
 }
 
-void hypervisor_call(struct hypervisor *hypervisor, enum hypervisor_operation operation,
-	const char *domain, uint64_t heap,
+void hypervisor_call(struct hypervisor *hypervisor, const struct hypervisor_order *order,
 	void (*done)(void *data, int failure, const char *reason), void *data) {
 	static const struct job_handlers handlers = {handle_call_line, handle_call_end};
-	struct hypervisor_work work = {
-		.uri = hypervisor->uri, .operation = operation, .domain = domain, .heap = heap};
+	struct hypervisor_work work = {.uri = hypervisor->uri, .order = *order};
 	struct error error;
 	struct call *call = must_alloc(1, sizeof(*call));
 	*call = (struct call){.done = done, .data = data};

@@ -18,6 +18,14 @@ enum hypervisor_operation {
 	HYPERVISOR_START, /* or resume */
 	HYPERVISOR_SHUTDOWN, /* ask for it */
 	HYPERVISOR_KILL,
+	HYPERVISOR_ATTACH, /* a device of the host's, while it runs */
+};
+
+struct hypervisor_order {
+	enum hypervisor_operation operation;
+	const char *domain;
+	uint64_t heap; /* to start: bytes of its heap; 0: as it is */
+	const char *device; /* to attach: its address */
 };
 
 /* What came of a call beside 0 and enum domain_failure. */
@@ -47,8 +55,7 @@ void hypervisor_retry(struct hypervisor *hypervisor);
 
 /* Calls libvirt; a domain that is started gets a heap of so many bytes before, 0: the one that it
  * has. `done` is called once, from the loop, with 0 or a failure and its reason. */
-void hypervisor_call(struct hypervisor *hypervisor, enum hypervisor_operation operation,
-	const char *domain, uint64_t heap,
+void hypervisor_call(struct hypervisor *hypervisor, const struct hypervisor_order *order,
 	void (*done)(void *data, int failure, const char *reason), void *data);
 
 #endif

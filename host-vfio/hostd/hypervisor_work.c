@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "domain/hostdev_plug.h"
 #include "domain/info.h"
 #include "heap/guest_heap.h"
+#include "inventory/address.h"
 #include "inventory/json.h"
 
 /* How far away an end may be that libvirt's refusal comes from. */
@@ -116,14 +118,15 @@ static int start(
 	struct domain_manager *manager, const struct hypervisor_work *work, struct error *error) {
 	struct guest_heap heap;
 	enum domain_state state;
-	int failure = domain_manager_get_state(manager, work->domain, &state, error);
-	if (failure == 0 && state == DOMAIN_OFF && work->heap != 0) {
-		failure = guest_heap_resize(manager, work->domain, work->heap, &heap, error);
+	int failure = domain_manager_get_state(manager, work->order.domain, &state, error);
+	if (failure == 0 && state == DOMAIN_OFF && work->order.heap != 0) {
+		failure = guest_heap_resize(
+			manager, work->order.domain, work->order.heap, &heap, error);
 	}
 	if (failure == 0 && state == DOMAIN_OFF) {
-		failure = guest_heap_make_file(manager, work->domain, error);
+		failure = guest_heap_make_file(manager, work->order.domain, error);
 	}
-	return failure != 0 ? failure : domain_manager_start(manager, work->domain, error);
+	return failure != 0 ? failure : domain_manager_start(manager, work->order.domain, error);
 }
 
 /* A domain that is to end. */
@@ -150,17 +153,33 @@ static bool ends_anyway(struct domain_manager *manager, struct ending *ending) {
 	return ending->off;
 }
 
+static int attach(
+	struct domain_manager *manager, const struct hypervisor_work *work, struct error *error) {
+	struct pci_address address;
+	if (!pci_address_parse(work->order.device, &address)) {
+		error_set(error, "%s is no address", work->order.device);
+		return DOMAIN_FAILURE_REFUSED;
+	}
+	const struct domain_address host = {.domain = address.domain,
+		.bus = address.bus,
+		.slot = address.slot,
+		.function = address.function};
+	return hostdev_plug_attach(manager, work->order.domain, &host, error);
+}
+
 static int perform(struct domain_manager *manager, const struct hypervisor_work *work,
 	struct ending *ending, struct error *error) {
 	int failure = 0;
-	switch (work->operation) {
+	switch (work->order.operation) {
 	case HYPERVISOR_START:
 		return start(manager, work, error);
+	case HYPERVISOR_ATTACH:
+		return attach(manager, work, error);
 	case HYPERVISOR_SHUTDOWN:
-		failure = domain_manager_shutdown(manager, work->domain, error);
+		failure = domain_manager_shutdown(manager, work->order.domain, error);
 		break;
 	case HYPERVISOR_KILL:
-		failure = domain_manager_kill(manager, work->domain, error);
+		failure = domain_manager_kill(manager, work->order.domain, error);
 		break;
 	}
 	return failure != 0 && ends_anyway(manager, ending) ? 0 : failure;
@@ -168,7 +187,7 @@ static int perform(struct domain_manager *manager, const struct hypervisor_work 
 
 int hypervisor_work_call(void *data, int out) {
 	const struct hypervisor_work *work = data;
-	struct ending ending = {.domain = work->domain};
+	struct ending ending = {.domain = work->order.domain};
 	struct error error;
 	if (sd_event_new(&ending.loop) < 0) {
 		return EXIT_FAILURE;

@@ -10,9 +10,7 @@
 struct hypervisor_work {
 	const char *uri;
 	const struct strings *domains; /* to watch */
-	enum hypervisor_operation operation;
-	const char *domain; /* to do it with */
-	uint64_t heap; /* bytes, for its start; 0: as it has */
+	struct hypervisor_order order; /* or to do this */
 };
 
 /* Both are work for job_start(). The first returns when the connection is lost. */

@@ -461,7 +461,7 @@ def switch(finish, work):
 
     hostd.kill()
     link = hostd.link()
-    assert drivers(link)[USB] == "vfio-pci"
+    until(link, lambda now: now.get(USB) == "vfio-pci")
     libvirt.virsh("destroy", "play")
     libvirt.virsh("destroy", "net")
     until(link, lambda now: now == home)
