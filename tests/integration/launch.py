@@ -561,6 +561,42 @@ def an_agent_of_another_age_or_none_at_all_is_told(launcher):
         os.unlink(path)
 
 
+# Runs a command with a terminal as its standard error, and prints what that shows.
+ON_TERMINAL = """
+import json, os, subprocess, sys
+master, slave = os.openpty()
+status = subprocess.call(sys.argv[1:], stderr=slave)
+os.set_blocking(master, False)
+print(json.dumps(os.read(master, 65536).decode()))
+sys.exit(status)
+"""
+
+
+@launcher_test
+def a_terminal_shows_what_is_waited_for(launcher):
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        path = f"{launcher.session.directory}/nobody"
+        file.write(f"vm silent {{\n\turi none\n\ttransport unix:{path}\n\theap memfd:\n}}\n")
+    arguments = ["--timeout", "2", "vm:silent", "--", "true"]
+    process = launcher.session.start(
+        "terminal", [sys.executable, "-c", ON_TERMINAL, programs.RUN, *arguments], launcher.env
+    )
+    process.close_input()
+    assert process.wait_exit() == 206, process.details()
+    shown = json.loads(process.lines[-1])
+    clear = "\r\x1b[K"
+    assert f"{clear}waiting for the agent in vm:silent… 1 s" in shown, process.details()
+    # It is one line, in the place of which the outcome stands.
+    assert f"{clear}portal-run: no agent has answered in vm:silent" in shown, process.details()
+    launcher.kill(KEEPER, signal.SIGTERM)
+    launcher.await_end("silent")
+    # Elsewhere it would only fill a log.
+    status, process = launcher.run(*arguments)
+    assert status == 206 and "waiting for the agent" not in process.log(), process.details()
+    launcher.kill(KEEPER, signal.SIGTERM)
+    launcher.await_end("silent")
+
+
 @launcher_test
 def a_machine_that_cannot_run_it_is_told(launcher):
     launcher.expect(217, r"XDG_RUNTIME_DIR is not set", "local:", "--", "true",
@@ -679,6 +715,7 @@ TESTS = [
     a_guest_starts_with_the_heap_that_is_planned_or_not_at_all,
     a_heap_that_is_not_there_is_told,
     an_agent_of_another_age_or_none_at_all_is_told,
+    a_terminal_shows_what_is_waited_for,
     a_machine_that_cannot_run_it_is_told,
     stopping_waits_for_the_domain,
     a_definition_is_shown_before_it_is_made,
