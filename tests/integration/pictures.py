@@ -2,8 +2,9 @@
 
 pictures.py COMPOSITOR GUEST FEATURE [ARG...]: the test client runs natively, and again in a guest
 (`agent`: an agent that speaks straight to the compositor; `bridge`: an agent and a bridge with the
-channel between them; `copy`: the same, the bridge copying every frame out of the heap), each on a fresh compositor so that windows are placed alike. The native
-client of a bridged guest carries the guest's label, so whole pictures are compared.
+channel between them; `copy`: the same, the bridge copying every frame out of the heap; `elsewhen`:
+the guest on clocks of its own), each on a fresh compositor so that windows are placed alike. The
+native client of a bridged guest carries the guest's label, so whole pictures are compared.
 """
 
 import sys

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 from . import programs
 from .deadline import Timeout, until
@@ -44,7 +45,7 @@ class Agent:
         return ["--wayland-display", display, "--heap", "memfd:256M"]
 
     def start_agent(self):
-        self.agent = self.session.start(
+        self.agent = self.launch(
             f"portal-agent-{self.name}",
             [programs.AGENT, "--name", self.name, *self.agent_arguments()],
             {"XDG_RUNTIME_DIR": self.runtime},
@@ -62,7 +63,11 @@ class Agent:
 
     def start(self, name, command, env=None):
         own = {"WAYLAND_DISPLAY": self.display, "XDG_RUNTIME_DIR": self.runtime}
-        return self.session.start(name, command, {**own, **(env or {})})
+        return self.launch(name, command, {**own, **(env or {})})
+
+    def launch(self, name, command, env):
+        """Starts a process of the guest."""
+        return self.session.start(name, command, env)
 
     def exit_statuses(self, process):
         """With which a process of the guest may end when it is told to."""
@@ -169,4 +174,29 @@ class Copied(Bridged):
     bridge_options = ["--copy"]
 
 
-KINDS = {"agent": Agent, "bridge": Bridged, "copy": Copied}
+# Runs a command as another machine would: with a boot id and, in a time namespace, clocks of its own.
+# From Linux 6.3 on such a namespace is entered by executing, before by forking only.
+ELSEWHEN = """
+import os, subprocess, sys
+os.unshare(os.CLONE_NEWNS | os.CLONE_NEWTIME)
+with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
+    file.write("monotonic 123456 789")
+subprocess.run(["mount", "--bind", sys.argv[1], "/proc/sys/kernel/random/boot_id"], check=True)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Elsewhen(Bridged):
+    """The same on clocks that are not the controller's, as those of a virtual machine are not."""
+
+    def launch(self, name, command, env):
+        boot_id = os.path.join(self.session.directory, "boot-id")
+        with open(boot_id, "w", encoding="ascii") as file:
+            file.write("01234567-89ab-4def-8123-456789abcdef\n")
+        process = super().launch(name, [sys.executable, "-c", ELSEWHEN, boot_id, *command], env)
+        link = lambda pid: os.readlink(f"/proc/{pid}/ns/time")
+        until(f"{name} to have other clocks", lambda: link(process.pid) != link("self"))
+        return process
+
+
+KINDS = {"agent": Agent, "bridge": Bridged, "copy": Copied, "elsewhen": Elsewhen}
