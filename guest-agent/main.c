@@ -1,6 +1,7 @@
 #include "agent.h"
 #include "controller-channel.h"
 #include "controller.h"
+#include "log.h"
 #include <errno.h>
 #include <getopt.h>
 #include <machine.h>
@@ -16,7 +17,7 @@ static const char usage[] =
 	"\n"
 	"  --listen TRANSPORT      wait there for the controller's portal-bridge\n"
 	"  --heap HEAP             memory shared with it\n"
-	"  --name NAME             the VM's name, for the controller's log\n"
+	"  --name NAME             the VM's name, for the logs (default: the host's)\n"
 	"  --key FILE              the VM's key (default: the credential portal.key)\n"
 	"  --wayland-display NAME  connect to a compositor of this machine instead\n"
 	"  --verbose               log more\n"
@@ -134,7 +135,7 @@ int main(int argc, char *argv[]) {
 	if (status >= 0) {
 		return status;
 	}
-	wlr_log_init(options.verbosity, NULL);
+	agent_log_init(options.verbosity, options.name);
 	if (options.display != NULL && options.heap == NULL) {
 		options.heap = "memfd:256M";
 	} else if (options.display == NULL && !find_in_machine(&options)) {

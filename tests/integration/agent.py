@@ -84,4 +84,22 @@ def the_agent_takes_a_display_name_that_is_free():
         assert not left, left
 
 
-case.run([the_agent_says_what_it_lacks, the_agent_takes_a_display_name_that_is_free], sys.argv[1:])
+def the_agents_log_carries_its_name():
+    with case.session("agent-log") as session:
+        for stream, begin in ("", "portal-agent[sales]: [INFO] "), ("1:2", "<6>portal-agent[sales]: "):
+            arguments = ["--listen", f"unix:{session.directory}/channel", "--name", "sales", *HEAP]
+            environment = {"JOURNAL_STREAM": stream} if stream else {}
+            agent = session.start("portal-agent", [programs.AGENT, *arguments], environment)
+            until("the display", lambda: is_listening(os.path.join(session.runtime, "wayland-1")))
+            assert agent.stop() == 0, agent.details()
+            lines = agent.log().splitlines()
+            assert lines and all(line.startswith(begin) for line in lines), agent.details()
+
+
+TESTS = [
+    the_agent_says_what_it_lacks,
+    the_agent_takes_a_display_name_that_is_free,
+    the_agents_log_carries_its_name,
+]
+
+case.run(TESTS, sys.argv[1:])
