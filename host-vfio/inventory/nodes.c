@@ -43,7 +43,7 @@ static void add_class(
 		char *path = tree_target(tree, "/sys/class/%s/%s", class, names.items[i]);
 		struct pci_device *device = path ? machine_find_path(machine, path) : NULL;
 		if (path && !device && strstr(path, "-framebuffer.")) {
-			device = machine_boot_vga(machine); /* the firmware's, as a DRM device */
+			device = machine_boot_vga(machine); /* the firmware's */
 		}
 		char *name = device ? device_name(tree, path) : NULL;
 		if (name) {
@@ -174,6 +174,7 @@ void nodes_read(struct machine *machine, struct tree *tree) {
 	machine->display_manager = read_display_manager(tree);
 	struct nodes nodes = {0};
 	add_class(&nodes, machine, tree, "drm");
+	add_class(&nodes, machine, tree, "graphics");
 	add_class(&nodes, machine, tree, "sound");
 	add_class(&nodes, machine, tree, "vfio-dev");
 	add_nvidia(&nodes, machine, tree);

@@ -3,7 +3,8 @@
 
 #include "inventory/machine.h"
 
-/* Adds the holders that are processes that have device nodes open: DRM, sound, VFIO, NVIDIA's own.
+/* Adds the holders that are processes that have device nodes open: DRM, framebuffers, sound, VFIO,
+ * NVIDIA's own.
  */
 void nodes_read(struct machine *machine, struct tree *tree);
 

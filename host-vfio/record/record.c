@@ -11,7 +11,7 @@
 /* Which open files say something about a device; the others are nobody's business. */
 static bool keep_open_file(const char *target) {
 	static const char *const prefixes[] = {
-		"/dev/dri/", "/dev/snd/", "/dev/vfio/", "/dev/nvidia"};
+		"/dev/dri/", "/dev/fb", "/dev/snd/", "/dev/vfio/", "/dev/nvidia"};
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		if (strncmp(target, prefixes[i], strlen(prefixes[i])) == 0) {
 			return true;
@@ -160,6 +160,11 @@ struct memory_tree *record_machine(struct tree *tree) {
 	topology_finish(&topology);
 	/* What the memory plan starts from. */
 	tree_exists(recorder, "/proc/meminfo");
+	/* What a short sleep of the machine hangs on. */
+	tree_exists(recorder, "/sys/power/state");
+	tree_exists(recorder, "/sys/power/mem_sleep");
+	tree_exists(recorder, "/sys/class/rtc/rtc0/wakealarm");
+	tree_exists(recorder, "/sys/class/rtc/rtc0/device/power/wakeup");
 	tree_destroy(recorder);
 	return recording;
 }

@@ -69,6 +69,11 @@ def the_framebuffer_of_the_firmware_goes_with_the_console_on_it(machine):
     expect("could not load the driver vfio-pci" in said and "everything is as it was" in said, said)
     expect(machine.one(VGA)["holders"] == vga["holders"], f"holders: {machine.one(VGA)['holders']}")
     expect(consoles(machine)["frame buffer device"], "no console came back")
+    # Whoever draws on it is a holder like any other.
+    machine.run("sleep 1000 <>/dev/fb0 & echo $! >/tmp/pid")
+    said = machine.host("release-gpu", address, "--unguard", address, status=3)
+    expect("sleep (pid" in said and "has /dev/fb0 open" in said, said)
+    machine.run("kill $(cat /tmp/pid); wait", status=None)
     said = machine.host("release-gpu", address, "--unguard", address)
     expect("does not come back before the machine is booted again" in said, said)
     taken = machine.one(VGA)
@@ -229,6 +234,10 @@ def the_last_rung_is_a_short_sleep(machine):
     address = machine.one(GPU)["address"]
     said = machine.host("release-gpu", address, "--dry-run", "--no-suspend")
     expect("suspend" not in said, said)
+    # A recording tells the same.
+    machine.host("record", "/tmp/recorded")
+    said = machine.host("--machine", "/tmp/recorded", "release-gpu", address, "--dry-run", "--suspend")
+    expect("suspend the machine to memory for 15 s" in said, said)
     # Somebody else's alarm is not taken from him.
     machine.run("echo +3600 >/sys/class/rtc/rtc0/wakealarm")
     said = machine.host("release-gpu", address, "--dry-run", "--suspend")
