@@ -454,6 +454,10 @@ void kernel_model_break(struct kernel_model *model, const char *address, const c
 	model_set_text(device->cure, cure);
 }
 
+void kernel_model_pull(struct kernel_model *model, const char *address) {
+	model_find(model, address, strlen(address))->pulled = true;
+}
+
 void kernel_model_add_unit(struct kernel_model *model, const char *name) {
 	struct model_unit *unit = &model->shared->units[model->shared->units_count++];
 	model_set_text(unit->name, name);

@@ -55,6 +55,8 @@ void kernel_model_hold(struct kernel_model *model, const char *address);
 /* The card does not answer once its driver let go of it, until it is cured: by a reset method,
  * "reset-bus", "rescan", "suspend", or nothing (""). NULL: it always answers. */
 void kernel_model_break(struct kernel_model *model, const char *address, const char *cure);
+/* Pulls the card out the next time that the kernel is told to forget it. */
+void kernel_model_pull(struct kernel_model *model, const char *address);
 /* A unit that is active. */
 void kernel_model_add_unit(struct kernel_model *model, const char *name);
 /* What logind says of suspending; NULL: nothing against it. */

@@ -130,7 +130,8 @@ static void rescan(struct shared *shared, const char *address) {
 	size_t length = (size_t)(strrchr(address, ':') - address) + 1;
 	for (size_t i = 0; i < shared->count; i++) {
 		struct model_device *device = &shared->devices[i];
-		if (!device->removed || strncmp(device->address, address, length) != 0) {
+		if (!device->removed || device->pulled ||
+			strncmp(device->address, address, length) != 0) {
 			continue;
 		}
 		device->removed = false;

@@ -23,6 +23,7 @@ struct model_device {
 	char reset[TEXT]; /* by which it is */
 	int group;
 	bool removed;
+	bool pulled; /* and nothing finds it again */
 	bool fragile, dead; /* kernel_model_break() */
 	char cure[TEXT];
 	bool locked, held;

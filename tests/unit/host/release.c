@@ -297,6 +297,23 @@ static void a_power_loss_on_the_ladder_leaves_nothing_to_undo(void **state) {
 	scene_end(&scene);
 }
 
+static void a_card_that_is_pulled_out_meanwhile_keeps_nobody_waiting(void **state) {
+	struct scene scene;
+	begin(&scene, 0, "rescan", &every_rung, PATIENT_MS);
+	kernel_model_pull(scene.model, cards[0].address);
+	struct error error;
+	assert_int_equal(
+		transaction_run(&scene.host, "take", &scene.plan, &error), TRANSACTION_UNDONE);
+	/* Nothing is left to be recovered, and all that is still there is as it was. */
+	char *now = kernel_model_state(scene.model);
+	assert_non_null(strstr(now, "removed\n"));
+	assert_non_null(strstr(now, "0000:01:00.1 snd_hda_intel"));
+	assert_non_null(strstr(now, "autoprobe 1, sleep s2idle"));
+	free(now);
+	assert_int_equal(scene_recover(&scene), TRANSACTION_UNDONE);
+	scene_end(&scene);
+}
+
 static bool refuse(const char *title, void *user) {
 	return false;
 }
@@ -527,6 +544,7 @@ int main(void) {
 		cmocka_unit_test(killing_the_recovery_of_a_ladder_too_ends_in_the_former_state),
 		cmocka_unit_test(whatever_hangs_on_the_ladder_is_given_up),
 		cmocka_unit_test(a_power_loss_on_the_ladder_leaves_nothing_to_undo),
+		cmocka_unit_test(a_card_that_is_pulled_out_meanwhile_keeps_nobody_waiting),
 		cmocka_unit_test(the_machine_sleeps_only_when_somebody_says_yes),
 		cmocka_unit_test(a_sleep_that_is_not_safe_is_refused_with_its_reason),
 		cmocka_unit_test(holders_are_stopped_by_their_units_the_display_manager_first),
