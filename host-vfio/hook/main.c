@@ -6,7 +6,11 @@
 #include <systemd/sd-varlink.h>
 #include <unistd.h>
 
+#include "base/strings.h"
+#include "domain/document.h"
+#include "domain/hostdev.h"
 #include "hostd/host_interface.h"
+#include "inventory/json.h"
 #include "policy/policy.h"
 
 /*
@@ -20,11 +24,47 @@ static const char *get_environment(const char *name, const char *otherwise) {
 	return value && value[0] ? value : otherwise;
 }
 
-/* libvirt writes the definition there, and is to find a reader. */
-static void drain_input(void) {
-	char ignored[4096];
-	while (read(STDIN_FILENO, ignored, sizeof(ignored)) > 0) {
+/* More than any definition has. */
+enum { DEFINITION_MAX = 16 * 1024 * 1024 };
+
+/* What libvirt writes to standard input, which is to find a reader in any case; the caller's. */
+static char *read_definition(void) {
+	char *text = NULL;
+	size_t size = 0, capacity = 0;
+	for (;;) {
+		if (size + 4096 + 1 > capacity) {
+			char *grown = realloc(text, capacity = capacity * 2 + 8192);
+			if (!grown) {
+				break;
+			}
+			text = grown;
+		}
+		ssize_t count = read(STDIN_FILENO, text + size, 4096);
+		if (count <= 0) {
+			text[size] = '\0';
+			return text;
+		}
+		size = size < DEFINITION_MAX ? size + (size_t)count : size;
 	}
+	free(text);
+	return NULL;
+}
+
+static void add_device(void *data, const struct domain_address *host) {
+	char text[DOMAIN_ADDRESS_TEXT];
+	domain_address_format(host, text);
+	strings_add(data, text);
+}
+
+/* The host's PCI devices that the domain is defined with. */
+static struct strings find_devices(const char *definition) {
+	struct strings devices = {0};
+	xmlDoc *document = definition ? domain_document_parse(definition, NULL) : NULL;
+	if (document) {
+		hostdev_each(xmlDocGetRootElement(document), add_device, &devices);
+		xmlFreeDoc(document);
+	}
+	return devices;
 }
 
 /* Without the daemon: is it a VM whose devices somebody has to see to? */
@@ -58,14 +98,28 @@ static const char *reason_of(sd_json_variant *reply, const char *error) {
 	return reason && sd_json_variant_is_string(reason) ? sd_json_variant_string(reason) : error;
 }
 
-static int tell(sd_varlink *link, const char *domain, const char *operation) {
+/* The caller's. */
+static sd_json_variant *make_call(
+	const char *domain, const char *operation, const struct strings *devices) {
+	sd_json_variant *call = NULL, *list = json_array();
+	for (size_t i = 0; i < devices->count; i++) {
+		json_append_string(&list, devices->items[i]);
+	}
+	json_set_string(&call, "domain", domain);
+	json_set_string(&call, "operation", operation);
+	json_set(&call, "devices", list);
+	return call;
+}
+
+static int tell(sd_varlink *link, const char *domain, const char *operation,
+	const struct strings *devices) {
 	sd_json_variant *reply = NULL;
 	const char *error = NULL;
 	/* How long it takes to make devices ready, the daemon knows. */
 	sd_varlink_set_relative_timeout(link, UINT64_MAX);
-	int result = sd_varlink_callbo(link, HOST_INTERFACE ".Hook", &reply, &error,
-		SD_JSON_BUILD_PAIR_STRING("domain", domain),
-		SD_JSON_BUILD_PAIR_STRING("operation", operation));
+	sd_json_variant *call = make_call(domain, operation, devices);
+	int result = sd_varlink_call(link, HOST_INTERFACE ".Hook", call, &reply, &error);
+	sd_json_variant_unref(call);
 	if (result < 0) {
 		return without_daemon(domain, operation, result);
 	}
@@ -85,13 +139,17 @@ int main(int argc, char **argv) {
 	}
 	const char *domain = argv[1], *operation = argv[2];
 	sd_varlink *link = NULL;
-	if (!isatty(STDIN_FILENO)) {
-		drain_input();
+	char *definition = isatty(STDIN_FILENO) ? NULL : read_definition();
+	struct strings devices = {0};
+	if (strcmp(operation, "prepare") == 0) {
+		devices = find_devices(definition);
 	}
 	int result = sd_varlink_connect_address(
 		&link, get_environment("PORTAL_HOST_SOCKET", HOST_SOCKET));
 	int status = result < 0 ? without_daemon(domain, operation, result)
-				: tell(link, domain, operation);
+				: tell(link, domain, operation, &devices);
 	sd_varlink_flush_close_unref(link);
+	strings_finish(&devices);
+	free(definition);
 	return status;
 }

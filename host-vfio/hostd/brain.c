@@ -12,11 +12,13 @@
 #include "hostd/host_interface.h"
 #include "hostd/survey.h"
 #include "hostd/watchers.h"
+#include "policy/decide.h"
 
 /* A hook that waits for its answer. */
 struct claim {
 	sd_varlink *call;
 	char *vm;
+	struct strings devices; /* in its definition */
 	LIST_ENTRY(claim) link; /* brain.claims */
 };
 
@@ -176,6 +178,7 @@ static void claim_free(struct claim *claim) {
 	LIST_REMOVE(claim, link);
 	sd_varlink_unref(claim->call);
 	free(claim->vm);
+	strings_finish(&claim->devices);
 	free(claim);
 }
 
@@ -195,6 +198,43 @@ static void answer_claim(struct brain *brain, const char *vm, const char *refusa
 			sd_varlink_reply(claim->call, NULL);
 		}
 		claim_free(claim);
+	}
+}
+
+/* A device of the VM's definition that the policy does not give to it: why not, the caller's; NULL
+ * when there is none. */
+static char *find_stray(const struct brain *brain, const struct claim *claim) {
+	const struct daemon *daemon = brain->daemon;
+	struct decisions decisions;
+	struct strings running = core_running(&brain->core);
+	char *refusal = NULL;
+	decide(&decisions, &daemon->policy, &daemon->known, &daemon->machine, &running);
+	for (size_t i = 0; i < decisions.count && !refusal; i++) {
+		const struct decision *decision = &decisions.items[i];
+		bool own = decision->vm && strcmp(decision->vm->name, claim->vm) == 0;
+		if (!own && strings_contain(&claim->devices, decision->device->name)) {
+			refusal = must_print("its definition has %s, which belongs to %s: %s",
+				decision->device->name,
+				decision->vm ? decision->vm->name : "the host", decision->reason);
+		}
+	}
+	decisions_finish(&decisions);
+	strings_finish(&running);
+	return refusal;
+}
+
+static void allow_claim(struct brain *brain, const char *vm) {
+	const struct claim *claim;
+	char *stray = NULL;
+	LIST_FOREACH(claim, &brain->claims, link) {
+		if (!stray && strcmp(claim->vm, vm) == 0) {
+			stray = find_stray(brain, claim);
+		}
+	}
+	answer_claim(brain, vm, stray);
+	if (stray) {
+		core_released(&brain->core, vm);
+		free(stray);
 	}
 }
 
@@ -229,7 +269,7 @@ static void perform(struct brain *brain, struct core_action *action) {
 		run_errand(brain, HYPERVISOR_KILL, action->vm);
 		break;
 	case CORE_ALLOW:
-		answer_claim(brain, action->vm, NULL);
+		allow_claim(brain, action->vm);
 		break;
 	case CORE_REFUSE:
 		answer_claim(brain, action->vm, action->reason);
@@ -460,8 +500,12 @@ void brain_change(struct order *order, enum change_kind kind) {
 	survey_request(order->daemon);
 }
 
-void brain_claim(struct daemon *daemon, sd_varlink *link, const struct policy_vm *vm) {
+void brain_claim(
+	struct daemon *daemon, sd_varlink *link, const struct policy_vm *vm, char *const *devices) {
 	struct claim *claim = must_alloc(1, sizeof(*claim));
+	for (size_t i = 0; devices && devices[i]; i++) {
+		strings_add(&claim->devices, devices[i]);
+	}
 	claim->call = sd_varlink_ref(link);
 	claim->vm = must_copy(vm->name);
 	LIST_INSERT_HEAD(&daemon->brain->claims, claim, link);

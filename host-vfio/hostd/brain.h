@@ -25,9 +25,10 @@ const struct core *brain_core(const struct daemon *daemon);
 void brain_switch(struct order *order);
 void brain_change(struct order *order, enum change_kind kind);
 
-/* libvirt's hook says that a domain is about to start, has started, or is gone. The first is
- * answered later: the call is taken over. */
-void brain_claim(struct daemon *daemon, sd_varlink *link, const struct policy_vm *vm);
+/* libvirt's hook says that a domain is about to start, with these devices of the host in its
+ * definition (NULL: none): answered later, the call is taken over. Or that it is gone. */
+void brain_claim(
+	struct daemon *daemon, sd_varlink *link, const struct policy_vm *vm, char *const *devices);
 void brain_released(struct daemon *daemon, const struct policy_vm *vm);
 /* A connection has ended: whoever waited on it. */
 void brain_forget(struct daemon *daemon, const sd_varlink *link);

@@ -138,7 +138,10 @@ static SD_VARLINK_DEFINE_METHOD(Switch,
 
 static SD_VARLINK_DEFINE_METHOD(Hook, SD_VARLINK_DEFINE_INPUT(domain, SD_VARLINK_STRING, 0),
 	SD_VARLINK_FIELD_COMMENT("'prepare', 'started', 'release' …, as libvirt's hook is told"),
-	SD_VARLINK_DEFINE_INPUT(operation, SD_VARLINK_STRING, 0));
+	SD_VARLINK_DEFINE_INPUT(operation, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("the host's PCI devices in its definition, by address"),
+	SD_VARLINK_DEFINE_INPUT(
+		devices, SD_VARLINK_STRING, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE));
 
 static SD_VARLINK_DEFINE_METHOD(Reload,
 	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),

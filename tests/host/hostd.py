@@ -492,6 +492,30 @@ def by_hand(finish, work):
     """What a person takes stays taken, and nothing else can be done to it."""
     hostd, link = controllers(finish, work)
     home = drivers(link)
+    for devices, words in ((["0000:05:00.0"], None), (["0000:04:00.0"], "belongs to the host"),
+                           (["0000:05:00.0", "0000:06:00.0"], "0000:06:00.0, which belongs to")):
+        ask = {"domain": "play", "operation": "prepare", "devices": devices}
+        if words:
+            refused("Refused", words, link.call, "Hook", **ask)
+        else:
+            assert link.call("Hook", **ask) == {}
+        assert link.call("Hook", domain="play", operation="release") == {}
+    # And as libvirt's hook reads it from the definition.
+    stray = ("<devices><hostdev mode='subsystem' type='pci' managed='no'><source>"
+             "<address domain='0' bus='4' slot='0' function='0'/></source></hostdev>")
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write(DOMAIN.format(name="net").replace("<devices>", stray))
+        file.flush()
+        libvirt.virsh("undefine", "net")
+        libvirt.virsh("define", file.name)
+    try:
+        libvirt.virsh("start", "net")
+        raise AssertionError("a VM was started with a device that is not its own")
+    except wait.Failure as failure:
+        assert "0000:04:00.0, which belongs to the host" in str(failure), failure
+    refused("Refused", "cannot be migrated", link.call, "Hook", domain="play", operation="migrate")
+    refused("Refused", "cannot be restored", link.call, "Hook", domain="play", operation="restore")
+    until(link, lambda now: now == home)
     refused("Refused", "no device was named", link.call, "Take", devices=[])
     refused("Refused", "no PCI function", link.call, "Take", devices=["0f:00.0"])
     refused("Refused", "survival guard", link.call, "Take", devices=["00:14.0"])

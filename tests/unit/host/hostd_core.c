@@ -440,6 +440,25 @@ static void a_switch_waits_until_the_first_has_let_go(void **state) {
 	end(&world);
 }
 
+static void what_one_leaves_for_the_next_stays_where_it_is(void **state) {
+	struct world world;
+	begin(&world, policy_text, 0);
+	run(&world, PLAY);
+	run(&world, SIDE);
+	begin_switch(&world, "work", false);
+	end_vm(&world, PLAY, true);
+	assert_false(world.changing); /* work wants it too, and waits for side */
+	end_vm(&world, SIDE, true);
+	assert_int_equal(world.change.kind, CORE_TAKE); /* what only work has */
+	end_change(&world, NULL);
+	assert_int_equal(world.truth[WORK], LAUNCHING);
+	end_launch(&world, WORK, NULL);
+	assert_string_equal(world.switched, "");
+	settle(&world);
+	assert_settled(&world);
+	end(&world);
+}
+
 static void a_controller_that_does_not_start_gives_way_to_the_former(void **state) {
 	struct world world;
 	begin(&world, policy_text, 0);
@@ -539,6 +558,7 @@ static void what_a_person_took_is_left_alone(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_switch_waits_until_the_first_has_let_go),
+		cmocka_unit_test(what_one_leaves_for_the_next_stays_where_it_is),
 		cmocka_unit_test(a_controller_that_does_not_start_gives_way_to_the_former),
 		cmocka_unit_test(or_to_the_host_where_the_policy_says_so),
 		cmocka_unit_test(one_that_does_not_shut_down_stays_unless_forced),
