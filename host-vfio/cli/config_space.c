@@ -4,10 +4,11 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "policy/policy.h"
 #include "transaction/transaction.h"
-#include "window/config_window.h"
+#include "window/hook.h"
 
 static int check_can_change(const struct cli *cli) {
 	if (cli->machine_file) {
@@ -42,7 +43,7 @@ static char *read_group(const struct cli *cli, int *status) {
 static int open_window(struct cli *cli, const struct config_window_host *host) {
 	struct strings addresses = {0};
 	struct error error;
-	int status = CLI_DONE;
+	int status = cli_read_machine(cli);
 	for (size_t i = 1; i < cli->args_count && status == CLI_DONE; i++) {
 		const struct pci_device *device = cli_device(cli, cli->args[i]);
 		if (device) {
@@ -87,27 +88,77 @@ int cli_close_windows(struct cli *cli) {
 	return status;
 }
 
-int cli_config_space(struct cli *cli) {
+/* What libvirt wrote to the hook; the caller's. */
+static char *read_input(void) {
+	struct text text;
+	text_init(&text);
+	for (int c; (c = getchar()) != EOF;) {
+		putc(c, text.stream);
+	}
+	return text_take(&text);
+}
+
+/* Without the line in the policy there is nothing to do, and no start is held up. */
+static int follow_hook(struct cli *cli, const struct config_window_host *host) {
+	struct policy policy;
+	struct error error;
+	if (policy_load(&policy, cli->config, &error) < 0) {
+		return cli_fail(CLI_FAILED, "%s", error.text);
+	}
+	int status = CLI_DONE;
+	if (policy.config_space) {
+		char *definition = read_input();
+		if (window_hook(host, policy.config_space, cli->args[0], cli->args[1], definition,
+			    &error) < 0) {
+			status = cli_fail(CLI_FAILED, "%s", error.text);
+		}
+		free(definition);
+	}
+	policy_finish(&policy);
+	return status;
+}
+
+static int run_open(struct cli *cli, const struct config_window_host *host) {
+	int status = cli_check_args(cli, 2, SIZE_MAX);
+	return status == CLI_DONE ? open_window(cli, host) : status;
+}
+
+static int run_close(struct cli *cli, const struct config_window_host *host) {
 	bool all = cli_flag(cli, "--all");
-	bool open = cli->args_count > 0 && strcmp(cli->args[0], "open") == 0;
-	if ((!open && (cli->args_count == 0 || strcmp(cli->args[0], "close") != 0)) ||
-		(open && all)) {
+	int status = all ? cli_check_args(cli, 0, 0) : cli_check_args(cli, 1, 1);
+	return status == CLI_DONE ? close_windows(cli, host, all) : status;
+}
+
+/* DOMAIN OPERATION SUBOPERATION EXTRA, of which the last may be "-". */
+static int run_hook(struct cli *cli, const struct config_window_host *host) {
+	int status = cli_check_args(cli, 2, 4);
+	return status == CLI_DONE ? follow_hook(cli, host) : status;
+}
+
+int cli_config_space(struct cli *cli) {
+	static const struct {
+		const char *name;
+		int (*run)(struct cli *cli, const struct config_window_host *host);
+	} verbs[] = {{"open", run_open}, {"close", run_close}, {"hook", run_hook}};
+	size_t count = sizeof(verbs) / sizeof(verbs[0]), verb = 0;
+	while (verb < count &&
+		(cli->args_count == 0 || strcmp(cli->args[0], verbs[verb].name) != 0)) {
+		verb++;
+	}
+	if (verb == count) {
 		return cli_fail(CLI_USAGE,
-			"expected: config-space open VM DEVICE..., or config-space close VM|--all");
+			"expected: config-space open VM DEVICE..., config-space close VM|--all, or "
+			"config-space hook VM OPERATION");
 	}
 	cli->args++;
 	cli->args_count--;
-	int status = open ? cli_check_args(cli, 2, SIZE_MAX)
-			  : cli_check_args(cli, all ? 0 : 1, all ? 0 : 1);
-	if (status == CLI_DONE) {
-		status = check_can_change(cli);
-	}
+	int status = check_can_change(cli);
 	if (status != CLI_DONE) {
 		return status;
 	}
 	char *directory, *boot;
 	const struct config_window_host host = make_host(cli, &directory, &boot);
-	status = open ? open_window(cli, &host) : close_windows(cli, &host, all);
+	status = verbs[verb].run(cli, &host);
 	free(boot);
 	free(directory);
 	return status;

@@ -5,6 +5,7 @@ domain.py PORTAL-HOST: against libvirt's test driver, which needs no daemon; wha
 gone with the process. tests/vm/domain.py does it with a real one.
 """
 
+import grp
 import json
 import os
 import subprocess
@@ -190,8 +191,7 @@ def what_a_domain_has_is_shown(shell):
 
 def configuration_space_stays_shut_unless_the_policy_says_so(shell):
     for args, words in ((["config-space"], "expected: config-space open VM"),
-                        (["config-space", "open", "desk"], "an argument is missing"),
-                        (["config-space", "close", "a", "b"], "one argument too many")):
+                        (["config-space", "shut"], "expected: config-space open VM")):
         done = shell.run_plain(*args)
         assert done.returncode == USAGE and words in done.stderr, done
     done = shell.run_plain("config-space", "open", "desk", "01:00.0")
@@ -205,11 +205,33 @@ def configuration_space_stays_shut_unless_the_policy_says_so(shell):
     for name, text in (("vendor", "0x8086"), ("device", "0x1"), ("class", "0x020000"), ("config", "")):
         with open(os.path.join(where, name), "w", encoding="ascii") as file:
             file.write(text)
-    done = subprocess.run(
-        [shell.program, "--state", shell.work, "--config", os.path.join(shell.work, "host.scfg"),
-         "--root", root, "config-space", "open", "desk", "00:01.0"],
-        capture_output=True, text=True, check=False)
-    assert done.returncode == REFUSED and "it is off" in done.stderr, done
+
+    def run(*args):
+        done = subprocess.run(
+            [shell.program, "--state", shell.work, "--config",
+             os.path.join(shell.work, "host.scfg"), "--root", root, "config-space", *args],
+            capture_output=True, text=True, check=False,
+            input="<domain><devices><hostdev type='pci'><source><address domain='0' bus='0' "
+                  "slot='1' function='0'/></source></hostdev></devices></domain>")
+        mode = os.stat(os.path.join(where, "config")).st_mode & 0o777
+        return done.returncode, done.stderr, mode
+
+    shut = run("close", "desk")[2]
+    for args, words in ((["open", "desk"], "an argument is missing"),
+                        (["close", "a", "b"], "one argument too many"),
+                        (["hook", "desk"], "an argument is missing")):
+        status, said, mode = run(*args)
+        assert status == USAGE and words in said and mode == shut, (status, said)
+    status, said, mode = run("open", "desk", "00:01.0")
+    assert status == REFUSED and "it is off" in said and mode == shut, (status, said)
+    assert run("hook", "desk", "prepare", "begin", "-") == (DONE, "", shut)
+    group = grp.getgrgid(os.getegid()).gr_name
+    shell.write("host.scfg", f"config-space {group}\n")
+    assert run("hook", "desk", "prepare", "begin", "-") == (DONE, "", 0o660)
+    assert run("hook", "desk", "start", "begin", "-") == (DONE, "", 0o660)
+    assert run("hook", "desk", "started", "begin", "-") == (DONE, "", shut)
+    assert run("open", "desk", "00:01.0") == (DONE, "", 0o660)
+    assert run("hook", "desk", "release", "end", "-") == (DONE, "", shut)
 
 
 TESTS = [
