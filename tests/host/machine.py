@@ -2,7 +2,8 @@
 
 machine.py PORTAL-HOST VFIO-USE
 
-One boot; every function below is one test on it, in order, and leaves the machine as it found it.
+Every function below is one test, in order, and leaves the machine as it found it; but for the last
+two, between which its power goes.
 """
 
 import json
@@ -215,6 +216,39 @@ def what_cannot_be_written_changes_nothing_and_says_so(machine):
     expect(machine.one(E1000E) == nic, f"it changed: {machine.one(E1000E)}")
 
 
+def the_power_goes_while_a_change_hangs(machine):
+    nic = machine.one(E1000E)["address"]
+    machine.run("mke2fs -q /dev/nvme0n1 && mkdir -p /mnt && mount -t ext2 /dev/nvme0n1 /mnt")
+    machine.host("--state", "/mnt/state", "take", nic)
+    machine.run("mkfifo /tmp/until /tmp/told")
+    machine.run(f"vfio-use hold {nic} </tmp/until >/tmp/told & exec 7>/tmp/until; head -n1 /tmp/told")
+    machine.run("mkdir -p /tmp/blind/sys /tmp/blind/proc/sys && mount --bind /sys /tmp/blind/sys && "
+                "mount --bind /proc/sys /tmp/blind/proc/sys")
+    machine.run(f"portal-host --root /tmp/blind --state /mnt/state return {nic} >/tmp/return 2>&1 7>&- & "
+                "until grep -q unbind /tmp/return; do usleep 10000; done")
+    machine.run("sync")
+
+
+def the_next_boot_closes_the_change_and_finds_everything_as_boots_leave_it(machine):
+    machine.run("mkdir -p /mnt; until mount -t ext2 /dev/nvme0n1 /mnt 2>/dev/null; do usleep 10000; done")
+    before = json.loads(machine.host("--json", "--state", "/mnt/state", "transactions"))
+    expect([entry["outcome"] for entry in before] == ["committed", "open"], f"{before}")
+    expect(not any(entry["thisBoot"] for entry in before), f"of this boot: {before}")
+    nic = machine.one(E1000E)
+    said = machine.host("--state", "/mnt/state", "take", nic["address"], status=3)
+    expect("recover first" in said, said)
+    said = machine.host("--state", "/mnt/state", "recover")
+    expect("the machine was booted since" in said, said)
+    after = json.loads(machine.host("--json", "--state", "/mnt/state", "transactions"))
+    expect([entry["outcome"] for entry in after] == ["committed", "undone"], f"{after}")
+    expect(machine.one(E1000E) == nic and nic["driver"] == "e1000e", f"recovery changed it: {nic}")
+    # What was taken before the boot is nobody's to return.
+    said = machine.host("--state", "/mnt/state", "return", nic["address"], status=3)
+    expect("was not taken since the machine was booted" in said, said)
+    machine.host("--state", "/mnt/state", "take", nic["address"])
+    machine.host("--state", "/mnt/state", "return", nic["address"])
+
+
 TESTS = [
     the_inventory_is_what_qemu_was_told,
     a_recording_of_the_machine_replays_as_the_machine,
@@ -233,16 +267,22 @@ TESTS = [
 def main():
     check_tree()
     programs = {"/bin/portal-host": sys.argv[1], "/bin/vfio-use": sys.argv[2]}
+    archive = initramfs(os.environ["PORTAL_KERNEL_TREE"], programs, MODULES, ["vfio-pci"])
     with tempfile.TemporaryDirectory() as work:
         disk = os.path.join(work, "disk.img")
         with open(disk, "wb") as file:
             file.truncate(16 << 20)
-        machine = Machine(work, initramfs(os.environ["PORTAL_KERNEL_TREE"], programs, MODULES, ["vfio-pci"]),
-                          DEVICES, options=["-drive", f"file={disk},format=raw,if=none,id=disk"])
-        try:
-            return 1 if run_tests(machine, TESTS) else 0
-        finally:
-            machine.close()
+        failed = 0
+        for tests in ([*TESTS, the_power_goes_while_a_change_hangs],
+                      [the_next_boot_closes_the_change_and_finds_everything_as_boots_leave_it]):
+            machine = Machine(
+                work, archive, DEVICES,
+                options=["-drive", f"file={disk},format=raw,if=none,id=disk"])
+            try:
+                failed += run_tests(machine, tests)
+            finally:
+                machine.close()
+        return 1 if failed else 0
 
 
 sys.exit(main())
