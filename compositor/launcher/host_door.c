@@ -170,22 +170,31 @@ static int talk(const struct portal_transport_address *address, const char *text
 	return judge(conversation, text, in_time);
 }
 
-/* The door's key: this user's, else the machine's. */
+/* The door's key: this user's, else the machine's, else what the host handed over. */
 static int load_key(uint8_t key[PORTAL_KEY_SIZE]) {
 	char *own = settings_key_path("@door");
 	if (own == NULL) {
 		return say_failure(RUN_SYSTEM, "%s", strerror(ENOMEM));
 	}
-	int result = portal_auth_load_key(own, key);
-	if (result < 0 && errno == ENOENT) {
-		result = portal_auth_load_key("/etc/portal/door.key", key);
+	const char *const places[] = {own, "/etc/portal/door.key", SETTINGS_KEYS "/portal.door"};
+	const size_t count = sizeof(places) / sizeof(places[0]);
+	size_t i = 0;
+	int result = portal_auth_load_key(places[0], key);
+	while (result < 0 && errno == ENOENT && ++i < count) {
+		result = portal_auth_load_key(places[i], key);
 	}
-	int status = result == 0 ? RUN_OK
-				 : say_failure(RUN_KEY,
-					   "the key of the host's door: %s; it is %s or "
-					   "/etc/portal/door.key, a copy of the one that the host "
-					   "has for this controller",
-					   strerror(errno), own);
+	int status = RUN_OK;
+	if (result < 0 && i < count) {
+		status = say_failure(RUN_KEY, "the key of the host's door, %s: %s%s", places[i],
+			strerror(errno), errno == EACCES ? "; are you in the group portal?" : "");
+	} else if (result < 0) {
+		status = say_failure(RUN_KEY,
+			"there is no key of the host's door: portal-host domain edit --door hands "
+			"it over at the next start of this controller, where portal-keys.service "
+			"puts it into " SETTINGS_KEYS
+			"; else copy it to %s or /etc/portal/door.key",
+			own);
+	}
 	free(own);
 	return status;
 }

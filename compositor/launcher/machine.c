@@ -164,7 +164,7 @@ static int find_ends(
 	if (vm->key != NULL) {
 		machine->key = strdup(vm->key);
 	} else {
-		machine->key = info->key != NULL ? strdup(info->key) : settings_key_path(vm->name);
+		machine->key = info->key != NULL ? strdup(info->key) : settings_find_key(vm->name);
 	}
 	if (machine->transport == NULL || machine->heap == NULL || machine->key == NULL) {
 		return say_failure(RUN_SYSTEM, "%s", strerror(ENOMEM));

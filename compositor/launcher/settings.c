@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "heap.h"
 #include "say.h"
@@ -109,4 +110,18 @@ char *settings_key_path(const char *vm) {
 			     : asprintf(&path, "%s/.local/share/portal/%s.key",
 				       home != NULL ? home : "", vm);
 	return length < 0 ? NULL : path;
+}
+
+char *settings_find_key(const char *vm) {
+	char *own = settings_key_path(vm), *handed_over = NULL;
+	if (own == NULL || access(own, F_OK) == 0) {
+		return own;
+	}
+	if (asprintf(&handed_over, SETTINGS_KEYS "/portal.key.%s", vm) >= 0 &&
+		access(handed_over, F_OK) == 0) {
+		free(own);
+		return handed_over;
+	}
+	free(handed_over);
+	return own;
 }

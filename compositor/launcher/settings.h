@@ -23,5 +23,11 @@ const struct config_vm *settings_need_vm(const struct settings *settings, const 
 
 /* The default file of the guest's key; owned by the caller, NULL when memory is out. */
 char *settings_key_path(const char *vm);
+/* Where portal-keys.service puts the keys that a controller VM's host handed over: portal.door and
+ * portal.key.NAME. */
+#define SETTINGS_KEYS "/run/portal-keys"
+/* The key of a VM for which portal.scfg names none: the default file, or where there is none the
+ * key that was handed over. Owned by the caller, NULL when memory is out. */
+char *settings_find_key(const char *vm);
 
 #endif

@@ -37,6 +37,8 @@ struct domain_options {
 	bool pin_auto;
 	struct strings guests; /* NAME or NAME=DOMAIN, of --guest */
 	struct domain_spec spec; /* the domain's own heap, channel and key */
+	bool has_door; /* --door */
+	struct host_port door;
 	struct domain_edit edit; /* points into what follows */
 	struct assignment assignment;
 	struct findings findings;
@@ -58,6 +60,13 @@ int domain_suggest_pins(
 	struct cli *cli, const struct cli_libvirt *libvirt, struct domain_options *options);
 /* Adds what is to be said to the definition as it is to become. CLI_DONE or another status. */
 int domain_check_result(struct cli *cli, struct domain_options *options, const char *definition);
+
+/* --door: fills in what the policy says of this controller's. CLI_DONE or another status after
+ * saying why. */
+int domain_find_door(
+	struct cli *cli, const struct cli_libvirt *libvirt, struct domain_options *options);
+/* Makes its key where there is none yet; the same statuses. */
+int domain_make_door_key(const struct domain_options *options);
 
 int cli_domain_show(struct cli *cli);
 int cli_domain_edit(struct cli *cli);

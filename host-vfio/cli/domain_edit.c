@@ -94,6 +94,7 @@ static int prepare(struct editing *editing) {
 	int status =
 		options->pin_auto ? domain_suggest_pins(editing->cli, libvirt, options) : CLI_DONE;
 	status = status == CLI_DONE ? read_peers(editing) : status;
+	status = status == CLI_DONE ? domain_find_door(editing->cli, libvirt, options) : status;
 	status = status == CLI_DONE ? check_devices(editing) : status;
 	if (status != CLI_DONE) {
 		return status;
@@ -159,6 +160,12 @@ static int apply(struct editing *editing) {
 	struct domain_change *change = &editing->change;
 	struct cli_libvirt *libvirt = &editing->libvirt;
 	bool same = change->diff[0] == '\0', apply = editing->options.apply;
+	if (apply) {
+		int status = domain_make_door_key(&editing->options);
+		if (status != CLI_DONE) {
+			return status;
+		}
+	}
 	if (apply && !same) {
 		struct error error;
 		int failure = domain_change_commit(change, libvirt->manager, libvirt->name, &error);

@@ -356,6 +356,8 @@ int domain_options_read(struct domain_options *options, struct cli *cli) {
 		return cli_fail(CLI_USAGE, "--dry-run and --apply exclude each other");
 	}
 	edit->unpin = cli_flag(cli, "--unpin");
+	options->has_door = cli_flag(cli, "--door");
+	edit->remove_door = cli_flag(cli, "--remove-door");
 	edit->emulator_cpuset = cli_option(cli, "--pin-emulator");
 	int status = read_repeated(options, cli);
 	status = status == CLI_DONE ? read_spec(options, cli) : status;

@@ -54,6 +54,12 @@ int domain_edit_apply(xmlDoc *document, const struct domain_edit *edit, struct e
 		apply_peers(document, edit, error) < 0) {
 		return -1;
 	}
+	if (edit->remove_door) {
+		host_port_remove(root);
+	}
+	if (edit->door != NULL) {
+		host_port_put(root, edit->door);
+	}
 	return edit->prepare_heaps
 		       ? heap_ports_prepare(root, edit->heap_ports, edit->heap_most, error)
 		       : 0;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "domain/evdev.h"
+#include "domain/host_port.h"
 #include "domain/hostdev.h"
 #include "domain/peer.h"
 #include "domain/spec.h"
@@ -43,6 +44,9 @@ struct domain_edit {
 	size_t removed_peers_count;
 	const struct domain_peer *peers;
 	size_t peers_count;
+
+	bool remove_door;
+	const struct host_port *door; /* a controller's, or NULL */
 
 	bool prepare_heaps;
 	unsigned heap_ports;

@@ -172,6 +172,33 @@ def the_change_is_shown_and_made(shell):
     assert "is like this already" in shell.edit(DONE, "", "--apply", "--suspend-to-mem", "default")
 
 
+def a_controller_gets_its_door_as_the_policy_says(shell):
+    key = os.path.join(shell.work, "work.key")
+    shell.edit(REFUSED, "gives no controller with domain desk a door", "--door", "--apply")
+    for door, words in ((f"unix:/run/door {key}", "where no virtual machine comes"),
+                        ("virtio-serial:/run/door", "has no key"), (f"paper:/x {key}", "a transport is")):
+        shell.write("host.scfg", f"controller work {{\n\tdomain desk\n\tdoor {door}\n}}\n")
+        shell.edit(REFUSED, words, "--door", "--apply")
+    shell.write("host.scfg", "controller work {\n\tdomain desk\n"
+                f"\tdoor virtio-serial:/run/portal/work.door {key}\n}}\n")
+    for name in ("desk", "work"):
+        done = shell.run("domain", "edit", name, "--door")
+        assert done.returncode == DONE and f"the key {key} is made" in done.stderr, done
+        for line in ("+      <source mode=\"bind\" path=\"/run/portal/work.door\"/>",
+                     "+      <target type=\"virtio\" name=\"org.portal.host.0\"/>",
+                     f"name=\"opt/io.systemd.credentials/portal.door\" file=\"{key}\""):
+            assert line in done.stdout, f"{line} in {done.stdout}"
+        assert not os.path.exists(key), "a dry run made a key"
+    assert "changed desk" in shell.edit(DONE, "", "--door", "--apply")
+    assert os.stat(key).st_mode & 0o777 == 0o600
+    with open(key, encoding="ascii") as file:
+        made = file.read()
+    shell.edit(DONE, "", "--door", "--apply")
+    with open(key, encoding="ascii") as file:
+        assert file.read() == made, "the key was made anew"
+    assert "is like this already" in shell.edit(DONE, "", "--remove-door")
+
+
 def a_controller_is_found_by_its_name_in_the_policy(shell):
     assert "domain         desk" in shell.expect(DONE, "", "domain", "show", "work")
 
@@ -240,6 +267,7 @@ TESTS = [
     what_is_not_there_is_told_apart,
     what_stands_in_the_way_refuses_a_change,
     the_change_is_shown_and_made,
+    a_controller_gets_its_door_as_the_policy_says,
     a_controller_is_found_by_its_name_in_the_policy,
     what_a_domain_has_is_shown,
 ]

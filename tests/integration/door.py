@@ -307,7 +307,7 @@ def a_wrong_key_and_none_are_told(scene):
         file.write(KEY[::-1])
     scene.expect(208, "does not have the VM's key", "--stop", "vm:post")
     os.unlink(path)
-    scene.expect(208, "the key of the host's door", "--stop", "vm:post")
+    scene.expect(208, "there is no key of the host's door", "--stop", "vm:post")
 
 
 @door_test
