@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "domain/document.h"
+#include "domain/heap_device.h"
 #include "domain/info.h"
+#include "domain/tree.h"
 #include "heap.h"
 
 static int read_definition(struct domain_manager *manager, const char *domain, char **xml,
@@ -17,6 +20,55 @@ static int read_definition(struct domain_manager *manager, const char *domain, c
 		failure = DOMAIN_FAILURE_REFUSED;
 	}
 	return failure;
+}
+
+static bool has_heap(const char *xml, const char *path) {
+	xmlDoc *document = domain_document_parse(xml, NULL);
+	xmlNode *devices =
+		document == NULL ? NULL : tree_child(xmlDocGetRootElement(document), "devices");
+	bool found = false;
+	for (xmlNode *node = devices == NULL ? NULL : xmlFirstElementChild(devices);
+		node != NULL && !found; node = xmlNextElementSibling(node)) {
+		struct heap_device heap;
+		char *name;
+		found = heap_device_read(node, &heap, &name) && strcmp(name, path) == 0;
+		free(name);
+	}
+	xmlFreeDoc(document);
+	return found;
+}
+
+/* What it is defined with, and what it runs with, may differ. */
+static int domain_has_heap(
+	struct domain_manager *manager, const char *domain, const char *path, struct error *error) {
+	bool found = false;
+	for (int live = 0; live < 2 && !found; live++) {
+		char *xml;
+		int failure = domain_manager_get_xml(manager, domain, live, &xml, error);
+		if (failure == DOMAIN_FAILURE_ABSENT) {
+			return 0; /* went away meanwhile */
+		}
+		if (failure < 0) {
+			return failure;
+		}
+		found = has_heap(xml, path);
+		free(xml);
+	}
+	return found;
+}
+
+/* Does another domain have the heap as well? 1 or 0, or an enum domain_failure. */
+static int is_shared(
+	struct domain_manager *manager, const char *domain, const char *path, struct error *error) {
+	struct strings names = {0};
+	int result = domain_manager_list(manager, &names, error);
+	for (size_t i = 0; i < names.count && result == 0; i++) {
+		if (strcmp(names.items[i], domain) != 0) {
+			result = domain_has_heap(manager, names.items[i], path, error);
+		}
+	}
+	strings_finish(&names);
+	return result;
 }
 
 /* An ivshmem device is a PCI BAR. */
@@ -58,13 +110,37 @@ int guest_heap_resize(struct domain_manager *manager, const char *domain, uint64
 	if (info.heap != DOMAIN_HEAP_UNSET) {
 		heap->former = info.heap_size;
 		heap->size = size_for(info.heap, planned);
-		if (heap->size != heap->former) {
+		int shared = heap->size == heap->former
+				     ? 1
+				     : is_shared(manager, domain, info.heap_path, error);
+		if (shared == 0) {
 			failure = redefine(manager, domain, xml, &info, heap->size, error);
+		} else if (shared > 0) {
+			heap->size = heap->former;
+		} else {
+			failure = shared;
 		}
 	}
 	domain_info_finish(&info);
 	free(xml);
 	return failure;
+}
+
+static bool has_size(const struct domain_info *info) {
+	struct stat status;
+	return lstat(info->heap_path, &status) == 0 && S_ISREG(status.st_mode) &&
+	       (uint64_t)status.st_size == info->heap_size;
+}
+
+static int make_file(struct domain_manager *manager, const char *domain,
+	const struct domain_info *info, struct error *error) {
+	int shared = has_size(info) ? is_shared(manager, domain, info->heap_path, error) : 0;
+	if (shared != 0 || portal_heap_format_file(info->heap_path, info->heap_size,
+				   info->heap == DOMAIN_HEAP_NVDIMM) == 0) {
+		return shared < 0 ? shared : 0;
+	}
+	error_set(error, "the heap %s: %s", info->heap_path, strerror(errno));
+	return DOMAIN_FAILURE_REFUSED;
 }
 
 int guest_heap_make_file(struct domain_manager *manager, const char *domain, struct error *error) {
@@ -76,10 +152,8 @@ int guest_heap_make_file(struct domain_manager *manager, const char *domain, str
 	}
 	bool wanted = info.heap == DOMAIN_HEAP_NVDIMM ||
 		      (info.heap == DOMAIN_HEAP_IVSHMEM && access(info.heap_path, F_OK) == 0);
-	if (wanted && portal_heap_format_file(info.heap_path, info.heap_size,
-			      info.heap == DOMAIN_HEAP_NVDIMM) < 0) {
-		error_set(error, "the heap %s: %s", info.heap_path, strerror(errno));
-		failure = DOMAIN_FAILURE_REFUSED;
+	if (wanted) {
+		failure = make_file(manager, domain, &info, error);
 	}
 	domain_info_finish(&info);
 	free(xml);

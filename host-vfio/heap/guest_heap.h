@@ -13,11 +13,13 @@ struct guest_heap {
 };
 
 /* Gives the domain a heap of so many bytes, at its next start: its definition is changed where it
- * says something else. A BAR (ivshmem) gets the power of two below. */
+ * says something else. A BAR (ivshmem) gets the power of two below. A heap that another domain, a
+ * controller, is defined with or has now stays as large as it is. */
 int guest_heap_resize(struct domain_manager *manager, const char *domain, uint64_t planned,
 	struct guest_heap *heap, struct error *error);
-/* Makes the file behind the heap, empty, of the size that the definition says. An ivshmem file that
- * is not there is left to QEMU, whose user has to own it. */
+/* Makes the file behind the heap, empty, of the size that the definition says. One of that size
+ * that a controller has is left alone, since it may have it open. An ivshmem file that is not there
+ * is left to QEMU, whose user has to own it. */
 int guest_heap_make_file(struct domain_manager *manager, const char *domain, struct error *error);
 
 #endif

@@ -110,6 +110,19 @@ static void finish(struct guest_call *call, const char *error, const char *reaso
 	call_free(call);
 }
 
+/* With everybody who asked for the same start meanwhile. */
+static void finish_all(struct guest_call *call, const char *error, const char *reason) {
+	struct guest_call *other, *next;
+	for (other = LIST_FIRST(&call->daemon->guest_calls); other; other = next) {
+		next = LIST_NEXT(other, link);
+		if (call->start && other->start && other != call &&
+			strcmp(other->guest, call->guest) == 0) {
+			finish(other, error, reason);
+		}
+	}
+	finish(call, error, reason);
+}
+
 static bool has_happened(const struct guest_call *call) {
 	int state = domains_state(&call->daemon->domains, call->domain);
 	return state == DOMAIN_OFF || state == DOMAIN_ABSENT;
@@ -122,15 +135,15 @@ static void handle_asked(void *data, int failure, const char *reason) {
 		break;
 	case DOMAIN_FAILURE_CONNECT:
 	case HYPERVISOR_NO_ANSWER:
-		finish(call, "NoLibvirt", reason);
+		finish_all(call, "NoLibvirt", reason);
 		return;
 	default:
-		finish(call, "Failed", reason ? reason : "libvirt said no");
+		finish_all(call, "Failed", reason ? reason : "libvirt said no");
 		return;
 	}
 	call->asked = true;
 	if (call->start || has_happened(call)) {
-		finish(call, NULL, NULL);
+		finish_all(call, NULL, NULL);
 	}
 }
 
@@ -172,7 +185,9 @@ static int refuse_at_once(struct daemon *daemon, sd_varlink *link, const char *i
 	if (state == (order->start ? DOMAIN_RUNNING : DOMAIN_OFF)) {
 		return sd_varlink_reply(link, NULL);
 	}
+	uint64_t starting;
 	if (order->start && state != DOMAIN_PAUSED &&
+		!guest_is_starting(daemon, order->guest, &starting) &&
 		budget_check(daemon, order->guest, heap, &error) < 0) {
 		audit(who, what, order->guest, "refused", error.text);
 		return guest_refuse(link, interface, "Refused", "%s", error.text);
@@ -213,12 +228,17 @@ int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interf
 		.heap = heap,
 	};
 	*who = (struct audit_who){0};
+	uint64_t under_way;
+	bool joins = order->start && guest_is_starting(daemon, order->guest, &under_way);
 	LIST_INSERT_HEAD(&daemon->guest_calls, call, link);
 	if (!order->start) {
 		uint64_t seconds = order->timeout_s < GUEST_TIMEOUT_MOST_S ? order->timeout_s
 									   : GUEST_TIMEOUT_MOST_S;
 		sd_event_add_time_relative(daemon->loop, &call->deadline, CLOCK_MONOTONIC,
 			seconds * 1000 * 1000, 0, handle_deadline, call);
+	}
+	if (joins) {
+		return 0; /* answered with who asked first */
 	}
 	enum hypervisor_operation operation = order->start   ? HYPERVISOR_START
 					      : order->force ? HYPERVISOR_KILL
@@ -231,13 +251,15 @@ int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interf
 
 int guest_report_heap(struct daemon *daemon, sd_varlink *link, const char *interface,
 	const char *guest, uint64_t used) {
-	if (!memory_settings_find(&daemon->policy.memory, guest)) {
+	const struct memory_guest *planned = memory_settings_find(&daemon->policy.memory, guest);
+	if (!planned) {
 		return guest_refuse(link, interface, "Refused",
 			"the host's policy has no memory plan for guest %s", guest);
 	}
 	const struct domain_entry *entry =
 		domains_find(&daemon->domains, policy_guest_domain(&daemon->policy, guest));
-	if (entry && entry->heap_size && used > entry->heap_size) {
+	uint64_t most = entry && entry->heap_size ? entry->heap_size : planned->heap_most;
+	if (used > most) {
 		return guest_refuse(
 			link, interface, "Refused", "that is more than the heap of %s has", guest);
 	}

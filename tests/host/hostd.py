@@ -300,6 +300,25 @@ def heap(finish, work):
         assert os.stat(path).st_size == size << 20
         assert f"<size unit='KiB'>{size << 10}</size>" in libvirt.virsh("dumpxml", "fox")
         assert link.call("StopGuest", guest="firefox", force=True) == {}
+    # A heap that a controller has stays as it is: it may have it open.
+    with open(xml, "w", encoding="utf-8") as file:
+        file.write(HEAP_DOMAIN.format(path=path).replace("<name>fox", "<name>work"))
+    libvirt.virsh("define", xml)
+    libvirt.virsh("undefine", "fox")
+    with open(xml, "w", encoding="utf-8") as file:
+        file.write(HEAP_DOMAIN.format(path=path))
+    libvirt.virsh("define", xml)
+    os.truncate(path, 96 << 20)
+    with open(path, "r+b") as file:
+        file.seek(2 << 20)  # where the heap begins
+        file.write(b"in use")
+    assert link.call("StartGuest", guest="firefox") == {}
+    link.wait_for("ListGuests", lambda said: size_of(said) == 96)
+    refused("Refused", "more than the heap", link.call, "ReportHeap", guest="firefox",
+            used=(96 << 20) + 1)
+    with open(path, "rb") as file:
+        file.seek(2 << 20)
+        assert file.read(6) == b"in use", "the controller's heap was made anew"
 
 
 def door(finish, work):
