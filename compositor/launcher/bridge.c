@@ -6,6 +6,9 @@
 
 #include "bridge-varlink.h"
 
+/* It answers at once, or hangs and is of no use. */
+#define ANSWER_TIME UINT64_C(10000000) /* µs */
+
 sd_varlink *bridge_connect(const char *path) {
 	sd_varlink *link = NULL;
 	int result = sd_varlink_connect_address(&link, path);
@@ -49,8 +52,7 @@ int bridge_get_state(const char *path, struct bridge_state *state) {
 	if (link == NULL) {
 		return -errno;
 	}
-	/* It answers at once, or hangs and is of no use. */
-	sd_varlink_set_relative_timeout(link, UINT64_C(10000000));
+	sd_varlink_set_relative_timeout(link, ANSWER_TIME);
 	sd_json_variant *parameters = NULL;
 	const char *error = NULL;
 	int result = sd_varlink_call(link, BRIDGE_METHOD_GET_STATE, NULL, &parameters, &error);
@@ -59,4 +61,14 @@ int bridge_get_state(const char *path, struct bridge_state *state) {
 	}
 	sd_varlink_flush_close_unref(link);
 	return result < 0 ? result : 0;
+}
+
+void bridge_quit(const char *path) {
+	sd_varlink *link = bridge_connect(path);
+	if (link != NULL) {
+		const char *error = NULL;
+		sd_varlink_set_relative_timeout(link, ANSWER_TIME);
+		sd_varlink_call(link, BRIDGE_METHOD_QUIT, NULL, NULL, &error);
+		sd_varlink_flush_close_unref(link);
+	}
 }

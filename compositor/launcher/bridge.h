@@ -23,5 +23,7 @@ bool bridge_state_read(struct bridge_state *state, sd_json_variant *parameters);
 
 /* Asks once and waits for the answer. Returns 0, or a negative errno. */
 int bridge_get_state(const char *path, struct bridge_state *state);
+/* Ends it. One that is not there is fine. */
+void bridge_quit(const char *path);
 
 #endif

@@ -212,8 +212,11 @@ int launch_stop(const struct run_options *options, const struct settings *settin
 		status = need_machine(&job);
 	}
 	if (status == RUN_OK) {
-		/* The keeper hears of it as well, and ends the bridge. */
 		status = machine_stop(&job.machine, job.loop, options->timeout, options->force);
+	}
+	/* Of libvirt's guests the keeper hears it as well, and ends the bridge. */
+	if (status == RUN_OK && job.machine.door) {
+		bridge_quit(job.paths.bridge);
 	}
 	job_finish(&job);
 	return status;

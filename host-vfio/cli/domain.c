@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "heap/controller_needs.h"
 #include "policy/policy.h"
 
 #define URI_DEFAULT "qemu:///system"
@@ -84,11 +85,33 @@ void cli_libvirt_finish(struct cli_libvirt *libvirt) {
 	free(libvirt->name);
 }
 
+static int cli_domain_prepare(struct cli *cli) {
+	struct cli_libvirt libvirt = {.uri = cli_libvirt_uri(cli)};
+	struct error error;
+	char *xml = NULL;
+	int status = cli_check_args(cli, 1, 1);
+	if (status == CLI_DONE) {
+		status = cli_libvirt_init(&libvirt, cli, cli->args[0], true);
+	}
+	if (status == CLI_DONE) {
+		int failure =
+			domain_manager_get_xml(libvirt.manager, libvirt.name, false, &xml, &error);
+		status = failure < 0 ? cli_libvirt_fail(&libvirt, failure, &error) : CLI_DONE;
+	}
+	if (status == CLI_DONE && controller_needs_make(xml, &error) < 0) {
+		status = cli_fail(CLI_FAILED, "%s: %s", libvirt.name, error.text);
+	}
+	free(xml);
+	cli_libvirt_finish(&libvirt);
+	return status;
+}
+
 int cli_domain(struct cli *cli) {
 	static const struct {
 		const char *name;
 		int (*run)(struct cli *cli);
-	} verbs[] = {{"show", cli_domain_show}, {"edit", cli_domain_edit}};
+	} verbs[] = {{"show", cli_domain_show}, {"edit", cli_domain_edit},
+		{"prepare", cli_domain_prepare}};
 	for (size_t i = 0; cli->args_count > 0 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(cli->args[0], verbs[i].name) == 0) {
 			cli->args++;
@@ -96,6 +119,7 @@ int cli_domain(struct cli *cli) {
 			return verbs[i].run(cli);
 		}
 	}
-	return cli_fail(
-		CLI_USAGE, "expected: domain show DOMAIN, or domain edit DOMAIN [OPTION]...");
+	return cli_fail(CLI_USAGE,
+		"expected: domain show DOMAIN, domain edit DOMAIN [OPTION]..., or "
+		"domain prepare DOMAIN");
 }

@@ -29,7 +29,7 @@ static const struct cli_command commands[] = {
 		cli_return},
 	{"recover", "", "undo what was interrupted", false, cli_recover},
 	{"memory", "[GUEST...]", "what guests and heaps get at the next start", false, cli_memory},
-	{"domain", "show|edit DOMAIN [OPTION]...",
+	{"domain", "show|edit|prepare DOMAIN [OPTION]...",
 		"a VM's devices, memory and processors in libvirt", false, cli_domain},
 	{"heap", "attach|detach|follow CONTROLLER GUEST...",
 		"a guest's heap, while its controller VM runs", false, cli_heap},

@@ -7,6 +7,7 @@
 
 #include "domain/hostdev_plug.h"
 #include "domain/info.h"
+#include "heap/controller_needs.h"
 #include "heap/guest_heap.h"
 #include "inventory/address.h"
 #include "inventory/json.h"
@@ -113,7 +114,18 @@ int hypervisor_work_watch(void *data, int out) {
 	return status;
 }
 
-/* A domain that is off gets its heap first: the size that is planned, and the file. */
+static int make_needs(struct domain_manager *manager, const char *domain, struct error *error) {
+	char *xml;
+	int failure = domain_manager_get_xml(manager, domain, false, &xml, error);
+	if (failure == 0) {
+		failure = controller_needs_make(xml, error) < 0 ? DOMAIN_FAILURE_REFUSED : 0;
+		free(xml);
+	}
+	return failure;
+}
+
+/* A domain that is off gets its heap first: the size that is planned, and the file; a controller
+ * those of its guests. */
 static int start(
 	struct domain_manager *manager, const struct hypervisor_work *work, struct error *error) {
 	struct guest_heap heap;
@@ -125,6 +137,9 @@ static int start(
 	}
 	if (failure == 0 && state == DOMAIN_OFF) {
 		failure = guest_heap_make_file(manager, work->order.domain, error);
+	}
+	if (failure == 0 && state == DOMAIN_OFF) {
+		failure = make_needs(manager, work->order.domain, error);
 	}
 	return failure != 0 ? failure : domain_manager_start(manager, work->order.domain, error);
 }

@@ -94,6 +94,7 @@ class Shell:
 def wrong_command_lines_are_told_apart(shell):
     shell.expect(USAGE, "expected: domain show DOMAIN", "domain")
     shell.expect(USAGE, "expected: domain show DOMAIN", "domain", "delete", "desk")
+    shell.expect(USAGE, "an argument is missing", "domain", "prepare")
     shell.expect(USAGE, "an argument is missing", "domain", "show")
     shell.expect(USAGE, "no such option here: --all", "domain", "edit", "desk", "--all")
     shell.edit(USAGE, "exclude each other", "--apply", "--dry-run")

@@ -10,6 +10,8 @@ _FOLDERS = {
     "portal-agent": "guest-agent",
     "portal-heap": "protocol",
     "portal-host": "host-vfio",
+    "portal-hostd": "host-vfio/hostd",
+    "portal-door": "host-vfio/door",
     "test-changes": "tests/clients",
 }
 

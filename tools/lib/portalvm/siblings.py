@@ -39,19 +39,19 @@ vm demo {{
 }}
 """
 
-# What portal runs in the controller VM. Everything it says on the serial console is an event for
+# What portal runs in the controller VM before the commands of _commands(). Everything it says on the serial console is an event for
 # this end: each change of the screen, the window and the bridge's state, and portal-run's end.
 _SESSION = """#!/bin/sh
 exec >/dev/ttyS0 2>&1
 # The address of an ivshmem device is libvirt's choice.
 address=$(dirname "$(grep -ls 0x1110 /sys/bus/pci/devices/*/device)" 2>/dev/null)
 mkdir -p ~/.config/portal
-sed "s/IVSHMEM/${{address##*/}}/" /etc/portal/portal.scfg >~/.config/portal/portal.scfg
+sed "s/IVSHMEM/${address##*/}/" /etc/portal/portal.scfg >~/.config/portal/portal.scfg
 sockets=$XDG_RUNTIME_DIR/portal
 (
 	mkfifo "$XDG_RUNTIME_DIR/watch"
 	varlinkctl --more --json=short --timeout=infinity call \\
-		"$sockets/$WAYLAND_DISPLAY.varlink" org.portal.Controller.Watch '{{}}' \\
+		"$sockets/$WAYLAND_DISPLAY.varlink" org.portal.Controller.Watch '{}' \\
 		>"$XDG_RUNTIME_DIR/watch" &
 	watcher=$!
 	while read -r state; do
@@ -63,10 +63,13 @@ sockets=$XDG_RUNTIME_DIR/portal
 		esac
 	done <"$XDG_RUNTIME_DIR/watch"
 	kill $watcher
-	varlinkctl --json=short call "$sockets/bridge-demo.varlink" org.portal.Bridge.GetState '{{}}' |
+	varlinkctl --json=short call "$sockets/bridge-demo.varlink" org.portal.Bridge.GetState '{}' |
 		sed 's/^/session: state: /'
 	exec /usr/local/bin/test-changes
 ) &
+"""
+
+_RUN = """
 portal-run --timeout {patience} vm:demo -- {command}
 echo "session: exited: $?"
 """
@@ -121,6 +124,7 @@ class Siblings:
         self._directory = tempfile.mkdtemp(prefix="siblings-")
         self._daemon = libvirt.Libvirtd()
         self._vsock = None
+        self._host_options = []  # portal-host's
         self.guest = None
         self.console = None
         self.state = None  # the bridge's, inside the controller VM
@@ -139,13 +143,16 @@ class Siblings:
         self._format_heap()
         if self._channel == "vsock":
             self._vsock = self._start_vsock()
-        libvirt.virsh("start", "demo")
-        self._define_controller(kind, command)
-        libvirt.virsh("start", "controller")
+        self._start_machines(kind, command)
         position = self.console.said.for_text(b"session: state: ", unless=b"session: portal ended")
         line_end = self.console.said.for_text(b"\n", position)
         self.state = json.loads(self.console.said.text[position:line_end])
         guest.check_shared(self.state)
+
+    def _start_machines(self, kind, command):
+        libvirt.virsh("start", "demo")
+        self._define_controller(kind, command)
+        libvirt.virsh("start", "controller")
 
     def _define_guest(self):
         config = os.path.join(self._directory, "portal.scfg")
@@ -188,14 +195,22 @@ class Siblings:
                                     {_GUEST_CID: path})
         raise wait.Failure("the guest's definition has no vsock")
 
+    def _controller_config(self, transport, heap):
+        """portal.scfg in the controller."""
+        return _CONTROLLER_CONFIG.format(transport=transport, heap=heap)
+
+    def _commands(self, command, patience):
+        """What the session does, in the shell's language."""
+        return _RUN.format(command=command, patience=patience)
+
     def _controller_initrd(self, command):
         heap = "dax:/dev/dax0.0" if self._heap == "nvdimm" else "ivshmem:IVSHMEM"
         transport = f"vsock:{_GUEST_CID}:7000"
         if self._channel == "virtio-serial":
             transport = f"virtio-serial:/dev/virtio-ports/{_PORT}"
-        config = _CONTROLLER_CONFIG.format(transport=transport, heap=heap)
+        config = self._controller_config(transport, heap)
         quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in command)
-        session = _SESSION.format(command=quoted, patience=round(wait.PATIENCE))
+        session = _SESSION + self._commands(quoted, round(wait.PATIENCE))
         files = {
             "/project/etc/portal/portal.scfg": config.encode(),
             "/project/etc/portal/session": (session.encode(), 0o755),
@@ -229,12 +244,16 @@ class Siblings:
 
     def _edit(self, *arguments):
         """Changes a domain's definition as its owner would."""
+        self._host("domain", "edit", *arguments, "--apply")
+
+    def _host(self, *arguments):
+        """portal-host, on the host."""
         done = subprocess.run(
-            [self._programs["portal-host"], "domain", "edit", *arguments, "--apply"],
+            [self._programs["portal-host"], *self._host_options, *arguments],
             capture_output=True, text=True, check=False,
         )
         if done.returncode:
-            raise wait.Failure(f"portal-host domain edit: {done.stderr.strip()}")
+            raise wait.Failure(f"portal-host {' '.join(arguments)}: {done.stderr.strip()}")
 
     # --- what the machines do
 

@@ -1,0 +1,221 @@
+"""Layout siblings with a host: a controller VM whose portal-run asks portal-hostd to start its guest,
+shows its window, and stops it; and what that VM cannot do.
+
+The "host" is where libvirt and portal-hostd run. The controller has no network and no vsock: nothing
+but the port of its door and the guest's channel and heap.
+"""
+
+import json
+import os
+import socket
+import sys
+import xml.etree.ElementTree
+
+import vmtest
+from portalvm import images, libvirt, siblings, varlink, wait
+from portalvm.programs import Programs
+
+# A guest of the host's that the policy gives to nobody. It has nothing to boot.
+STRANGER = """
+<domain type='qemu'>
+  <name>stranger</name>
+  <memory unit='MiB'>64</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices><controller type='usb' model='none'/><memballoon model='none'/></devices>
+</domain>
+"""
+
+POLICY = """
+controller work {{
+	domain controller
+	guests demo
+	door virtio-serial:{directory}/work.door {directory}/work.key
+}}
+controller other {{
+	guests stranger
+}}
+guest demo {{
+	memory 768M
+	heap 128M 128M
+}}
+memory {{
+	reserve 1M
+}}
+"""
+
+PORT = "/dev/virtio-ports/org.portal.host.0"
+
+CONFIG = """
+vm demo {{
+	uri door:virtio-serial:{port}
+	label "demo" "#c0392b"
+	transport {transport}
+	heap {heap}
+	command foot
+}}
+vm stranger {{
+	uri door:virtio-serial:{port}
+	label "stranger" "#000000"
+	transport {transport}
+	heap {heap}
+}}
+"""
+
+# What is said on standard error is on the console, too. The rubbish goes through the real port.
+COMMANDS = """
+list() {{
+	echo "session: $1: $(portal-run --list --json | tr -d '\\n')"
+}}
+attempt() {{
+	portal-run "$@" </dev/null
+	echo "session: attempt: $* = $?"
+}}
+echo "session: channels: $(cd /dev/virtio-ports && echo *); $(cd /sys/class/net && echo *);" \\
+	"$(ls /dev/vsock /dev/vhost-vsock 2>/dev/null)"
+head -c 300000 /dev/urandom >{port}
+list before
+portal-run --timeout {patience} vm:demo -- {command}
+echo "session: exited: $?"
+list during
+attempt vm:stranger -- true
+attempt --stop vm:stranger --force
+attempt --timeout {patience} --stop vm:demo
+list after
+"""
+
+
+class Controlled(siblings.Siblings):
+    """The two VMs, of which the second is started by the first."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments, heap="nvdimm", channel="virtio-serial")
+        self.hostd = self.log = None
+        self.state_directory = os.path.join(self._directory, "state")
+        os.mkdir(self.state_directory)
+        self._socket = os.path.join(self._directory, "hostd")
+        self._config = self._write("host.scfg", POLICY.format(directory=self._directory))
+        self._host_options = ["--config", self._config]
+
+    def _write(self, name, text):
+        path = os.path.join(self._directory, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def _controller_config(self, transport, heap):
+        return CONFIG.format(port=PORT, transport=transport, heap=heap)
+
+    def _commands(self, command, patience):
+        return COMMANDS.format(port=PORT, command=command, patience=patience)
+
+    def _format_heap(self):
+        pass  # the host makes it
+
+    def _start_machines(self, kind, command):
+        libvirt.virsh("define", self._write("stranger.xml", STRANGER))
+        self._define_controller(kind, command)
+        self._edit("work", "--door")
+        self._start_hostd()
+        # As portal-hostd does it for a controller that it starts.
+        self._host("domain", "prepare", "work")
+        libvirt.virsh("start", "controller")
+        self.log.for_text(b"the door of controller work is open at")
+
+    def _start_hostd(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            path = os.path.join(self._directory, "notify")
+            notify.bind(path)
+            notify.settimeout(wait.PATIENCE)
+            self.hostd, self.log = wait.start(
+                [self._programs["portal-hostd"], "--config", self._config,
+                 "--state", self.state_directory, "--socket", self._socket,
+                 "--door", self._programs["portal-door"]],
+                "portal-hostd", env=dict(os.environ, NOTIFY_SOCKET=path))
+            while b"READY=1" not in notify.recv(4096).split(b"\n"):
+                pass
+
+    def guests(self):
+        """What portal-hostd says of all guests, on the host."""
+        said = varlink.call(self._socket, "org.portal.Host.ListGuests")
+        return {guest["name"]: guest["state"] for guest in said["guests"]}
+
+    def said(self, what, start=0):
+        """The rest of a line of the session: (text, offset behind it)."""
+        position = self.console.said.for_text(f"session: {what}: ".encode(), start,
+                                              unless=b"session: portal ended")
+        end = self.console.said.for_text(b"\n", position)
+        return self.console.said.text[position:end].decode().strip(), end
+
+    def listed(self, when):
+        rows = json.loads(self.said(when)[0])
+        return {row["name"]: row.get("domain") for row in rows}
+
+    def stop(self):
+        libvirt.destroy("stranger")
+        wait.stop(self.hostd)
+        super().stop()
+
+
+def channels_of_the_controller():
+    """Virtio ports and network devices that the controller's machine has."""
+    live = xml.etree.ElementTree.fromstring(libvirt.virsh("dumpxml", "controller"))
+    ports = [channel.find("target").get("name") for channel in live.findall("./devices/channel")]
+    others = [kind for kind in ("interface", "vsock", "filesystem", "hostdev", "redirdev")
+              if live.find(f"./devices/{kind}") is not None]
+    return sorted(ports), others
+
+
+def test(finish):
+    pair = Controlled(Programs(vmtest.BUILD), images.Images(vmtest.BUILD), vmtest.progress)
+    finish.callback(pair.stop)
+    pair.start(["foot"])
+    vmtest.check(pair.listed("before") == {"demo": "off", "stranger": "not defined", "local": None},
+                 "before, the controller sees its guest, which is off, and not another's")
+    window = pair.window()
+    vmtest.check((window["kind"], window["label"], window["color"]) == ("vm", "demo", "#c0392b"),
+                 "the guest that the host was asked to start has its window on the controller")
+    vmtest.check(pair.guests() == {"demo": "running", "stranger": "off"},
+                 "the host says that it runs")
+    pair.wait_content()
+    pair.type(vmtest.LINE)
+    pair.guest.console.said.for_text(vmtest.SAID)
+    pair.wait_picture(lambda picture: vmtest.shows_bar(picture, window))
+    vmtest.check(True, "what is typed in the controller is run there and seen here")
+    vmtest.check(channels_of_the_controller() ==
+                 (["org.portal.guest.demo", "org.portal.host.0"], []),
+                 "the controller has its guest's channel, its door, and no other way out")
+    ports, _ = pair.said("channels")
+    vmtest.check(ports.replace(" ", "") == "org.portal.guest.demoorg.portal.host.0;lo;",
+                 f"which is what it finds itself: {ports}")
+
+    pair.type("exit 7\n")
+    vmtest.check(pair.wait_exit() == 7, "portal-run ends with the program's status")
+    vmtest.check(pair.listed("during") == {"demo": "running", "stranger": "not defined",
+                                           "local": None}, "it is seen to run")
+    start, end = pair.said("attempt")
+    stop, end = pair.said("attempt", end)
+    vmtest.check(start.endswith("= 204") and stop.endswith("= 204"),
+                 f"another's guest is neither started nor stopped: {start}; {stop}")
+    vmtest.check("gives this controller no guest stranger" in
+                 pair.console.said.text.decode(errors="replace"), "which is said")
+    vmtest.check(pair.guests()["stranger"] == "off", "nor has it been")
+    stopped, end = pair.said("attempt", end)
+    vmtest.check(stopped.endswith("vm:demo = 0"), f"its own is: {stopped}")
+    vmtest.check(pair.listed("after") == {"demo": "off", "stranger": "not defined", "local": None},
+                 "and seen to be off")
+    vmtest.check(pair.guest.state() == "shut off", "libvirt says so as well")
+
+    log = pair.log.text.decode(errors="replace")
+    vmtest.check("audit: controller work: start guest demo: done" in log and
+                 "audit: controller work: stop guest demo: done" in log,
+                 "the host has it in its log, in the controller's name")
+    history = os.path.join(pair.state_directory, "heap-use.scfg")
+    wait.for_path(history, pair.hostd)  # the keeper tells it at its end
+    with open(history, encoding="utf-8") as file:
+        vmtest.check("demo" in file.read(), "and what the guest's heap was used for in its history")
+
+
+if __name__ == "__main__":
+    vmtest.run(test, "controller", "demo")
+    sys.exit(0)
