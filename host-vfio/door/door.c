@@ -12,16 +12,24 @@
 #include <sys/random.h>
 #include <syslog.h>
 
+#include "door/limit.h"
+
 /* Whoever connects and says nothing must not keep out the one that has the key. */
 #define SESSIONS_MAX 8
 /* Calls that wait for an answer; a portal-run has one at a time. */
 #define REQUESTS_MAX 32
+/* Calls, of which each can cost the host a process and a line in its log; and lines in this one. */
+#define CALLS_AT_ONCE 64
+#define CALLS_INTERVAL 500000 /* µs */
+#define LINES_AT_ONCE 16
+#define LINES_INTERVAL 10000000 /* µs */
 
 struct session {
 	struct door *door;
 	struct portal_channel *channel;
 	sd_event_source *source;
 	bool ready;
+	bool flooded; /* that it calls too often has been said */
 	TAILQ_ENTRY(session) link; /* door.sessions, oldest first */
 };
 
@@ -47,15 +55,33 @@ struct door {
 	size_t sessions_count;
 	TAILQ_HEAD(, door_request) requests;
 	size_t requests_count;
+	struct limit calls, lines;
+	unsigned lines_left_out;
 };
 
+static bool take(const struct door *door, struct limit *limit) {
+	uint64_t now;
+	return sd_event_now(door->loop, CLOCK_MONOTONIC, &now) >= 0 && limit_take(limit, now);
+}
+
+/* A controller has no say in how much is written. */
 static void __attribute__((format(printf, 3, 4))) say(
 	struct door *door, int priority, const char *format, ...) {
 	char text[PORTAL_BYE_TEXT_MAX + 64];
 	va_list args;
+	if (priority < LOG_DEBUG && !take(door, &door->lines)) {
+		door->lines_left_out++;
+		return;
+	}
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	int length = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (priority < LOG_DEBUG && door->lines_left_out > 0 && length >= 0 &&
+		(size_t)length < sizeof(text)) {
+		snprintf(text + length, sizeof(text) - (size_t)length,
+			" (%u lines before this one were left out)", door->lines_left_out);
+		door->lines_left_out = 0;
+	}
 	door->handlers.log(door->data, priority, text);
 }
 
@@ -113,6 +139,14 @@ static struct door_request *request_create(struct session *session, uint32_t id)
 	return request;
 }
 
+static void refuse(struct session *session, uint32_t id, const char *text) {
+	if (portal_channel_send_answer(session->channel, id, PORTAL_CALL_REFUSED, NULL, 0, text) <
+		0) {
+		portal_channel_fail(session->channel, PORTAL_BYE_QUOTA,
+			"too many calls, and none of the answers was read");
+	}
+}
+
 static void handle_call(void *data, uint32_t id, const struct portal_frame_call *untrusted_call,
 	const char *guest) {
 	struct session *session = data;
@@ -122,13 +156,17 @@ static void handle_call(void *data, uint32_t id, const struct portal_frame_call 
 			guest[0] == '\0' ? "without a guest" : "is about no guest");
 		return;
 	}
+	if (!take(session->door, &session->door->calls)) {
+		if (!session->flooded) {
+			say(session->door, LOG_WARNING, "calls too often: refused");
+		}
+		session->flooded = true;
+		refuse(session, id, "too many calls: wait a moment");
+		return;
+	}
 	struct door_request *request = request_create(session, id);
 	if (request == NULL) {
-		if (portal_channel_send_answer(session->channel, id, PORTAL_CALL_REFUSED, NULL, 0,
-			    "too many calls at once") < 0) {
-			portal_channel_fail(session->channel, PORTAL_BYE_QUOTA,
-				"too many calls, and none of the answers was read");
-		}
+		refuse(session, id, "too many calls at once");
 		return;
 	}
 	request->call.untrusted_method = untrusted_call->method;
@@ -268,6 +306,8 @@ struct door *door_create(sd_event *loop, const struct door_options *options,
 	door->listener = options->listener;
 	door->handlers = *handlers;
 	door->data = data;
+	door->calls = (struct limit){.most = CALLS_AT_ONCE, .interval = CALLS_INTERVAL};
+	door->lines = (struct limit){.most = LINES_AT_ONCE, .interval = LINES_INTERVAL};
 	TAILQ_INIT(&door->sessions);
 	TAILQ_INIT(&door->requests);
 	snprintf(door->name, sizeof(door->name), "%s", options->name);

@@ -37,6 +37,7 @@ struct door {
 	pid_t pid;
 	sd_event_source *child, *retry;
 	unsigned retry_ms;
+	uint64_t opened; /* CLOCK_MONOTONIC, µs */
 	LIST_ENTRY(door) link; /* daemon.doors */
 };
 
@@ -225,6 +226,12 @@ static int handle_child(sd_event_source *source, const siginfo_t *info, void *da
 	door->child = sd_event_source_disable_unref(door->child);
 	say(LOG_INFO, "the door of controller %s has closed (%s %d)", door->controller,
 		info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
+	/* Only one that cannot stay open is opened ever more rarely. */
+	uint64_t now;
+	if (sd_event_now(door->daemon->loop, CLOCK_MONOTONIC, &now) >= 0 &&
+		now - door->opened > (uint64_t)RETRY_MOST_MS * 1000) {
+		door->retry_ms = RETRY_LEAST_MS;
+	}
 	try_later(door);
 	return 0;
 }
@@ -297,6 +304,7 @@ static int start_program(struct door *door) {
 
 static void start(struct door *door) {
 	int error = start_program(door);
+	sd_event_now(door->daemon->loop, CLOCK_MONOTONIC, &door->opened);
 	if (error) {
 		say(LOG_ERR, "the door of controller %s cannot be opened: %s: %s", door->controller,
 			door->daemon->options->door_program, strerror(error));

@@ -194,6 +194,7 @@ static void handle_call(void *data, uint32_t call, const struct portal_frame_cal
 	const char *guest) {
 	expect_ready(data);
 	sum_bytes(data, untrusted_call, sizeof(*untrusted_call));
+	sum_text(data, guest);
 	if (strlen(guest) > PORTAL_NAME_MAX) {
 		abort();
 	}
@@ -203,11 +204,12 @@ static void handle_answer(void *data, uint32_t call, uint32_t error,
 	const struct portal_frame_guest *guests, size_t count, const char *text) {
 	expect_ready(data);
 	sum_bytes(data, guests, count * sizeof(*guests));
-	sum_bytes(data, text, strlen(text));
+	sum_text(data, text);
 	for (size_t i = 0; i < count; i++) {
 		if (strnlen(guests[i].name, sizeof(guests[i].name)) == sizeof(guests[i].name)) {
 			abort();
 		}
+		sum_text(data, guests[i].name);
 	}
 }
 

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tools", "lib"))
@@ -362,6 +363,64 @@ def door(finish, work):
     assert keeper.recv(1) == b"", "the door stays when its controller has gone"
 
 
+def hostile_door(finish, work):
+    """A portal-door that its controller has taken over reaches that controller's guests, and holds up
+    nobody else."""
+    begin(finish)
+    define(finish, "fox", "mail", "game", "work")
+    path = os.path.join(work, "door")
+    listener = Door(path)
+    program = os.path.join(TOP, "tests", "host", "fake_door.py")
+    hostd = Hostd(work, GUESTS.format(door=path, budget="1G"), "--door", program).start()
+    finish.callback(hostd.stop)
+    host = hostd.link()
+    host.wait_for("ListGuests", lambda said: states(said)["game"] == "off")
+    libvirt.virsh("start", "work")
+    assert host.call("StartGuest", guest="game") == {}
+
+    # What is no varlink ends that connection.
+    _, link, keeper = listener.accept()
+    with contextlib.suppress(ConnectionError):
+        link.connection.sendall(b"[" * (64 << 20))
+        while link.connection.recv(65536):
+            pass
+    assert states(host.call("ListGuests"))["game"] == "running"
+    keeper.close()
+
+    # Thousands of calls without reading an answer, of which none is the controller's to make.
+    _, link, keeper = listener.accept()
+    flood = threading.Thread(target=send_all, args=(link, 5000, "StopGuest", "game"))
+    flood.start()
+    for _ in range(50):
+        assert states(host.call("ListGuests"))["game"] == "running"
+    with contextlib.suppress(OSError):
+        link.connection.shutdown(socket.SHUT_RDWR)
+    flood.join()
+    keeper.close()
+
+    # One that goes in the middle of a start, and one that would wait for ever.
+    _, link, keeper = listener.accept()
+    link.send("StartGuest", guest="mail")
+    link.close()
+    keeper.close()
+    host.wait_for("ListGuests", lambda said: states(said)["mail"] == "running")
+    _, link, keeper = listener.accept()
+    link.send("StopGuest", guest="mail", timeoutSeconds=(1 << 63) - 1)
+    link.close()
+    keeper.close()
+    assert host.call("StopGuest", guest="mail", force=True) == {}
+    assert states(host.call("ListGuests")) == {
+        "firefox": "off", "large": "undefined", "mail": "off", "ghost": "undefined",
+        "game": "running"}
+    assert hostd.process.poll() is None
+
+
+def send_all(link, count, method, guest):
+    with contextlib.suppress(OSError):
+        for _ in range(count):
+            link.send(method, guest=guest, force=True)
+
+
 def libvirt_away(finish, work):
     """Without libvirt everything else is answered; it is noticed when it comes and goes."""
     hostd = Hostd(work, GUESTS.format(door="/nowhere", budget="1G")).start()
@@ -653,8 +712,8 @@ def polkit(finish, work):
     hostd.log.for_text(b"reload: done")
 
 
-CASES = {"polkit": polkit, "guests": guests, "heap": heap, "door": door, "libvirt-away": libvirt_away, "switch": switch,
-         "force": force, "by-hand": by_hand, "killed": killed}
+CASES = {"polkit": polkit, "guests": guests, "heap": heap, "door": door, "hostile-door": hostile_door,
+         "libvirt-away": libvirt_away, "switch": switch, "force": force, "by-hand": by_hand, "killed": killed}
 
 
 def main():

@@ -16,6 +16,7 @@
 
 #include "door/confine.h"
 #include "door/door.h"
+#include "door/limit.h"
 
 /* A door and its callers, in one process. The backend keeps what it is asked until it is told to
  * answer. */
@@ -293,6 +294,62 @@ static void a_flood_of_calls_is_refused_and_ends_nobody_else(void **state) {
 	door_request_answer(scene->open[0], PORTAL_CALL_DONE, NULL, 0, NULL);
 }
 
+static size_t count(const char *text, const char *wanted) {
+	size_t found = 0;
+	while ((text = strstr(text, wanted)) != NULL) {
+		found++;
+		text += strlen(wanted);
+	}
+	return found;
+}
+
+static void thousands_of_calls_cost_their_host_a_few_and_one_line(void **state) {
+	struct scene *scene = *state;
+	struct caller *flood = call_in(scene, 0, key, PORTAL_FEATURE_DOOR);
+	settle(scene);
+	size_t heard = 0;
+	for (uint32_t i = 0; i < 4000; i++) {
+		ask(flood, i, PORTAL_CALL_START, "mail");
+		settle(scene);
+		heard += scene->open_count;
+		while (scene->open_count > 0) {
+			door_request_answer(scene->open[--scene->open_count], PORTAL_CALL_NO_GUEST,
+				NULL, 0, NULL);
+		}
+	}
+	settle(scene);
+	assert_uint_in_range(heard, 64, 4000 / 4);
+	assert_false(flood->closed);
+	assert_int_equal(count(scene->log, "too often"), 1);
+}
+
+static void who_breaks_rules_again_and_again_does_not_fill_the_log(void **state) {
+	struct scene *scene = *state;
+	for (size_t i = 0; i < 200; i++) {
+		struct caller *wrong = call_in(scene, 0, other_key, PORTAL_FEATURE_DOOR);
+		settle(scene);
+		assert_int_equal(wrong->reason, PORTAL_BYE_AUTH);
+		portal_channel_destroy(wrong->channel);
+		memset(wrong, 0, sizeof(*wrong));
+	}
+	assert_uint_in_range(count(scene->log, "\n"), 16, 200 / 2);
+	struct caller *right = call_in(scene, 1, key, PORTAL_FEATURE_DOOR);
+	settle(scene);
+	assert_true(right->ready);
+}
+
+static void a_limit_gives_back_what_time_allows(void **state) {
+	struct limit limit = {.most = 2, .interval = 10};
+	assert_true(limit_take(&limit, 1000));
+	assert_true(limit_take(&limit, 1000));
+	assert_false(limit_take(&limit, 1009));
+	assert_true(limit_take(&limit, 1010));
+	assert_false(limit_take(&limit, 1019));
+	assert_true(limit_take(&limit, 5000));
+	assert_true(limit_take(&limit, 5000));
+	assert_false(limit_take(&limit, 5000));
+}
+
 static void silent_connections_do_not_keep_out_the_one_with_the_key(void **state) {
 	struct scene *scene = *state;
 	struct portal_transport_address address;
@@ -392,6 +449,9 @@ int main(void) {
 		IN_SCENE(an_answer_for_one_who_has_gone_is_thrown_away),
 		IN_SCENE(a_request_outlives_the_door),
 		IN_SCENE(a_flood_of_calls_is_refused_and_ends_nobody_else),
+		IN_SCENE(thousands_of_calls_cost_their_host_a_few_and_one_line),
+		IN_SCENE(who_breaks_rules_again_and_again_does_not_fill_the_log),
+		cmocka_unit_test(a_limit_gives_back_what_time_allows),
 		IN_SCENE(silent_connections_do_not_keep_out_the_one_with_the_key),
 		IN_SCENE(a_confined_door_opens_nothing_and_answers),
 	};
