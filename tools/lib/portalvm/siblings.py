@@ -125,6 +125,7 @@ class Siblings:
         self._daemon = libvirt.Libvirtd()
         self._vsock = None
         self._host_options = []  # portal-host's
+        self._systemd = False  # starts the controller, with Portal's units
         self.guest = None
         self.console = None
         self.state = None  # the bridge's, inside the controller VM
@@ -231,7 +232,7 @@ class Siblings:
         definition = _DOMAIN.format(
             type=kind, cpu="host-passthrough" if kind == "kvm" else "maximum",
             kernel=os.path.realpath(self._images.kernel), initrd=self._controller_initrd(command),
-            command_line=self._images.command_line("controller", "controller"),
+            command_line=self._images.command_line("controller", "controller", self._systemd),
             root=os.path.realpath(self._images.root), console=self.console.path,
             arguments=arguments,
         )
