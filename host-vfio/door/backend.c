@@ -11,13 +11,21 @@
 
 #define INTERFACE "org.portal.Door"
 
+/* A call that waits for a connection. */
 struct pending {
 	struct door_request *request;
 	TAILQ_ENTRY(pending) link; /* backend.pending, in the order of the calls */
 };
 
+struct connection {
+	struct backend *backend;
+	sd_varlink *link; /* NULL: gone */
+	struct door_request *request; /* what it was asked; NULL: nothing */
+};
+
 struct backend {
-	sd_varlink *link;
+	struct connection connections[BACKEND_CONNECTIONS_MAX];
+	unsigned count;
 	TAILQ_HEAD(, pending) pending;
 	void (*lost)(void *data);
 	void *data;
@@ -103,31 +111,71 @@ static void answer_list(struct door_request *request, sd_json_variant *parameter
 	free(guests);
 }
 
-static void end(struct backend *backend) {
-	backend->link = sd_varlink_close_unref(backend->link);
+/* Everybody who waits for an answer gets this one. */
+static void close_all(struct backend *backend, const char *text) {
+	for (unsigned i = 0; i < backend->count; i++) {
+		struct connection *connection = &backend->connections[i];
+		struct door_request *request = connection->request;
+		connection->link = sd_varlink_close_unref(connection->link);
+		connection->request = NULL;
+		if (request != NULL) {
+			answer(request, PORTAL_CALL_UNAVAILABLE, text);
+		}
+	}
 	struct pending *pending;
 	while ((pending = TAILQ_FIRST(&backend->pending)) != NULL) {
 		TAILQ_REMOVE(&backend->pending, pending, link);
-		answer(pending->request, PORTAL_CALL_UNAVAILABLE, "portal-hostd has ended");
+		answer(pending->request, PORTAL_CALL_UNAVAILABLE, text);
 		free(pending);
 	}
-	backend->lost(backend->data);
 }
 
-static int handle_reply(sd_varlink *link, sd_json_variant *parameters, const char *error,
-	sd_varlink_reply_flags_t flags, void *data) {
-	struct backend *backend = data;
-	if ((flags & SD_VARLINK_REPLY_LOCAL) != 0) { /* not the other end's: it is gone */
-		end(backend);
-		return 0;
+static int invoke(sd_varlink *link, const struct door_call *call) {
+	switch (call->untrusted_method) {
+	case PORTAL_CALL_LIST:
+		return sd_varlink_invoke(link, INTERFACE ".ListGuests", NULL);
+	case PORTAL_CALL_START:
+		return sd_varlink_invokebo(link, INTERFACE ".StartGuest",
+			SD_JSON_BUILD_PAIR("guest", SD_JSON_BUILD_STRING(call->guest)));
+	case PORTAL_CALL_STOP:
+		return sd_varlink_invokebo(link, INTERFACE ".StopGuest",
+			SD_JSON_BUILD_PAIR("guest", SD_JSON_BUILD_STRING(call->guest)),
+			SD_JSON_BUILD_PAIR("force", SD_JSON_BUILD_BOOLEAN(call->force)),
+			SD_JSON_BUILD_PAIR(
+				"timeoutSeconds", SD_JSON_BUILD_UNSIGNED(call->untrusted_value)));
+	case PORTAL_CALL_HEAP_USE:
+		return sd_varlink_invokebo(link, INTERFACE ".ReportHeap",
+			SD_JSON_BUILD_PAIR("guest", SD_JSON_BUILD_STRING(call->guest)),
+			SD_JSON_BUILD_PAIR("used", SD_JSON_BUILD_UNSIGNED(call->untrusted_value)));
+	default:
+		return -EOPNOTSUPP;
 	}
-	struct pending *pending = TAILQ_FIRST(&backend->pending);
-	if (pending == NULL) {
-		return 0;
+}
+
+/* Takes the request over. */
+static void ask(struct connection *connection, struct door_request *request) {
+	int result = invoke(connection->link, door_request_get_call(request));
+	if (result < 0) {
+		answer(request,
+			result == -EOPNOTSUPP ? PORTAL_CALL_UNKNOWN : PORTAL_CALL_UNAVAILABLE,
+			strerror(-result));
+		return;
 	}
-	TAILQ_REMOVE(&backend->pending, pending, link);
-	struct door_request *request = pending->request;
-	free(pending);
+	connection->request = request;
+}
+
+static void ask_next(struct connection *connection) {
+	struct pending *pending;
+	while (connection->request == NULL && connection->link != NULL &&
+		(pending = TAILQ_FIRST(&connection->backend->pending)) != NULL) {
+		TAILQ_REMOVE(&connection->backend->pending, pending, link);
+		ask(connection, pending->request);
+		free(pending);
+	}
+}
+
+static void answer_with(
+	struct door_request *request, sd_json_variant *parameters, const char *error) {
 	if (error != NULL) {
 		const char *text = get_text(parameters, "reason");
 		answer(request, error_of(error), text != NULL ? text : error);
@@ -136,34 +184,62 @@ static int handle_reply(sd_varlink *link, sd_json_variant *parameters, const cha
 	} else {
 		answer(request, PORTAL_CALL_DONE, NULL);
 	}
+}
+
+static int handle_reply(sd_varlink *link, sd_json_variant *parameters, const char *error,
+	sd_varlink_reply_flags_t flags, void *data) {
+	struct connection *connection = data;
+	struct backend *backend = connection->backend;
+	if ((flags & SD_VARLINK_REPLY_LOCAL) != 0) { /* not the other end's: it is gone */
+		close_all(backend, "portal-hostd has ended");
+		backend->lost(backend->data);
+		return 0;
+	}
+	struct door_request *request = connection->request;
+	connection->request = NULL;
+	if (request != NULL) {
+		answer_with(request, parameters, error);
+	}
+	ask_next(connection);
 	return 0;
 }
 
-struct backend *backend_create(sd_event *loop, int fd, void (*lost)(void *data), void *data) {
+static int connect_at(struct connection *connection, sd_event *loop, int fd) {
+	int result = sd_varlink_connect_fd(&connection->link, fd);
+	if (result < 0) {
+		close(fd);
+		return result;
+	}
+	sd_varlink_set_userdata(connection->link, connection);
+	/* Starting and stopping guests takes as long as it takes. */
+	sd_varlink_set_relative_timeout(connection->link, UINT64_MAX);
+	result = sd_varlink_bind_reply(connection->link, handle_reply);
+	return result < 0
+		       ? result
+		       : sd_varlink_attach_event(connection->link, loop, SD_EVENT_PRIORITY_NORMAL);
+}
+
+struct backend *backend_create(
+	sd_event *loop, int first, unsigned count, void (*lost)(void *data), void *data) {
 	struct backend *backend = calloc(1, sizeof(*backend));
-	if (backend == NULL) {
-		close(fd);
-		errno = ENOMEM;
-		return NULL;
+	int result = backend == NULL ? -ENOMEM : 0;
+	if (backend != NULL) {
+		TAILQ_INIT(&backend->pending);
+		backend->lost = lost;
+		backend->data = data;
+		backend->count = count;
 	}
-	TAILQ_INIT(&backend->pending);
-	backend->lost = lost;
-	backend->data = data;
-	int result = sd_varlink_connect_fd(&backend->link, fd);
-	if (result < 0) {
-		close(fd);
-	} else {
-		sd_varlink_set_userdata(backend->link, backend);
-		/* Starting and stopping guests takes as long as it takes. */
-		sd_varlink_set_relative_timeout(backend->link, UINT64_MAX);
-		result = sd_varlink_bind_reply(backend->link, handle_reply);
-	}
-	if (result >= 0) {
-		result = sd_varlink_attach_event(backend->link, loop, SD_EVENT_PRIORITY_NORMAL);
+	for (unsigned i = 0; i < count; i++) {
+		int fd = first + (int)i;
+		if (result < 0) {
+			close(fd);
+			continue;
+		}
+		backend->connections[i].backend = backend;
+		result = connect_at(&backend->connections[i], loop, fd);
 	}
 	if (result < 0) {
-		sd_varlink_unref(backend->link);
-		free(backend);
+		backend_destroy(backend);
 		errno = -result;
 		return NULL;
 	}
@@ -171,56 +247,22 @@ struct backend *backend_create(sd_event *loop, int fd, void (*lost)(void *data),
 }
 
 void backend_destroy(struct backend *backend) {
-	if (backend == NULL) {
-		return;
-	}
-	sd_varlink_close_unref(backend->link);
-	struct pending *pending;
-	while ((pending = TAILQ_FIRST(&backend->pending)) != NULL) {
-		TAILQ_REMOVE(&backend->pending, pending, link);
-		answer(pending->request, PORTAL_CALL_UNAVAILABLE, "the door is closing");
-		free(pending);
-	}
-	free(backend);
-}
-
-static int invoke(struct backend *backend, const struct door_call *call) {
-	switch (call->untrusted_method) {
-	case PORTAL_CALL_LIST:
-		return sd_varlink_invoke(backend->link, INTERFACE ".ListGuests", NULL);
-	case PORTAL_CALL_START:
-		return sd_varlink_invokebo(backend->link, INTERFACE ".StartGuest",
-			SD_JSON_BUILD_PAIR("guest", SD_JSON_BUILD_STRING(call->guest)));
-	case PORTAL_CALL_STOP:
-		return sd_varlink_invokebo(backend->link, INTERFACE ".StopGuest",
-			SD_JSON_BUILD_PAIR("guest", SD_JSON_BUILD_STRING(call->guest)),
-			SD_JSON_BUILD_PAIR("force", SD_JSON_BUILD_BOOLEAN(call->force)),
-			SD_JSON_BUILD_PAIR(
-				"timeoutSeconds", SD_JSON_BUILD_UNSIGNED(call->untrusted_value)));
-	case PORTAL_CALL_HEAP_USE:
-		return sd_varlink_invokebo(backend->link, INTERFACE ".ReportHeap",
-			SD_JSON_BUILD_PAIR("guest", SD_JSON_BUILD_STRING(call->guest)),
-			SD_JSON_BUILD_PAIR("used", SD_JSON_BUILD_UNSIGNED(call->untrusted_value)));
-	default:
-		return -EOPNOTSUPP;
+	if (backend != NULL) {
+		close_all(backend, "the door is closing");
+		free(backend);
 	}
 }
 
 void backend_call(struct backend *backend, struct door_request *request) {
 	struct pending *pending = calloc(1, sizeof(*pending));
-	if (pending == NULL || backend->link == NULL) {
+	if (pending == NULL || backend->connections[0].link == NULL) {
 		free(pending);
 		answer(request, PORTAL_CALL_UNAVAILABLE, "portal-hostd is not there");
 		return;
 	}
-	int result = invoke(backend, door_request_get_call(request));
-	if (result < 0) {
-		free(pending);
-		answer(request,
-			result == -EOPNOTSUPP ? PORTAL_CALL_UNKNOWN : PORTAL_CALL_UNAVAILABLE,
-			strerror(-result));
-		return;
-	}
 	pending->request = request;
 	TAILQ_INSERT_TAIL(&backend->pending, pending, link);
+	for (unsigned i = 0; i < backend->count; i++) {
+		ask_next(&backend->connections[i]);
+	}
 }

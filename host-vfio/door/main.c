@@ -13,7 +13,7 @@
 #include "door/confine.h"
 #include "door/door.h"
 
-/* portal-hostd has a connection of the controller's here. */
+/* portal-hostd has the first connection of the controller's here. */
 #define HOST_FD 3
 
 enum {
@@ -23,6 +23,7 @@ enum {
 
 struct options {
 	const char *controller, *transport, *key, *user;
+	unsigned connections;
 };
 
 struct program {
@@ -75,8 +76,10 @@ static void handle_host_lost(void *data) {
 
 static const char usage[] =
 	"usage: portal-door --controller NAME --transport TRANSPORT [--key FILE] [--user USER]\n"
+	"                   [--connections N]\n"
 	"\n"
-	"portal-hostd starts it, with a connection of its own as descriptor 3: portal-door(8).\n";
+	"portal-hostd starts it, with connections of its own from descriptor 3 on: "
+	"portal-door(8).\n";
 
 static int parse(struct options *options, int argc, char **argv) {
 	static const struct option known[] = {
@@ -84,6 +87,7 @@ static int parse(struct options *options, int argc, char **argv) {
 		{"transport", required_argument, NULL, 't'},
 		{"key", required_argument, NULL, 'k'},
 		{"user", required_argument, NULL, 'u'},
+		{"connections", required_argument, NULL, 'n'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
 		{0},
@@ -103,6 +107,11 @@ static int parse(struct options *options, int argc, char **argv) {
 		case 'u':
 			options->user = optarg;
 			break;
+		case 'n':
+			options->connections = optarg[0] >= '1' && optarg[1] == '\0'
+						       ? (unsigned)(optarg[0] - '0')
+						       : 0;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			exit(EXIT_SUCCESS);
@@ -113,7 +122,11 @@ static int parse(struct options *options, int argc, char **argv) {
 			return -1;
 		}
 	}
-	return optind == argc && options->controller != NULL && options->transport != NULL ? 0 : -1;
+	return optind == argc && options->controller != NULL && options->transport != NULL &&
+			       options->connections >= 1 &&
+			       options->connections <= BACKEND_CONNECTIONS_MAX
+		       ? 0
+		       : -1;
 }
 
 /* Everything that needs to be opened. */
@@ -149,9 +162,11 @@ static int open_all(struct program *program, const struct options *options) {
 		say(program, LOG_ERR, "%s: %s", options->transport, strerror(errno));
 		return EXIT_FAILURE;
 	}
-	program->backend = backend_create(program->loop, HOST_FD, handle_host_lost, program);
+	program->backend = backend_create(
+		program->loop, HOST_FD, options->connections, handle_host_lost, program);
 	if (program->backend == NULL) {
-		say(program, LOG_ERR, "descriptor %d is no connection to portal-hostd: %s", HOST_FD,
+		say(program, LOG_ERR,
+			"descriptors from %d on are no connections to portal-hostd: %s", HOST_FD,
 			strerror(errno));
 		return EXIT_FAILURE;
 	}
@@ -181,18 +196,21 @@ static int run(struct program *program, const struct options *options) {
 }
 
 int main(int argc, char **argv) {
-	struct options options = {0};
+	struct options options = {.connections = 1};
 	if (parse(&options, argc, argv) < 0) {
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
-	/* Nothing but the connection comes along. */
-	close_range(HOST_FD + 1, ~0u, 0);
+	/* Nothing but the connections comes along. */
+	close_range(HOST_FD + options.connections, ~0u, 0);
 	struct program program = {.controller = options.controller};
-	if (fcntl(HOST_FD, F_SETFD, FD_CLOEXEC) < 0) {
-		say(&program, LOG_ERR,
-			"descriptor %d is not open: portal-hostd starts this program", HOST_FD);
-		return EXIT_USAGE;
+	for (unsigned i = 0; i < options.connections; i++) {
+		if (fcntl(HOST_FD + (int)i, F_SETFD, FD_CLOEXEC) < 0) {
+			say(&program, LOG_ERR,
+				"descriptor %u is not open: portal-hostd starts this program",
+				HOST_FD + i);
+			return EXIT_USAGE;
+		}
 	}
 	int result = sd_event_new(&program.loop);
 	if (result < 0) {

@@ -24,7 +24,8 @@
 #define DOOR_USER "portal-door"
 
 enum {
-	CONNECTION_FD = 3, /* in portal-door */
+	CONNECTION_FD = 3, /* the first in portal-door */
+	CONNECTIONS = 4, /* who waits for a guest's end holds one */
 	RETRY_LEAST_MS = 1000,
 	RETRY_MOST_MS = 30 * 1000,
 };
@@ -33,7 +34,7 @@ struct door {
 	struct daemon *daemon;
 	char *controller;
 	char *transport, *key; /* NULL: somebody else made the connection */
-	sd_varlink *connection; /* NULL: waiting for the retry */
+	sd_varlink *connections[CONNECTIONS]; /* NULL: none, or waiting for the retry */
 	pid_t pid;
 	sd_event_source *child, *retry;
 	unsigned retry_ms;
@@ -141,9 +142,11 @@ int doors_init(struct daemon *daemon, struct error *error) {
 }
 
 static void hang_up(struct door *door) {
-	if (door->connection) {
-		watchers_forget(door->daemon, door->connection);
-		door->connection = sd_varlink_close_unref(door->connection);
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		if (door->connections[i]) {
+			watchers_forget(door->daemon, door->connections[i]);
+			door->connections[i] = sd_varlink_close_unref(door->connections[i]);
+		}
 	}
 }
 
@@ -178,7 +181,7 @@ static struct door *door_new(struct daemon *daemon, const char *controller) {
 	return door;
 }
 
-static int answer_at(struct door *door, int fd) {
+static int answer_at(struct door *door, size_t index, int fd) {
 	sd_varlink *connection;
 	int result = sd_varlink_server_add_connection(door->daemon->doors_server, fd, &connection);
 	if (result < 0) {
@@ -186,14 +189,14 @@ static int answer_at(struct door *door, int fd) {
 		errno = -result;
 		return -1;
 	}
-	door->connection = sd_varlink_ref(connection);
+	door->connections[index] = sd_varlink_ref(connection);
 	sd_varlink_set_userdata(connection, door);
 	return 0;
 }
 
 int doors_add_connection(struct daemon *daemon, const char *controller, int fd) {
 	struct door *door = door_new(daemon, controller);
-	if (answer_at(door, fd) < 0) {
+	if (answer_at(door, 0, fd) < 0) {
 		int saved = errno;
 		door_free(door);
 		errno = saved;
@@ -237,13 +240,16 @@ static int handle_child(sd_event_source *source, const siginfo_t *info, void *da
 }
 
 /* The arguments of portal-door; the words are the door's or constants. */
-static void fill_arguments(const struct door *door, const char *arguments[12]) {
+static void fill_arguments(
+	const struct door *door, const char *connections, const char *arguments[14]) {
 	size_t count = 0;
 	arguments[count++] = "portal-door";
 	arguments[count++] = "--controller";
 	arguments[count++] = door->controller;
 	arguments[count++] = "--transport";
 	arguments[count++] = door->transport;
+	arguments[count++] = "--connections";
+	arguments[count++] = connections;
 	if (door->key) {
 		arguments[count++] = "--key";
 		arguments[count++] = door->key;
@@ -255,20 +261,23 @@ static void fill_arguments(const struct door *door, const char *arguments[12]) {
 	arguments[count] = NULL;
 }
 
-/* 0 or an errno; `fd` becomes the program's descriptor 3. */
-static int spawn(struct door *door, int fd) {
+/* 0 or an errno; `fds` become the program's descriptors from 3 on. */
+static int spawn(struct door *door, const int fds[CONNECTIONS]) {
 	extern char **environ;
-	const char *arguments[12];
+	const char *arguments[14];
+	char connections[] = {'0' + CONNECTIONS, '\0'};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none;
-	fill_arguments(door, arguments);
+	fill_arguments(door, connections, arguments);
 	sigemptyset(&none);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	posix_spawn_file_actions_adddup2(&actions, fd, CONNECTION_FD);
+	for (int i = 0; i < CONNECTIONS; i++) {
+		posix_spawn_file_actions_adddup2(&actions, fds[i], CONNECTION_FD + i);
+	}
 	int error = posix_spawn(&door->pid, door->daemon->options->door_program, &actions,
 		&attributes, (char *const *)arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);
@@ -279,27 +288,64 @@ static int spawn(struct door *door, int fd) {
 	return error;
 }
 
-static int start_program(struct door *door) {
-	int ends[2];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
-		return errno;
+static void close_ends(const int ends[CONNECTIONS]) {
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		if (ends[i] >= 0) {
+			close(ends[i]);
+		}
 	}
-	/* Above the program's own, lest dup2() leave its flag. */
-	int far = fcntl(ends[1], F_DUPFD_CLOEXEC, CONNECTION_FD + 1);
-	close(ends[1]);
-	int error = far < 0 ? errno : spawn(door, far);
-	close(far);
-	if (error) {
-		close(ends[0]);
+}
+
+/* Both ends of each connection; on failure what has been made is the caller's to close. An errno.
+ */
+static int make_connections(int here[CONNECTIONS], int far[CONNECTIONS]) {
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		here[i] = far[i] = -1;
+	}
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		int ends[2];
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+			return errno;
+		}
+		here[i] = ends[0];
+		/* Above the program's own, lest dup2() leave its flag or meet one of these. */
+		far[i] = fcntl(ends[1], F_DUPFD_CLOEXEC, CONNECTION_FD + CONNECTIONS);
+		int error = errno;
+		close(ends[1]);
+		if (far[i] < 0) {
+			return error;
+		}
+	}
+	return 0;
+}
+
+/* Takes the descriptors over. An errno. */
+static int answer_all(struct door *door, const int here[CONNECTIONS]) {
+	int error = 0;
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		if (answer_at(door, i, here[i]) < 0) {
+			error = errno;
+		}
+	}
+	return error;
+}
+
+static int start_program(struct door *door) {
+	int here[CONNECTIONS], far[CONNECTIONS];
+	int error = make_connections(here, far);
+	if (!error) {
+		error = spawn(door, far);
+	}
+	close_ends(far);
+	if (!error) {
+		error = -sd_event_add_child(
+			door->daemon->loop, &door->child, door->pid, WEXITED, handle_child, door);
+	}
+	if (error > 0) {
+		close_ends(here);
 		return error;
 	}
-	int result = sd_event_add_child(
-		door->daemon->loop, &door->child, door->pid, WEXITED, handle_child, door);
-	if (result < 0) {
-		close(ends[0]);
-		return -result;
-	}
-	return answer_at(door, ends[0]) < 0 ? errno : 0;
+	return answer_all(door, here);
 }
 
 static void start(struct door *door) {

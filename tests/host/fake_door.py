@@ -9,5 +9,5 @@ import sys
 with socket.socket(socket.AF_UNIX) as test:
     test.connect(sys.argv[sys.argv.index("--transport") + 1].removeprefix("unix:"))
     socket.send_fds(test, [" ".join(sys.argv[1:]).encode()], [3])
-    os.close(3)
+    os.closerange(3, 3 + int(sys.argv[sys.argv.index("--connections") + 1]))
     test.recv(1)

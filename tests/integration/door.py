@@ -4,6 +4,7 @@ QEMU makes of a virtio-serial port, and behind the door one who answers as porta
 door.py [TEST...]
 """
 
+import fcntl
 import json
 import os
 import selectors
@@ -88,8 +89,8 @@ class Port:
 
 
 class Host:
-    """Answers org.portal.Door on one end of a socket pair. `answers` has a function for each method:
-    it takes the parameters and returns a reply, or raises Refusal."""
+    """Answers org.portal.Door on one end of each of two socket pairs. `answers` has a function for
+    each method: it takes the parameters and returns a reply, or raises Refusal."""
 
     class Refusal(Exception):
         pass
@@ -97,24 +98,26 @@ class Host:
     def __init__(self):
         self.answers = {}
         self.calls = []
-        self.here, self.there = socket.socketpair()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+        self.pairs = [socket.socketpair() for _ in range(2)]
+        self._threads = [threading.Thread(target=self._serve, args=(here,))
+                         for here, _ in self.pairs]
+        for thread in self._threads:
+            thread.start()
 
-    def _serve(self):
+    def _serve(self, here):
         data = b""
         while True:
             try:
-                received = self.here.recv(65536)
+                received = here.recv(65536)
             except OSError:
                 return
             if not received:
                 return
             *messages, data = (data + received).split(b"\0")
             for message in messages:
-                self._answer(json.loads(message))
+                self._answer(here, json.loads(message))
 
-    def _answer(self, call):
+    def _answer(self, here, call):
         name = call["method"].removeprefix("org.portal.Door.")
         parameters = call.get("parameters", {})
         self.calls.append((name, parameters))
@@ -123,13 +126,14 @@ class Host:
         except Host.Refusal as refusal:
             error, reason = refusal.args
             reply = {"error": f"org.portal.Door.{error}", "parameters": {"reason": reason}}
-        self.here.sendall(json.dumps(reply).encode() + b"\0")
+        here.sendall(json.dumps(reply).encode() + b"\0")
 
     def close(self):
-        self.here.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self.here.close()
-        self.there.close()
+        for (here, there), thread in zip(self.pairs, self._threads):
+            here.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            here.close()
+            there.close()
 
 
 class Scene:
@@ -168,13 +172,20 @@ class Scene:
         self._write(os.path.join(self.session.home, ".config/portal"), "portal.scfg", text)
 
     def start_door(self, transport, *options):
-        command = [DOOR, "--controller", "work", "--transport", transport, *options]
-        number = self.host.there.fileno()
-        os.set_inheritable(number, True)
-        return self.session.start(
-            "portal-door", ["bash", "-c", f'exec "$@" 3<&{number} {number}<&-', "bash", *command],
-            pass_fds=[number],
+        command = [DOOR, "--controller", "work", "--transport", transport, "--connections", "2",
+                   *options]
+        # Numbers that are neither 3 nor 4 themselves.
+        numbers = [fcntl.fcntl(there.fileno(), fcntl.F_DUPFD, 10) for _, there in self.host.pairs]
+        for number in numbers:
+            os.set_inheritable(number, True)
+        moves = f"3<&{numbers[0]} 4<&{numbers[1]} {numbers[0]}<&- {numbers[1]}<&-"
+        door = self.session.start(
+            "portal-door", ["bash", "-c", f'exec "$@" {moves}', "bash", *command],
+            pass_fds=numbers,
         )
+        for number in numbers:
+            os.close(number)
+        return door
 
     def run(self, *arguments, env=None):
         process = self.session.start("portal-run", [programs.RUN, *arguments], env)
@@ -301,6 +312,27 @@ def one_who_is_killed_in_the_middle_leaves_the_door_open(scene):
 
 
 @door_test
+def one_who_gives_up_waiting_for_a_guest_holds_up_nobody(scene):
+    asked, go_on = threading.Event(), threading.Event()
+    scene.states["mail"] = "running"
+
+    def wait(_):
+        asked.set()
+        go_on.wait()
+
+    scene.host.answers["StopGuest"] = wait
+    process = scene.session.start("portal-run", [programs.RUN, "--stop", "vm:post",
+                                                 "--timeout", "3600"])
+    asked.wait()
+    process.popen.send_signal(signal.SIGINT)
+    process.wait_exit()
+    try:
+        assert scene.list()["post"] == "running"
+    finally:
+        go_on.set()
+
+
+@door_test
 def a_wrong_key_and_none_are_told(scene):
     path = os.path.join(scene.session.home, ".local/share/portal", "@door.key")
     with open(path, "w", encoding="utf-8") as file:
@@ -322,7 +354,7 @@ def a_door_that_nobody_opens_is_told(scene):
 @door_test
 def the_door_ends_with_its_host(scene):
     until("the door to be there", lambda: scene.list()["post"] == "off")
-    scene.host.here.shutdown(socket.SHUT_RDWR)
+    scene.host.pairs[1][0].shutdown(socket.SHUT_RDWR)
     assert scene.door.wait_exit() == 0, scene.door.details()
 
 
@@ -389,6 +421,7 @@ TESTS = [
     what_the_host_refuses_is_said_with_its_reason,
     many_ask_at_once_and_one_after_the_other,
     one_who_is_killed_in_the_middle_leaves_the_door_open,
+    one_who_gives_up_waiting_for_a_guest_holds_up_nobody,
     a_wrong_key_and_none_are_told,
     a_door_that_nobody_opens_is_told,
     the_door_ends_with_its_host,
