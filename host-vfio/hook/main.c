@@ -12,6 +12,7 @@
 #include "hostd/host_interface.h"
 #include "inventory/json.h"
 #include "policy/policy.h"
+#include "window/hook.h"
 
 /*
  * libvirt's hook for QEMU domains: tells portal-hostd what happens to one, and lets a controller or
@@ -130,6 +131,45 @@ static int tell(sd_varlink *link, const char *domain, const char *operation,
 	return EXIT_SUCCESS;
 }
 
+/* The kernel's boot id; the caller's, NULL when it cannot be read. */
+static char *read_boot(void) {
+	char *line = NULL;
+	size_t size = 0;
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	if (file && getline(&line, &size, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+	}
+	if (file) {
+		fclose(file);
+	}
+	return line;
+}
+
+/* For QEMUs that want it, and where the policy says so: who may write configuration space. */
+static int follow_window(const char *domain, const char *operation, const char *definition) {
+	struct policy policy;
+	struct error error;
+	const char *path = get_environment("PORTAL_HOST_CONFIG", "/etc/portal/host.scfg");
+	int status = EXIT_SUCCESS;
+	if (policy_load(&policy, path, NULL) < 0) {
+		return EXIT_SUCCESS; /* the daemon complains of it */
+	}
+	char *boot = policy.config_space ? read_boot() : NULL;
+	const struct config_window_host host = {
+		.root = "/",
+		.directory = "/var/lib/portal/host/config-space",
+		.boot = boot ? boot : "",
+	};
+	if (policy.config_space && window_hook(&host, policy.config_space, domain, operation,
+					   definition ? definition : "", &error) < 0) {
+		fprintf(stderr, "portal: %s: %s\n", domain, error.text);
+		status = EXIT_FAILURE;
+	}
+	free(boot);
+	policy_finish(&policy);
+	return status;
+}
+
 int main(int argc, char **argv) {
 	if (argc < 3) {
 		fputs("usage: portal-host-hook DOMAIN OPERATION [SUBOPERATION EXTRA]\n"
@@ -150,6 +190,11 @@ int main(int argc, char **argv) {
 				: tell(link, domain, operation, &devices);
 	sd_varlink_flush_close_unref(link);
 	strings_finish(&devices);
+	/* When the devices are ready; and what is open is closed whatever the daemon says. */
+	if (status == EXIT_SUCCESS || strcmp(operation, "prepare") != 0) {
+		int window = follow_window(domain, operation, definition);
+		status = status == EXIT_SUCCESS ? window : status;
+	}
 	free(definition);
 	return status;
 }
