@@ -22,9 +22,54 @@ void keyboard_init(struct seat *seat) {
 	wlr_seat_set_keyboard(seat->wlr, &seat->keyboard);
 }
 
+/* A text, shared by all that have the same one: every connection is sent it. */
+struct keymap {
+	unsigned refs;
+	size_t size;
+	char text[];
+};
+
+static struct keymap *keymap_ref(struct keymap *keymap) {
+	keymap->refs++;
+	return keymap;
+}
+
+static void keymap_unref(struct keymap *keymap) {
+	if (keymap != NULL && --keymap->refs == 0) {
+		free(keymap);
+	}
+}
+
+static void keymap_set(struct keymap **place, struct keymap *keymap) {
+	struct keymap *former = *place;
+	*place = keymap_ref(keymap);
+	keymap_unref(former);
+}
+
+static bool keymap_is(const struct keymap *keymap, const char *text, size_t size) {
+	return keymap != NULL && keymap->size == size && memcmp(keymap->text, text, size) == 0;
+}
+
+/* One that the seat has already, or a new one; the caller's reference. NULL without memory. */
+static struct keymap *keymap_get(struct seat *seat, const char *text, size_t size) {
+	if (keymap_is(seat->keymap, text, size)) {
+		return keymap_ref(seat->keymap);
+	}
+	if (keymap_is(seat->latest, text, size)) {
+		return keymap_ref(seat->latest);
+	}
+	struct keymap *keymap = malloc(sizeof(*keymap) + size);
+	if (keymap != NULL) {
+		*keymap = (struct keymap){.refs = 1, .size = size};
+		memcpy(keymap->text, text, size);
+	}
+	return keymap;
+}
+
 void keyboard_finish(struct seat *seat) {
 	wlr_keyboard_finish(&seat->keyboard);
-	free(seat->keymap);
+	keymap_unref(seat->keymap);
+	keymap_unref(seat->latest);
 }
 
 /* Is the keyboard's focus of the seat on the link's application? Else its events come too late. */
@@ -34,27 +79,46 @@ static bool has_focus(const struct seat *seat, const struct seat_link *link) {
 	       client->client == link->connection->app->client;
 }
 
-static void seat_set_keymap(struct seat *seat, const char *text, size_t size) {
-	char *copy = malloc(size);
-	struct xkb_context *context = xkb_context_new(XKB_CONTEXT_NO_FLAGS);
-	struct xkb_keymap *keymap = NULL;
-
-	if (copy != NULL && context != NULL) {
-		memcpy(copy, text, size);
-		keymap = xkb_keymap_new_from_buffer(context, text, strnlen(text, size),
-			XKB_KEYMAP_FORMAT_TEXT_V1, XKB_KEYMAP_COMPILE_NO_FLAGS);
+/* Applications are told; compiling it again would cost every new one. */
+static void seat_set_keymap(struct seat *seat, struct keymap *keymap) {
+	if (keymap == NULL || keymap == seat->keymap) {
+		return;
 	}
-	if (keymap != NULL && wlr_keyboard_set_keymap(&seat->keyboard, keymap)) {
-		free(seat->keymap);
-		seat->keymap = copy;
-		seat->keymap_size = size;
-		copy = NULL;
+	struct xkb_context *context = xkb_context_new(XKB_CONTEXT_NO_FLAGS);
+	struct xkb_keymap *compiled = NULL;
+
+	if (context != NULL) {
+		compiled = xkb_keymap_new_from_buffer(context, keymap->text,
+			strnlen(keymap->text, keymap->size), XKB_KEYMAP_FORMAT_TEXT_V1,
+			XKB_KEYMAP_COMPILE_NO_FLAGS);
+	}
+	if (compiled != NULL && wlr_keyboard_set_keymap(&seat->keyboard, compiled)) {
+		keymap_set(&seat->keymap, keymap);
 	} else {
 		wlr_log(WLR_ERROR, "the controller's keymap cannot be used");
 	}
-	xkb_keymap_unref(keymap);
+	xkb_keymap_unref(compiled);
 	xkb_context_unref(context);
-	free(copy);
+}
+
+/*
+ * Keymaps and keys keep their order within a connection only. What is typed comes on the one of the
+ * application with the focus, so its keymap counts; another's may be older or newer than those
+ * keys.
+ */
+static void take_keymap(struct seat *seat, struct seat_link *link, const char *text, size_t size) {
+	struct keymap *keymap = keymap_get(seat, text, size);
+
+	if (keymap == NULL) {
+		wlr_log(WLR_ERROR, "no memory for a keymap");
+		return;
+	}
+	keymap_set(&link->keymap, keymap);
+	keymap_set(&seat->latest, keymap);
+	if (seat->wlr->keyboard_state.focused_client == NULL || has_focus(seat, link)) {
+		seat_set_keymap(seat, keymap);
+	}
+	keymap_unref(keymap);
 }
 
 static void handle_keymap(
@@ -72,11 +136,7 @@ static void handle_keymap(
 	if (text == MAP_FAILED) {
 		return;
 	}
-	// Each connection brings the same one: compiling it again would cost every new client.
-	if (seat->keymap == NULL || seat->keymap_size != size ||
-		memcmp(seat->keymap, text, size) != 0) {
-		seat_set_keymap(seat, text, size);
-	}
+	take_keymap(seat, data, text, size);
 	munmap(text, size);
 }
 
@@ -97,6 +157,7 @@ static void handle_enter(void *data, struct wl_keyboard *mirror, uint32_t serial
 			keyboard->keycodes[keyboard->num_keycodes++] = *key;
 		}
 	}
+	seat_set_keymap(seat, link->keymap);
 	uint32_t begin = seat_serial_begin(link);
 	// Not the grab-aware call: a popup's grab would swallow what the controller decided.
 	wlr_seat_keyboard_enter(seat->wlr, surface->wlr, keyboard->keycodes, keyboard->num_keycodes,
@@ -202,4 +263,6 @@ void keyboard_unbind(struct seat_link *link) {
 		wl_keyboard_destroy(link->keyboard);
 	}
 	link->keyboard = NULL;
+	keymap_unref(link->keymap);
+	link->keymap = NULL;
 }

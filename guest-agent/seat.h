@@ -14,6 +14,7 @@
 
 struct agent;
 struct connection;
+struct keymap;
 struct surface;
 struct wlr_seat;
 
@@ -23,8 +24,8 @@ struct seat {
 	struct wlr_keyboard keyboard;
 	uint32_t global; // the controller's name for it
 	bool present; // the controller of now has it
-	char *keymap; // text, to see whether it changed
-	size_t keymap_size;
+	struct keymap *keymap; // what its keyboard has; NULL: none yet
+	struct keymap *latest; // what came last on any connection; NULL: none yet
 	struct wl_list link; // agent.seats
 
 	struct wl_listener request_set_cursor, request_set_selection, request_set_primary_selection,
@@ -39,6 +40,7 @@ struct seat_link {
 	uint32_t capabilities;
 	struct wl_pointer *pointer;
 	struct wl_keyboard *keyboard;
+	struct keymap *keymap; // by which the keys that come here are meant; NULL: none yet
 	struct wl_touch *touch;
 	struct wp_cursor_shape_device_v1 *shape;
 

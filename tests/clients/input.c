@@ -88,6 +88,19 @@ static void send_keymap(struct input *input) {
 	free(text);
 }
 
+static void set_layout(struct input *input, const char *layout) {
+	struct xkb_rule_names names = {.layout = layout};
+	xkb_state_unref(input->state);
+	xkb_keymap_unref(input->keymap);
+	input->keymap =
+		xkb_keymap_new_from_names(input->context, &names, XKB_KEYMAP_COMPILE_NO_FLAGS);
+	if (input->keymap == NULL) {
+		fail("no keymap");
+	}
+	input->state = xkb_state_new(input->keymap);
+	send_keymap(input);
+}
+
 static void start_devices(struct input *input) {
 	if (input->seat == NULL || input->pointers == NULL || input->keyboards == NULL) {
 		fail("the compositor lacks a seat, virtual pointers or virtual keyboards");
@@ -97,14 +110,7 @@ static void start_devices(struct input *input) {
 	input->keyboard = zwp_virtual_keyboard_manager_v1_create_virtual_keyboard(
 		input->keyboards, input->seat);
 	input->context = xkb_context_new(XKB_CONTEXT_NO_FLAGS);
-	struct xkb_rule_names names = {.layout = "us"};
-	input->keymap =
-		xkb_keymap_new_from_names(input->context, &names, XKB_KEYMAP_COMPILE_NO_FLAGS);
-	if (input->keymap == NULL) {
-		fail("no keymap");
-	}
-	input->state = xkb_state_new(input->keymap);
-	send_keymap(input);
+	set_layout(input, "us");
 }
 
 static void key(struct input *input, uint32_t code, bool pressed) {
@@ -195,6 +201,9 @@ static bool handle_line(struct input *input, const char *line) {
 		finger(input, a, x);
 	} else if (sscanf(line, "key %u %u", &a, &b) == 2) {
 		key(input, a, b != 0);
+		return true;
+	} else if (strncmp(line, "layout ", 7) == 0) {
+		set_layout(input, line + 7);
 		return true;
 	} else if (strncmp(line, "type ", 5) == 0) {
 		type(input, line + 5);

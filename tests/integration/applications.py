@@ -100,6 +100,34 @@ def foot_shows_a_terminal_and_typing_arrives(desk):
     foot.wait_exit()
 
 
+def what_is_typed_before_the_keymap_changes_is_read_by_the_old_one(desk):
+    """Programs such as wtype bring a keymap and take it away again right behind their last key. A
+    guest that finds all of it waiting, on several connections, still has to read it in order."""
+    path, fd = desk.fifo()
+    script = f'printf "\\033]2;ready to read\\007"; while read -r line; do echo "$line" > {path}; done'
+    foot = desk.start("foot", "-W", "60x15", "sh", "-c", script)
+    desk.windows.expect("foot", "ready to read")
+    desk.await_content(foot)
+    device = desk.compositor.input
+    for _ in range(3):
+        before = desk.compositor.screenshot()
+        device.type("x")
+        desk.await_change(before)
+        desk.guest.hold(True)
+        device.type("yz")
+        device.send("layout de")
+        desk.compositor.screenshot()  # by now everything has been sent
+        desk.guest.hold(False)
+        device.send("layout us")
+        device.key(28)  # Enter
+        assert desk.read_line(fd, "the typed line") == "xyz\n"
+    os.close(fd)
+    window = desk.windows.expect("foot")
+    desk.windows.steer("close", window)
+    desk.windows.expect_closed(window)
+    foot.wait_exit()
+
+
 def foot_follows_every_size(desk):
     """The program in it is told the size of every resize, and the last is the window's."""
     path, fd = desk.fifo()
@@ -259,6 +287,7 @@ def gtk4_demo_shows_its_window(desk):
 
 TESTS = [
     foot_shows_a_terminal_and_typing_arrives,
+    what_is_typed_before_the_keymap_changes_is_read_by_the_old_one,
     foot_follows_every_size,
     weston_simple_shm_animates,
     weston_eventdemo_sees_the_pointer,

@@ -69,6 +69,10 @@ class Agent:
         """Starts a process of the guest."""
         return self.session.start(name, command, env)
 
+    def hold(self, held):
+        """Stops the agent, so that what comes meanwhile is found waiting when it goes on."""
+        self.agent.popen.send_signal(signal.SIGSTOP if held else signal.SIGCONT)
+
     def exit_statuses(self, process):
         """With which a process of the guest may end when it is told to."""
         return (0,)
