@@ -8,6 +8,7 @@ import json
 import os
 import select
 import signal
+import struct
 import sys
 
 from portaltest import case, programs
@@ -495,6 +496,40 @@ def the_scale_of_an_output_comes_from_the_configuration():
         client.stop()
 
 
+def write_cursor(path, size, colour):
+    """A cursor of one image, Xcursor(3): a square that points with its upper left corner."""
+    image, position = 0xFFFD0002, 16 + 12
+    header = struct.pack("<4s3I3I", b"Xcur", 16, 0x10000, 1, image, size, position)
+    chunk = struct.pack("<9I", 36, image, size, 1, size, size, 0, 0, 0)
+    with open(path, "wb") as file:
+        file.write(header + chunk + struct.pack("<I", 0xFF000000 | colour) * size * size)
+
+
+def the_cursor_comes_from_the_theme_of_the_configuration():
+    with case.session("cursor-theme") as session:
+        for theme, colour in (("first", 0xE02060), ("second", 0x20E060)):
+            directory = os.path.join(session.home, ".icons", theme, "cursors")
+            os.makedirs(directory)
+            for name in ("default", "left_ptr"):
+                write_cursor(os.path.join(directory, name), 32, colour)
+        portal = Portal(session, "cursor first 32\n")
+        portal.input.move(300, 200)
+
+        def shows(colour):
+            picture = portal.screenshot(cursor=True)
+            return picture.find(colour) == (300, 200) and picture.count(colour) == 32 * 32
+
+        until("the cursor of the first theme", lambda: shows(0xE02060))
+        path = os.path.join(session.directory, "portal.scfg")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace("cursor first", "cursor second"))
+        portal.process.popen.send_signal(signal.SIGHUP)
+        until("the cursor of the second theme", lambda: shows(0x20E060))
+        assert portal.stop() == 0, portal.process.details()
+
+
 def the_configuration_is_read_again_when_asked():
     with case.desktop("reload") as parts:
         desktop = Desktop(*parts)
@@ -664,6 +699,7 @@ TESTS = [
     windows_outlive_the_only_output,
     a_window_that_began_maximised_is_placed_when_it_is_restored,
     the_scale_of_an_output_comes_from_the_configuration,
+    the_cursor_comes_from_the_theme_of_the_configuration,
     the_configuration_is_read_again_when_asked,
     the_control_socket_refuses_what_is_not_there,
     services_of_the_session_find_the_display,
