@@ -13,13 +13,16 @@
 
 #include "bridge-varlink.h"
 #include "config_vm.h"
-#include "host_door.h"
+#include "machine_door.h"
 #include "spawn.h"
 #include "status.h"
 
 /* A bridge that crashes again and again is not started again. */
 #define CRASHES_MAX 3
 #define CRASHES_TIME (1 * KEEPER_MINUTE)
+/* Seconds: for its answer, and at most from one question to the next. */
+#define HOST_TIMEOUT 10
+#define HOST_WAIT_MOST 64
 
 void keeper_log(const struct keeper *keeper, const char *format, ...) {
 	char text[256];
@@ -73,6 +76,7 @@ static bool is_same(const struct bridge_state *a, const struct bridge_state *b) 
 }
 
 static void watch_bridge(struct keeper *keeper);
+static void lose_guest(struct keeper *keeper);
 
 static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters, const char *error,
 	sd_varlink_reply_flags_t flags, void *data) {
@@ -80,6 +84,10 @@ static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters, co
 	struct bridge_state state;
 	if (error == NULL && bridge_state_read(&state, parameters)) {
 		keeper_heap_hear(keeper, &state);
+		keeper->met |= state.ready;
+		if (state.ready) {
+			keeper->host_source = sd_event_source_disable_unref(keeper->host_source);
+		}
 		if (!keeper->heard || !is_same(&state, &keeper->state)) {
 			keeper->heard = true;
 			keeper->state = state;
@@ -90,6 +98,7 @@ static int handle_bridge_state(sd_varlink *link, sd_json_variant *parameters, co
 		   keeper->bridge_pid != 0 && !keeper->ending) {
 		/* A bridge that waits for its agent is a new process at each attempt. */
 		watch_bridge(keeper);
+		lose_guest(keeper);
 	}
 	return 0;
 }
@@ -246,6 +255,36 @@ static void handle_domain(void *data, const char *name, enum domain_state state)
 	}
 }
 
+static int ask_host(sd_event_source *source, uint64_t time, void *data) {
+	struct keeper *keeper = data;
+	const struct host_call list = {.method = PORTAL_CALL_LIST, .timeout = HOST_TIMEOUT};
+	struct host_answer answer;
+	if (host_door_call(keeper->guest.uri, &list, &answer) == RUN_OK &&
+		answer.error == PORTAL_CALL_DONE) {
+		handle_domain(keeper, keeper->guest.domain,
+			machine_door_state(&answer, keeper->guest.domain));
+	}
+	free(answer.guests);
+	if (!keeper->ending) {
+		sd_event_source_set_time_relative(source, keeper->host_wait * UINT64_C(1000000));
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+		keeper->host_wait *= 2;
+		keeper->host_wait =
+			keeper->host_wait < HOST_WAIT_MOST ? keeper->host_wait : HOST_WAIT_MOST;
+	}
+	return 0;
+}
+
+/* A host tells its controller of no guest's end, so it is asked when a guest's channel has gone,
+ * and more and more rarely until it is there again. */
+static void lose_guest(struct keeper *keeper) {
+	if (keeper->met && host_door_is(keeper->guest.uri) && keeper->host_source == NULL) {
+		keeper->host_wait = 1;
+		sd_event_add_time_relative(keeper->loop, &keeper->host_source, CLOCK_MONOTONIC, 0,
+			0, ask_host, keeper);
+	}
+}
+
 /* Without libvirt the bridge works as well; only the domain's end is then not noticed. */
 bool keeper_connect_libvirt(struct keeper *keeper) {
 	struct error error;
@@ -285,6 +324,7 @@ static void tear_down(struct keeper *keeper) {
 	sd_varlink_close_unref(keeper->link);
 	domain_manager_destroy(keeper->manager);
 	keeper_idle_finish(keeper);
+	sd_event_source_disable_unref(keeper->host_source);
 	unlink(keeper->paths.agent);
 	sd_event_unref(keeper->loop);
 }

@@ -50,6 +50,9 @@ struct keeper {
 	sd_varlink *link; /* tells of the bridge's state */
 	struct bridge_state state;
 	bool heard; /* state is something the bridge said */
+	bool met; /* the guest's agent was there since this keeper began */
+	sd_event_source *host_source; /* the next time a host is asked; NULL: no need to */
+	unsigned host_wait; /* seconds until then */
 
 	uint64_t heap_peak; /* bytes in buffers, the most since the last report */
 	uint64_t heap_since; /* that report or the beginning, CLOCK_MONOTONIC, µs; 0: none */

@@ -415,6 +415,33 @@ def the_use_of_a_heap_is_told_to_the_host():
             scene.close()
 
 
+def the_end_of_a_guest_is_noticed():
+    with case.desktop("door-end") as (session, compositor):
+        scene = Scene(session)
+        try:
+            scene.states["mail"] = "running"
+            agent = session.start("portal-agent", [programs.AGENT, "--listen",
+                                                   f"unix:{session.directory}/agent", "--heap",
+                                                   "memfd:16M"])
+            until("the agent to listen", lambda: os.path.exists(f"{session.directory}/agent"))
+            status, process = scene.run("vm:post", "--", "true", env=compositor.env)
+            assert status == 0, process.details()
+            keeping = lambda: [command for _, command
+                               in strays(f"PORTAL_TEST_SESSION={session.directory}")
+                               if "portal-run --keep" in command]
+            assert keeping()
+            # The agent alone may come back.
+            asked = len(scene.host.calls)
+            agent.stop()
+            until("the host to be asked", lambda: "ListGuests" in
+                  [name for name, _ in scene.host.calls[asked:]])
+            assert keeping()
+            scene.states["mail"] = "off"
+            until("the keeper to end", lambda: not keeping())
+        finally:
+            scene.close()
+
+
 TESTS = [
     the_list_says_what_the_host_says,
     a_guest_is_stopped_when_the_host_has_done_it,
@@ -428,6 +455,7 @@ TESTS = [
     rubbish_ends_a_session_and_not_the_door,
     the_door_has_given_up_what_it_does_not_need,
     the_use_of_a_heap_is_told_to_the_host,
+    the_end_of_a_guest_is_noticed,
 ]
 
 case.run(TESTS, sys.argv[1:])
