@@ -74,6 +74,13 @@ static int handle_lifecycle(
 	case VIR_DOMAIN_EVENT_UNDEFINED:
 		state = DOMAIN_ABSENT;
 		break;
+	case VIR_DOMAIN_EVENT_DEFINED:
+		/* One that runs can be given a definition as well. */
+		if (detail != VIR_DOMAIN_EVENT_DEFINED_ADDED || virDomainIsActive(domain) != 0) {
+			return 0;
+		}
+		state = DOMAIN_OFF;
+		break;
 	default:
 		return 0;
 	}

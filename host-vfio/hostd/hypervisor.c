@@ -13,7 +13,7 @@ enum {
 	/* Starting allocates all of a guest's memory, and a controller's waits for its devices. */
 	CALL_MS = 10 * 60 * 1000,
 	RETRY_LEAST_MS = 1000,
-	RETRY_MOST_MS = 60 * 1000,
+	RETRY_MOST_MS = 10 * 1000,
 };
 
 struct call {

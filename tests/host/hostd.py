@@ -1,7 +1,8 @@
 """portal-hostd with a real libvirtd and domains that are machines without a system on their disks.
 
-hostd.py PORTAL-HOSTD HOSTD-MODEL PORTAL-HOST-HOOK CASE...: what the daemon answers, on its own socket and to a controller's door,
-and that a virtual machine is started and stopped by policy whoever asks for it.
+hostd.py PORTAL-HOSTD HOSTD-MODEL PORTAL-HOST-HOOK CASE...: what the daemon answers, on its own socket
+and to a controller's door, and that a virtual machine is started and stopped by policy whoever asks
+for it.
 """
 
 import contextlib
@@ -432,7 +433,15 @@ def libvirt_away(finish, work):
     daemon = begin(finish)
     define(finish, "fox", "mail")
     link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
-    assert link.call("StartGuest", guest="mail") == {}
+    # One that hangs holds up nobody but who waits for it.
+    daemon.signal(signal.SIGSTOP)
+    link.send("StartGuest", guest="mail")
+    with contextlib.closing(link.again()) as other:
+        assert "vms" in other.call("GetState")
+        assert states(other.call("ListGuests"))["mail"] == "off"
+        refused("NoSuchGuest", "no guest nobody", other.call, "StartGuest", guest="nobody")
+    daemon.signal(signal.SIGCONT)
+    assert link.receive() == {}
     link.send("StopGuest", guest="mail", timeoutSeconds=3600)
     link.wait_for("ListGuests", lambda said: states(said)["mail"] == "running")
     daemon.stop()
@@ -456,7 +465,8 @@ USB, MORE_USB, LAN = "0000:05:00.0", "0000:00:14.0", "0000:06:00.0"
 
 
 def hook_script(work):
-    return (f"#!/bin/sh\nexport PORTAL_HOST_SOCKET={work}/hostd PORTAL_HOST_CONFIG={work}/host.scfg\n"
+    return (f"#!/bin/sh\nexport PORTAL_HOST_SOCKET={work}/hostd\n"
+            f"export PORTAL_HOST_CONFIG={work}/host.scfg\n"
             f'exec {HOOK} "$@"\n')
 
 
@@ -517,7 +527,8 @@ def switch(finish, work):
     shell = os.path.join(os.path.dirname(os.path.dirname(HOSTD)), "portal-host")
     for status, words, arguments in (
             (0, "controller  running", ["status"]), (3, "no controller ghost", ["switch", "ghost"]),
-            (2, "an argument is missing", ["switch"]), (2, "one argument too many", ["switch", "--host", "x"])):
+            (2, "an argument is missing", ["switch"]),
+            (2, "one argument too many", ["switch", "--host", "x"])):
         done = subprocess.run([shell, *arguments, "--socket", hostd.socket], capture_output=True,
                               text=True, check=False, timeout=wait.PATIENCE)
         assert done.returncode == status and words in done.stdout + done.stderr, done

@@ -53,7 +53,8 @@ DOMAIN = """<domain type='qemu'><name>desk</name><memory unit='MiB'>64</memory><
 class Host(Machine):
     """The machine with a libvirtd in it."""
 
-    def __init__(self, work, program):
+    def __init__(self, work, program, prepare=None):
+        """prepare: called with the machine before its libvirtd starts."""
         super().__init__(work, initramfs(os.environ["PORTAL_KERNEL_TREE"], {}, MODULES, ["vfio-pci"]),
                          DEVICES, options=SHARE)
         self._program = program
@@ -61,6 +62,8 @@ class Host(Machine):
             self.run(line)
         self.write("/etc/libvirt/qemu.conf", libvirt.QEMU_CONF.encode())
         self.write("/etc/libvirt/libvirtd.conf", libvirt.LIBVIRTD_CONF.encode())
+        if prepare:
+            prepare(self)
         self.within("libvirtd", "--daemon")
 
     def write(self, path, data):
@@ -126,4 +129,5 @@ def main():
             machine.close()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

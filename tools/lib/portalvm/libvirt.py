@@ -75,6 +75,9 @@ class Libvirtd:
     def stop(self):
         wait.stop(self._process)
 
+    def signal(self, number):
+        self._process.send_signal(number)
+
 
 def virsh(*arguments):
     """Runs virsh and returns what it prints."""
