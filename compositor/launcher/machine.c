@@ -251,6 +251,12 @@ int machine_stop(struct machine *machine, sd_event *loop, unsigned timeout, bool
 	if (machine->state == DOMAIN_OFF) {
 		return RUN_OK;
 	}
+	if (machine->state == DOMAIN_PAUSED && !force) {
+		return say_failure(RUN_DOMAIN,
+			"%s is paused and cannot be asked to shut down; resume it, or end it with "
+			"--force",
+			vm->name);
+	}
 	struct stop stop = {.loop = loop, .machine = machine};
 	machine->changed = handle_stop_change;
 	machine->data = &stop;

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import xml.etree.ElementTree
 
 import vmtest
 from portalvm import desktop, guest, images, libvirt, wait
@@ -86,14 +87,18 @@ def keepers():
 def check_redefinition(launcher):
     """What is the same is no change, and what is not is changed only when told so."""
     before = libvirt.virsh("dumpxml", "demo")
+    domain = xml.etree.ElementTree.fromstring(before)
     launcher.check(0, "demo is defined like this already", "--define", "vm:demo", "--heap", "nvdimm")
     out = launcher.check(215, "nothing was changed",
                          "--define", "vm:demo", "--heap", "ivshmem", "--heap-size", "128M")
     vmtest.check('+    <shmem name="portal-demo">' in out, "the change is shown")
     vmtest.check(libvirt.virsh("dumpxml", "demo") == before, "the definition is what it was")
-    launcher.check(0, "changed domain demo", "--define", "vm:demo", "--memory", "640M", "--replace")
-    xml = libvirt.virsh("dumpxml", "demo")
-    vmtest.check(f"memory='{640 << 10}'" in xml, "the guest's memory is changed")
+    # From now on it does not hear its power button.
+    deaf = domain.find("./os/cmdline").text + " portal_deaf=1"
+    launcher.check(0, "changed domain demo", "--define", "vm:demo", "--memory", "640M",
+                   "--cmdline", deaf, "--replace")
+    changed = libvirt.virsh("dumpxml", "demo")
+    vmtest.check(f"memory='{640 << 10}'" in changed, "the guest's memory is changed")
 
 
 def check_start(launcher):
@@ -129,12 +134,13 @@ def check_key(launcher):
 
 
 def check_stop(launcher):
-    """A guest that does not answer is waited for so long and no longer, and can be stopped later."""
+    """A guest that does not answer is waited for so long and no longer, and ended without asking."""
     libvirt.virsh("suspend", "demo")
     vmtest.check(launcher.row()[1] == "paused", "the guest is paused")
-    launcher.check(216, "demo has not shut down in 1 seconds", "--timeout", "1", "--stop", "vm:demo")
+    launcher.check(205, "demo is paused and cannot be asked", "--stop", "vm:demo")
     libvirt.virsh("resume", "demo")
-    launcher.check(0, "", "--timeout", str(round(wait.PATIENCE)), "--stop", "vm:demo")
+    launcher.check(216, "demo has not shut down in 1 seconds", "--timeout", "1", "--stop", "vm:demo")
+    launcher.check(0, "", "--stop", "vm:demo", "--force")
 
 
 def life(launcher):
