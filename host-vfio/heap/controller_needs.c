@@ -13,6 +13,9 @@
 
 static int make_heap(const struct heap_device *heap, struct error *error) {
 	struct stat status;
+	if (heap->kind != DOMAIN_HEAP_NVDIMM) {
+		return 0; /* QEMU makes it, whose user has to own it */
+	}
 	if (lstat(heap->path, &status) == 0 && (uint64_t)status.st_size == heap->size) {
 		return 0;
 	}

@@ -5,9 +5,9 @@
 
 /*
  * Makes what a controller VM's start wants of its guests, which may start later: the files of their
- * heaps where they are missing (QEMU would make empty memory of them), and the places of their
- * channels' sockets (libvirt looks for them, to own them; a guest's start takes the place). `xml`
- * is the definition; of other domains nothing is made. -1 with the reason.
+ * heaps as nvdimm where they are missing (QEMU would make empty memory of them), and the places of
+ * their channels' sockets (libvirt looks for them, to own them; a guest's start takes the place).
+ * `xml` is the definition; of other domains nothing is made. -1 with the reason.
  */
 int controller_needs_make(const char *xml, struct error *error);
 

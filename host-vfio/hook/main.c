@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "domain/document.h"
 #include "domain/hostdev.h"
+#include "heap/controller_needs.h"
 #include "hostd/host_interface.h"
 #include "inventory/json.h"
 #include "policy/policy.h"
@@ -170,6 +171,14 @@ static int follow_window(const char *domain, const char *operation, const char *
 	return status;
 }
 
+/* What a controller needs of guests that start later. Libvirt or QEMU says what they lack then. */
+static void make_needs(const char *domain, const char *definition) {
+	struct error error;
+	if (definition && controller_needs_make(definition, &error) < 0) {
+		fprintf(stderr, "portal: %s: %s\n", domain, error.text);
+	}
+}
+
 int main(int argc, char **argv) {
 	if (argc < 3) {
 		fputs("usage: portal-host-hook DOMAIN OPERATION [SUBOPERATION EXTRA]\n"
@@ -183,6 +192,7 @@ int main(int argc, char **argv) {
 	struct strings devices = {0};
 	if (strcmp(operation, "prepare") == 0) {
 		devices = find_devices(definition);
+		make_needs(domain, definition);
 	}
 	int result = sd_varlink_connect_address(
 		&link, get_environment("PORTAL_HOST_SOCKET", HOST_SOCKET));

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -602,6 +603,18 @@ def by_hand(finish, work):
         raise AssertionError("a VM was started with a device that is not its own")
     except wait.Failure as failure:
         assert "0000:04:00.0, which belongs to the host" in str(failure), failure
+    # It makes what a controller has of guests that start later.
+    heap_file, channel = os.path.join(work, "mail.heap"), os.path.join(work, "mail.channel")
+    port = (f"<devices><channel type='unix'><source mode='connect' path='{channel}'>"
+            "<reconnect enabled='yes' timeout='1'/></source><target type='virtio' name='org.portal.guest.mail'/></channel>")
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write(HEAP_DOMAIN.format(path=heap_file).replace("ua-portal-heap", "ua-portal-heap-mail")
+                   .replace("<devices>", port))
+        file.flush()
+        libvirt.virsh("undefine", "fox")
+        libvirt.virsh("define", file.name)
+    libvirt.virsh("start", "fox")
+    assert os.stat(heap_file).st_size == 96 << 20 and stat.S_ISSOCK(os.stat(channel).st_mode)
     refused("Refused", "cannot be migrated", link.call, "Hook", domain="play", operation="migrate")
     refused("Refused", "cannot be restored", link.call, "Hook", domain="play", operation="restore")
     until(link, lambda now: now == home)
