@@ -10,6 +10,7 @@
 #include "release/release.h"
 #include "transaction/preflight.h"
 #include "transaction/transaction.h"
+#include "window/config_window.h"
 
 /* What a change is made of. */
 struct change {
@@ -44,6 +45,7 @@ static void handle_progress(const char *sentence, void *user) {
 	tell(change->out, "progress", sentence, NULL);
 }
 
+/* The plan, or with NULL what an earlier one left unfinished. */
 static enum transaction_outcome run(struct change *change, const char *what, struct error *error) {
 	const struct transaction_host host = {
 		.steps = change->host,
@@ -51,12 +53,34 @@ static enum transaction_outcome run(struct change *change, const char *what, str
 		.progress = handle_progress,
 		.user = change,
 	};
-	if (change->work->order->kind == CHANGE_RECOVER) {
-		/* That nothing is left to undo is what was asked for. */
-		enum transaction_outcome outcome = transaction_recover(&host, error);
-		return outcome == TRANSACTION_UNDONE ? TRANSACTION_COMMITTED : outcome;
+	return what ? transaction_run(&host, what, &change->plan, error)
+		    : transaction_recover(&host, error);
+}
+
+/* Whoever was to close a VM's configuration space again may have been ended before. */
+static int close_windows(const struct change *change, struct error *error) {
+	const struct daemon_options *options = change->work->options;
+	char *directory = must_print("%s/config-space", options->state);
+	char *boot = transaction_boot(change->host.tree);
+	const struct config_window_host host = {
+		.root = options->root, .directory = directory, .boot = boot ? boot : ""};
+	int status = config_window_recover(&host, error);
+	free(boot);
+	free(directory);
+	return status;
+}
+
+/* What was begun and not ended, of both kinds. */
+static enum transaction_outcome recover(struct change *change, struct error *error) {
+	struct error window;
+	enum transaction_outcome outcome = run(change, NULL, error);
+	/* That nothing is left to undo is what was asked for. */
+	outcome = outcome == TRANSACTION_UNDONE ? TRANSACTION_COMMITTED : outcome;
+	if (close_windows(change, &window) < 0 && outcome == TRANSACTION_COMMITTED) {
+		error_set(error, "%s", window.text);
+		outcome = TRANSACTION_UNFINISHED;
 	}
-	return transaction_run(&host, what, &change->plan, error);
+	return outcome;
 }
 
 static int resolve(struct change *change, const struct strings *names, struct strings *addresses,
@@ -218,7 +242,7 @@ static enum transaction_outcome take(struct change *change, struct error *error)
 static enum transaction_outcome carry_out(struct change *change, struct error *error) {
 	enum change_kind kind = change->work->order->kind;
 	if (kind == CHANGE_RECOVER) {
-		return run(change, NULL, error);
+		return recover(change, error);
 	}
 	if (look(change, error) < 0) {
 		return TRANSACTION_REFUSED;

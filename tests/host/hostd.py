@@ -658,6 +658,38 @@ def hostd_write(path, text):
         file.write(text)
 
 
+def window(finish, work):
+    """A configuration space that a crash left open is closed at the daemon's start."""
+    root = os.path.join(work, "root")
+    configs = []
+    for number in range(3):
+        device = os.path.join(root, "sys/bus/pci/devices", f"0000:0{number}:00.0")
+        os.makedirs(device)
+        for name, text in (("vendor", "0x8086\n"), ("device", "0x10d3\n"), ("class", "0x020000\n"),
+                           ("config", "")):
+            hostd_write(os.path.join(device, name), text)
+        configs.append(os.path.join(device, "config"))
+        os.chmod(configs[-1], 0o660)
+    os.makedirs(os.path.join(root, "proc/sys/kernel/random"))
+    hostd_write(os.path.join(root, "proc/sys/kernel/random/boot_id"), "this-boot\n")
+    records = os.path.join(work, "state", "config-space")
+    os.makedirs(records)
+    for vm, boot, address in (("work", "this-boot", "0000:00:00.0"), ("play", "another", "0000:01:00.0")):
+        hostd_write(os.path.join(records, f"{vm}.window"),
+                    f"portal-config-window 1\nboot {boot}\n{address} 0 0 644\nend\n")
+    hostd_write(os.path.join(records, "rubbish.window"), "rubbish\n")
+    hostd = Hostd(work, "controller work\n", "--root", root).start()
+    finish.callback(hostd.stop)
+    hostd.log.for_text(b"rubbish.window is no record of a window")
+    # What an earlier boot opened was made anew with it; what is not written down is not touched.
+    assert [stat.S_IMODE(os.stat(path).st_mode) for path in configs] == [0o644, 0o660, 0o660]
+    assert os.listdir(records) == ["rubbish.window"]
+    link = hostd.link()
+    refused("Unfinished", "is no record of a window", link.call, "Recover")
+    os.unlink(os.path.join(records, "rubbish.window"))
+    assert link.call("Recover") == {}
+
+
 def killed(finish, work):
     """Killed at one step after the other, it loses nothing."""
     hostd, link = controllers(finish, work)
@@ -737,7 +769,7 @@ def polkit(finish, work):
 
 
 CASES = {"polkit": polkit, "guests": guests, "heap": heap, "door": door, "hostile-door": hostile_door,
-         "libvirt-away": libvirt_away, "switch": switch, "force": force, "by-hand": by_hand, "killed": killed}
+         "libvirt-away": libvirt_away, "switch": switch, "force": force, "by-hand": by_hand, "window": window, "killed": killed}
 
 
 def main():
