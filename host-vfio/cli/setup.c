@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "doctor/doctor.h"
 #include "doctor/facts.h"
 #include "policy/guard.h"
 #include "setup/boot.h"
@@ -202,6 +203,35 @@ static void note_built_in(struct cli *cli, struct setup *setup) {
 	}
 }
 
+/* What the files alone do not mend, in the words of doctor; and what nobody can know yet. */
+static void note_problems(struct cli *cli, struct setup *setup) {
+	struct strings *notes = &setup->files.notes;
+	struct diagnoses diagnoses = {0};
+	if (setup->options.devices_count == 0) {
+		return;
+	}
+	doctor_examine(&diagnoses, &cli->machine, cli->tree);
+	for (size_t i = 0; i < diagnoses.count; i++) {
+		const struct diagnosis *found = &diagnoses.items[i];
+		if (found->grade == DIAGNOSIS_PROBLEM) {
+			strings_take(
+				notes, must_print("A problem as the machine runs now: %s\n%s",
+					       found->finding, found->remedy ? found->remedy : ""));
+		}
+	}
+	diagnoses_finish(&diagnoses);
+	for (size_t i = 0; i < setup->options.devices_count; i++) {
+		const struct pci_device *device = setup->options.devices[i];
+		if (device->iommu_group < 0) {
+			strings_take(notes,
+				must_print("What shares an IOMMU group with %s, and has to go with "
+					   "it, cannot be known\nwhile the IOMMU is off: run this "
+					   "again when it is on.",
+					device->name));
+		}
+	}
+}
+
 static void print_commands(const struct strings *first, const struct strings *second) {
 	const struct strings *const both[] = {first, second};
 	if (first->count + (second ? second->count : 0) > 0) {
@@ -267,6 +297,7 @@ int cli_setup(struct cli *cli) {
 		changes_print(&setup.files.changes, stdout);
 		status = really ? apply(&setup, manifest) : CLI_DONE;
 		note_built_in(cli, &setup);
+		note_problems(cli, &setup);
 		for (size_t i = 0; i < setup.files.notes.count && status == CLI_DONE; i++) {
 			printf("\n%s\n", setup.files.notes.items[i]);
 		}

@@ -264,6 +264,21 @@ def set_ups_that_make_no_sense_are_refused(shell):
     shell.expect(REFUSED, "a recorded machine has no ROMs", "doctor", "--rom", "01:00.0")
 
 
+def a_set_up_says_what_the_machine_lacks(shell):
+    shell.write("root/etc/initramfs-tools/modules", "")
+    shell.write("root/etc/default/grub", 'GRUB_CMDLINE_LINUX=""\n')
+    root = os.path.join(shell.work, "root")
+    card = ["setup", "--into", root, "--unguard", "01:00.0", "--device", "01:00.0"]
+    said = shell.expect(DONE, "", *card, machine="no-iommu").stdout
+    for words in ("The firmware offers no IOMMU", "switch on \"VT-d\"",
+                  "What shares an IOMMU group with 0000:01:00.0"):
+        assert words in said, f"{words!r} is missing:\n{said}"
+    said = shell.expect(DONE, "", *card, machine="notes-laptop").stdout
+    assert "A problem" not in said and "What shares" not in said, said
+    said = shell.expect(DONE, "", "setup", "--into", root, "--zram", machine="no-iommu").stdout
+    assert "A problem" not in said, said
+
+
 TESTS = [
     wrong_command_lines_are_told_apart,
     wrong_devices_are_told_apart,
@@ -277,6 +292,7 @@ TESTS = [
     names_stay_with_their_cards_over_runs,
     tables_fit_a_terminal_of_80_columns,
     set_ups_that_make_no_sense_are_refused,
+    a_set_up_says_what_the_machine_lacks,
 ]
 
 
