@@ -102,6 +102,31 @@ static void failing_at_any_step_ends_in_the_former_state(void **state) {
 	}
 }
 
+/* The way back is a plan like any other; its former state is: taken. */
+static void whatever_happens_at_any_step_of_the_way_back_ends_in_the_former_state(void **state) {
+	static const enum fault_kind kinds[] = {
+		FAULT_FAIL, FAULT_FAIL_LATE, FAULT_IGNORE, FAULT_KILL, FAULT_KILL_LATE};
+	FOR_EACH_CARD(i) {
+		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+			bool killed = kinds[k] == FAULT_KILL || kinds[k] == FAULT_KILL_LATE;
+			struct scene scene;
+			scene_begin(&scene, cards[i].fixture, cards[i].address, PATIENT_MS);
+			assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
+			scene_plan_return(&scene, PATIENT_MS);
+			assert_int_not_equal(scene.plan.steps_count, 0);
+			for (unsigned step = 0; step < scene.plan.steps_count; step++) {
+				const struct fault fault = {kinds[k], step, EIO};
+				kernel_model_arm(scene.model, &fault, 1);
+				assert_int_equal(
+					scene_run(&scene), killed ? -1 : TRANSACTION_UNDONE);
+				assert_int_equal(scene_recover(&scene), TRANSACTION_UNDONE);
+				scene_assert_former(&scene);
+			}
+			scene_end(&scene);
+		}
+	}
+}
+
 static void failing_again_while_it_is_undone_ends_in_the_former_state(void **state) {
 	struct scene scene;
 	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
@@ -471,6 +496,8 @@ int main(void) {
 		cmocka_unit_test(what_runs_is_what_the_plan_said_and_going_back_restores),
 		cmocka_unit_test(the_plan_takes_all_of_the_group_and_nothing_else),
 		cmocka_unit_test(failing_at_any_step_ends_in_the_former_state),
+		cmocka_unit_test(
+			whatever_happens_at_any_step_of_the_way_back_ends_in_the_former_state),
 		cmocka_unit_test(failing_again_while_it_is_undone_ends_in_the_former_state),
 		cmocka_unit_test(killing_the_daemon_at_any_moment_ends_in_the_former_state),
 		cmocka_unit_test(killing_the_daemon_within_any_step_ends_in_the_former_state),
