@@ -1,3 +1,5 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -5,7 +7,9 @@
 
 #include "base/must.h"
 #include "base/size.h"
+#include "base/text.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "doctor/doctor.h"
 #include "doctor/facts.h"
 #include "policy/guard.h"
@@ -203,6 +207,22 @@ static void note_built_in(struct cli *cli, struct setup *setup) {
 	}
 }
 
+/* The caller's. */
+static char *problem_note(const struct diagnosis *diagnosis) {
+	struct text note;
+	text_init(&note);
+	size_t width = terminal_paragraph(stdout);
+	fputs("A problem as the machine runs now:\n", note.stream);
+	terminal_wrap(diagnosis->finding, 0, width, note.stream);
+	terminal_wrap(diagnosis->remedy ? diagnosis->remedy : "", 0, width, note.stream);
+	char *text = text_take(&note);
+	size_t length = strlen(text);
+	while (length > 0 && text[length - 1] == '\n') {
+		text[--length] = '\0';
+	}
+	return text;
+}
+
 /* What the files alone do not mend, in the words of doctor; and what nobody can know yet. */
 static void note_problems(struct cli *cli, struct setup *setup) {
 	struct strings *notes = &setup->files.notes;
@@ -214,9 +234,7 @@ static void note_problems(struct cli *cli, struct setup *setup) {
 	for (size_t i = 0; i < diagnoses.count; i++) {
 		const struct diagnosis *found = &diagnoses.items[i];
 		if (found->grade == DIAGNOSIS_PROBLEM) {
-			strings_take(
-				notes, must_print("A problem as the machine runs now: %s\n%s",
-					       found->finding, found->remedy ? found->remedy : ""));
+			strings_take(notes, problem_note(found));
 		}
 	}
 	diagnoses_finish(&diagnoses);
@@ -225,7 +243,7 @@ static void note_problems(struct cli *cli, struct setup *setup) {
 		if (device->iommu_group < 0) {
 			strings_take(notes,
 				must_print("What shares an IOMMU group with %s, and has to go with "
-					   "it, cannot be known\nwhile the IOMMU is off: run this "
+					   "it,\ncannot be known while the IOMMU is off: run this "
 					   "again when it is on.",
 					device->name));
 		}
@@ -281,6 +299,15 @@ static int undo(const char *root, const char *manifest) {
 	return CLI_DONE;
 }
 
+static int check_root(const char *root) {
+	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		return cli_fail(CLI_FAILED, "%s: %s", root, strerror(errno));
+	}
+	close(fd);
+	return CLI_DONE;
+}
+
 int cli_setup(struct cli *cli) {
 	struct setup setup = {.into = cli_option(cli, "--into")};
 	struct error error;
@@ -288,6 +315,7 @@ int cli_setup(struct cli *cli) {
 	setup.into = setup.into ? setup.into : cli->root;
 	char *manifest = cli_state_path(cli, "setup.json");
 	int status = back ? cli_check_args(cli, 0, 0) : read_setup(cli, &setup);
+	status = status == CLI_DONE ? check_root(setup.into) : status;
 	if (status == CLI_DONE && back) {
 		status = undo(setup.into, manifest);
 	} else if (status == CLI_DONE &&

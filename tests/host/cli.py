@@ -261,6 +261,10 @@ def set_ups_that_make_no_sense_are_refused(shell):
     shell.expect(FAILED, "event99 is no keyboard or mouse", "setup", "--input", "event99")
     shell.expect(FAILED, "there is no user \"no:body\"", "setup", "--audio", "no:body")
     shell.expect(FAILED, "there is no user \"\"", "setup", "--audio")
+    missing = os.path.join(shell.work, "missing")
+    for what in ("--zram", "--undo"):
+        shell.expect(FAILED, f"{missing}: No such file", "setup", what, "--into", missing)
+    shell.expect(FAILED, "Not a directory", "setup", "--zram", "--into", "/etc/passwd")
     shell.expect(REFUSED, "a recorded machine has no ROMs", "doctor", "--rom", "01:00.0")
 
 
@@ -269,7 +273,7 @@ def a_set_up_says_what_the_machine_lacks(shell):
     shell.write("root/etc/default/grub", 'GRUB_CMDLINE_LINUX=""\n')
     root = os.path.join(shell.work, "root")
     card = ["setup", "--into", root, "--unguard", "01:00.0", "--device", "01:00.0"]
-    said = shell.expect(DONE, "", *card, machine="no-iommu").stdout
+    said = " ".join(shell.expect(DONE, "", *card, machine="no-iommu").stdout.split())
     for words in ("The firmware offers no IOMMU", "switch on \"VT-d\"",
                   "What shares an IOMMU group with 0000:01:00.0"):
         assert words in said, f"{words!r} is missing:\n{said}"
