@@ -257,6 +257,11 @@ static void fill_arguments(
 	if (geteuid() == 0 && getpwnam(DOOR_USER)) {
 		arguments[count++] = "--user";
 		arguments[count++] = DOOR_USER;
+	} else if (geteuid() == 0) {
+		say(LOG_WARNING,
+			"there is no user " DOOR_USER " (systemd-sysusers makes it): the door of "
+			"controller %s stays root",
+			door->controller);
 	}
 	arguments[count] = NULL;
 }
