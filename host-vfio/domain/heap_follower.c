@@ -58,6 +58,10 @@ static int plug(struct followed *guest, struct error *error) {
 	if (result < 0) {
 		return DOMAIN_FAILURE_REFUSED;
 	}
+	if (info.heap == DOMAIN_HEAP_UNSET) {
+		domain_info_finish(&info);
+		return HEAP_PLUG_SAME;
+	}
 	const struct domain_peer peer = {
 		.guest = guest->name,
 		.heap = {info.heap, info.heap_path, info.heap_size},
@@ -86,8 +90,10 @@ static void reconcile(struct followed *guest) {
 		tell(guest, true, result, &error);
 		return;
 	}
-	if (!is_up(controller)) {
-		return; /* what it had went with it */
+	/* What it had went with it, and what it is defined with stays. */
+	if (!is_up(controller) ||
+		heap_plug_is_defined(follower->manager, follower->controller, guest->name)) {
+		return;
 	}
 	bool came = is_up(state);
 	result = came ? plug(guest, &error) : unplug(guest, &error);

@@ -6,7 +6,8 @@
 /*
  * Keeps the heaps of guests in a controller VM while it runs: a guest's heap comes when the guest
  * has started, with whatever size it was given for that, and goes when it has stopped. It looks at
- * what is and brings about what should be, so nothing is lost by events that were missed.
+ * what is and brings about what should be, so nothing is lost by events that were missed. Guests
+ * without a heap, and heaps that the controller is defined with, are left alone.
  */
 struct heap_follower;
 

@@ -58,6 +58,31 @@ static xmlNode *find_heap(xmlDoc *document, const char *guest) {
 	return heap;
 }
 
+int heap_plug_has_ports(
+	struct domain_manager *manager, const char *controller, struct error *error) {
+	int result;
+	xmlDoc *document = read_live(manager, controller, &result, error);
+	if (document != NULL) {
+		result = heap_ports_count(xmlDocGetRootElement(document)) > 0;
+		xmlFreeDoc(document);
+	}
+	return result;
+}
+
+bool heap_plug_is_defined(
+	struct domain_manager *manager, const char *controller, const char *guest) {
+	char *xml;
+	/* One that vanishes when it stops has none. */
+	if (domain_manager_get_definition(manager, controller, &xml, NULL) < 0) {
+		return false;
+	}
+	xmlDoc *document = domain_document_parse(xml, NULL);
+	bool defined = document != NULL && find_heap(document, guest) != NULL;
+	xmlFreeDoc(document);
+	free(xml);
+	return defined;
+}
+
 static bool is_same_heap(xmlNode *node, const struct heap_device *wanted) {
 	struct heap_device heap;
 	char *path;

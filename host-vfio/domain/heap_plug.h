@@ -17,6 +17,13 @@ enum heap_plug_result {
 	HEAP_PLUG_OTHER = 2, /* attach: a heap of that guest is there with another size or file */
 };
 
+/* Has it any ports for heaps, empty or not? 1, 0, or an enum domain_failure with the reason. */
+int heap_plug_has_ports(
+	struct domain_manager *manager, const char *controller, struct error *error);
+/* Has the controller's definition a heap of that guest, which comes with each of its starts? */
+bool heap_plug_is_defined(
+	struct domain_manager *manager, const char *controller, const char *guest);
+
 /* Where the guest system finds it: the device behind this root port of its. */
 struct heap_plug_place {
 	struct domain_address port;

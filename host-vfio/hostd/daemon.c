@@ -12,6 +12,7 @@
 #include "hostd/brain.h"
 #include "hostd/door.h"
 #include "hostd/guest_call.h"
+#include "hostd/heaps.h"
 #include "hostd/host_server.h"
 #include "hostd/order.h"
 #include "hostd/survey.h"
@@ -36,6 +37,7 @@ static struct strings domain_names(const struct policy *policy) {
 static void update(struct daemon *daemon) {
 	guest_calls_update(daemon);
 	doors_update(daemon);
+	heaps_update(daemon);
 	watchers_changed(daemon);
 }
 
@@ -113,6 +115,7 @@ int daemon_reload(struct daemon *daemon, struct error *error) {
 	if (read_files(daemon->options, &policy, &known, error) < 0) {
 		return -1;
 	}
+	heaps_finish(daemon); /* they know the former policy's guests */
 	policy_finish(&daemon->policy);
 	known_finish(&daemon->known);
 	daemon->policy = policy;
@@ -172,6 +175,7 @@ void daemon_destroy(struct daemon *daemon) {
 	brain_finish(daemon);
 	orders_finish(daemon);
 	doors_finish(daemon);
+	heaps_finish(daemon);
 	host_server_finish(daemon);
 	domains_finish(&daemon->domains);
 	policy_finish(&daemon->policy);

@@ -16,6 +16,7 @@ struct brain;
 struct change_run;
 struct door;
 struct guest_call;
+struct heaps;
 struct order;
 struct question;
 struct survey;
@@ -53,6 +54,7 @@ struct daemon {
 	sd_varlink_server *server; /* org.portal.Host */
 	sd_varlink_server *doors_server; /* org.portal.Door, over socket pairs only */
 	LIST_HEAD(, door) doors; /* door.link */
+	LIST_HEAD(, heaps) heaps; /* heaps.link */
 	LIST_HEAD(, guest_call) guest_calls; /* guest_call.link */
 	LIST_HEAD(, watcher) watchers; /* watcher.link */
 	sd_event_source *tell; /* tells the watchers */

@@ -19,6 +19,7 @@ struct watcher {
 	int out;
 	sd_event *loop;
 	struct domain_manager *manager;
+	struct heap_follower *follower; /* or NULL */
 };
 
 /* A pipe takes lines of this size in one piece. */
@@ -214,4 +215,49 @@ int hypervisor_work_call(void *data, int out) {
 	}
 	int failure = perform(manager, work, &ending, &error);
 	return failure == 0 ? EXIT_SUCCESS : tell_failure(out, failure, &error);
+}
+
+static void handle_change(void *data, const char *domain, enum domain_state state) {
+	const struct watcher *watcher = data;
+	heap_follower_notice(watcher->follower);
+}
+
+static void handle_followed(
+	void *data, const char *guest, bool came, int result, const struct error *error) {
+	const struct watcher *watcher = data;
+	sd_json_variant *object = NULL;
+	json_set_string(&object, "guest", guest);
+	if (result < 0) {
+		json_set_string(&object, "reason", error->text);
+	} else {
+		json_set_flag(&object, "came", came);
+	}
+	tell(watcher->out, object);
+}
+
+int hypervisor_work_heaps(void *data, int out) {
+	const struct hypervisor_heaps *work = data;
+	struct watcher watcher = {.out = out};
+	struct error error;
+	if (sd_event_new(&watcher.loop) < 0) {
+		return EXIT_FAILURE;
+	}
+	watcher.manager =
+		domain_manager_create(work->uri, watcher.loop, handle_change, &watcher, &error);
+	if (!watcher.manager) {
+		return tell_failure(out, DOMAIN_FAILURE_CONNECT, &error);
+	}
+	domain_manager_on_close(watcher.manager, handle_closed, &watcher);
+	int ports = heap_plug_has_ports(watcher.manager, work->controller, &error);
+	if (ports <= 0) {
+		return ports == 0 ? EXIT_SUCCESS : tell_failure(out, ports, &error);
+	}
+	watcher.follower = heap_follower_create(watcher.manager, work->controller, work->guests,
+		work->count, work->deadline_ms, handle_followed, &watcher);
+	if (!watcher.follower) {
+		return EXIT_FAILURE;
+	}
+	sd_event_loop(watcher.loop);
+	error_set(&error, "the connection to libvirt ended");
+	return tell_failure(out, DOMAIN_FAILURE_CONNECT, &error);
 }

@@ -2,10 +2,12 @@
 #define HOST_HOSTD_HYPERVISOR_WORK_H
 
 #include "base/strings.h"
+#include "domain/heap_follower.h"
 #include "hostd/hypervisor.h"
 
 /* What the processes do that speak to libvirt. Each line they write is a JSON object:
- * {"domain", "state", "heapSize"?}, {"ready": true}, {"failure", "reason"}. */
+ * {"domain", "state", "heapSize"?}, {"ready": true}, {"failure", "reason"}; of heaps also
+ * {"guest", "came"} when one came or, false, went, and {"guest", "reason"} when it did not. */
 
 struct hypervisor_work {
 	const char *uri;
@@ -16,5 +18,16 @@ struct hypervisor_work {
 /* Both are work for job_start(). The first returns when the connection is lost. */
 int hypervisor_work_watch(void *work, int out);
 int hypervisor_work_call(void *work, int out);
+
+struct hypervisor_heaps {
+	const char *uri;
+	const char *controller; /* its domain */
+	const struct heap_follower_guest *guests;
+	size_t count;
+	unsigned deadline_ms; /* for the controller's system to let a heap go */
+};
+
+/* The same, for a controller that runs. Returns EXIT_SUCCESS where it has no ports for heaps. */
+int hypervisor_work_heaps(void *heaps, int out);
 
 #endif

@@ -324,6 +324,117 @@ def heap(finish, work):
         assert file.read(6) == b"in use", "the controller's heap was made anew"
 
 
+# PCI Express's own hot-plug: a port that no system has switched on lets go at once.
+CONTROLLER_DOMAIN = """
+<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>work</name>
+  <memory unit='MiB'>64</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <features><acpi/></features>
+  <devices><controller type='usb' model='none'/><memballoon model='none'/></devices>
+  <qemu:commandline>
+    <qemu:arg value='-global'/>
+    <qemu:arg value='ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off'/>
+  </qemu:commandline>
+</domain>
+"""
+
+SHMEM = """<devices>
+  <shmem name='{name}'>
+    <model type='ivshmem-plain'/><size unit='M'>{size}</size><alias name='{alias}'/>
+  </shmem>"""
+
+
+def define_xml(finish, work, name, xml):
+    path = os.path.join(work, f"{name}.xml")
+    hostd_write(path, xml)
+    libvirt.virsh("define", path)
+    finish.callback(libvirt.destroy, name)
+
+
+def controller_heaps(finish, work):
+    """The heaps of a controller's guests come to it and go with them, while it runs."""
+    begin(finish)
+    shell = os.path.join(os.path.dirname(os.path.dirname(HOSTD)), "portal-host")
+    names = {"firefox": f"portal-test-fox-{os.getpid()}", "mail": f"portal-test-mail-{os.getpid()}"}
+    for name in names.values():
+        finish.callback(subprocess.run, ["rm", "-f", f"/dev/shm/{name}"], check=True)
+
+    def define_guest(domain, guest, size):
+        heap_device = SHMEM.format(name=names[guest], size=size, alias="ua-portal-heap")
+        define_xml(finish, work, domain,
+                   DOMAIN.format(name=domain).replace("<devices>", heap_device))
+
+    def resize_fox(size):
+        libvirt.virsh("undefine", "fox")
+        os.unlink(f"/dev/shm/{names['firefox']}")  # QEMU makes one of the new size
+        define_guest("fox", "firefox", size)
+
+    def has(guest, size):
+        return (f"<shmem name='{names[guest]}'>" in (xml := libvirt.virsh("dumpxml", "work")) and
+                f"<size unit='M'>{size}</size>" in xml)
+
+    define_guest("fox", "firefox", 1)
+    define_guest("mail", "mail", 4)
+    define(finish, "large", "game")
+    define_xml(finish, work, "work", CONTROLLER_DOMAIN.replace("<devices>", SHMEM.format(
+        name=names["mail"], size=4, alias="ua-portal-heap-mail")))
+    hostd = Hostd(work, GUESTS.format(door="/nowhere", budget="1G")).start()
+    finish.callback(hostd.stop)
+    link = hostd.link()
+    link.wait_for("ListGuests", lambda said: states(said)["firefox"] == "off")
+
+    # One that was started without ports is left alone.
+    libvirt.virsh("start", "work")
+    libvirt.virsh("start", "fox")
+    libvirt.virsh("destroy", "work")
+    done = subprocess.run([shell, "domain", "edit", "work", "--prepare-heaps", "1,size=4M", "--apply"],
+                          capture_output=True, text=True, check=False, timeout=wait.PATIENCE)
+    assert done.returncode == 0, done.stderr
+
+    said = len(hostd.log.text)
+    libvirt.virsh("start", "work")
+    said = hostd.log.for_text(b"the heap of firefox is in controller work", said)
+    assert has("firefox", 1)
+    libvirt.virsh("destroy", "fox")
+    said = hostd.log.for_text(b"the heap of firefox is out of controller work", said)
+    assert not has("firefox", 1)
+    # Larger at its next start; one that is too large for the port is told of, once.
+    resize_fox(2)
+    libvirt.virsh("start", "fox")
+    said = hostd.log.for_text(b"the heap of firefox is in controller work", said)
+    assert has("firefox", 2)
+    libvirt.virsh("destroy", "fox")
+    said = hostd.log.for_text(b"the heap of firefox is out of controller work", said)
+    resize_fox(8)
+    libvirt.virsh("start", "fox")
+    hostd.log.for_text(b"the heap of firefox in controller work: the heap has 8 MiB", said)
+    # What the controller is defined with stays, whether its guest runs or not.
+    libvirt.virsh("start", "mail")
+    libvirt.virsh("destroy", "mail")
+    libvirt.virsh("destroy", "fox")
+    resize_fox(1)
+    libvirt.virsh("start", "fox")
+    hostd.log.for_text(b"the heap of firefox is in controller work", said)
+    assert has("firefox", 1) and has("mail", 4)
+    text = hostd.log.text.decode()
+    assert text.count("the heap has 8 MiB") == 1 and "the heap of mail" not in text, text
+    assert "without ports" not in text, text
+
+    # Nobody else's guests come, and those that leave the policy are nobody's.
+    said = len(hostd.log.text)
+    libvirt.virsh("start", "game")
+    libvirt.virsh("destroy", "fox")
+    said = hostd.log.for_text(b"the heap of firefox is out of controller work", said)
+    hostd.write("controller work {\n\tguests mail\n}\n")
+    link.call("Reload")
+    libvirt.virsh("start", "fox")
+    hostd.write(GUESTS.format(door="/nowhere", budget="1G"))
+    link.call("Reload")
+    hostd.log.for_text(b"the heap of firefox is in controller work", said)
+
+
 def door(finish, work):
     """What a controller's door gets to see and to do."""
     begin(finish)
@@ -768,7 +879,7 @@ def polkit(finish, work):
     hostd.log.for_text(b"reload: done")
 
 
-CASES = {"polkit": polkit, "guests": guests, "heap": heap, "door": door, "hostile-door": hostile_door,
+CASES = {"polkit": polkit, "guests": guests, "heap": heap, "controller-heaps": controller_heaps, "door": door, "hostile-door": hostile_door,
          "libvirt-away": libvirt_away, "switch": switch, "force": force, "by-hand": by_hand, "window": window, "killed": killed}
 
 
