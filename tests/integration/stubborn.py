@@ -67,7 +67,7 @@ def a_flood_of_requests_does_not_fill_the_agent(compositor_kind, kind):
         before = peak(inside.agent)
         goes_on(inside, "flood", "300000")
         grown = peak(inside.agent) - before
-        assert grown < 32 * MIB, f"{grown} KiB for 150 MiB of titles"
+        assert grown < 32 * MIB or programs.SANITIZED, f"{grown} KiB for 150 MiB of titles"
 
 
 def a_flood_of_commits_does_not_fill_the_agent(compositor_kind, kind):
@@ -75,7 +75,7 @@ def a_flood_of_commits_does_not_fill_the_agent(compositor_kind, kind):
         before = peak(inside.agent)
         goes_on(inside, "moving", "300000")
         grown = peak(inside.agent) - before
-        assert grown < 32 * MIB, f"{grown} KiB for 300000 commits"
+        assert grown < 32 * MIB or programs.SANITIZED, f"{grown} KiB for 300000 commits"
 
 
 def an_application_that_never_stops_asking_is_ended_alone(compositor_kind, kind):
@@ -87,7 +87,7 @@ def an_application_that_never_stops_asking_is_ended_alone(compositor_kind, kind)
         assert client.wait_exit() != 0, client.details()
         until("the agent to tell", lambda: "asks faster than" in inside.agent.log())
         grown = peak(inside.agent) - before
-        assert grown < 64 * MIB, f"{grown} KiB"
+        assert grown < 64 * MIB or programs.SANITIZED, f"{grown} KiB"
 
 
 def a_crowd_of_surfaces_comes_and_goes(compositor_kind, kind):
