@@ -61,7 +61,7 @@ static void read_resources(struct tree *tree, struct pci_device *device) {
 		}
 		device->bars[i] = (struct pci_bar){.start = start, .size = size, .flags = flags};
 		char *sizes = tree_text(tree, "%s/resource%u_resize", device->path, i);
-		device->bars[i].resizable = sizes ? strtoull(sizes, NULL, 16) : 0;
+		device->bars[i].resizable = sizes ? strtoull(sizes, NULL, 16) & PCI_BAR_SIZES : 0;
 		free(sizes);
 	}
 	free(text);

@@ -36,11 +36,14 @@ struct holder {
 	char *unit;
 };
 
+#define PCI_BAR_SIZES ((UINT64_C(1) << 44) - 1)
+
 struct pci_bar {
 	uint64_t start;
 	uint64_t size; /* 0: absent */
 	uint64_t flags; /* the kernel's IORESOURCE_ bits */
-	/* Sizes that a resizable BAR can take: bit n stands for 2^n MiB (PCIe 7.8.6); 0: fixed. */
+	/* Sizes that a resizable BAR can take: bit n stands for 2^n MiB (PCIe 7.8.6), up to 8 EiB;
+	 * 0: fixed. */
 	uint64_t resizable;
 };
 
