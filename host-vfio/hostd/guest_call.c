@@ -142,6 +142,11 @@ static void handle_asked(void *data, int failure, const char *reason) {
 		return;
 	}
 	call->asked = true;
+	if (call->start) {
+		/* The event says so later: too late for a stop that comes before it. */
+		domains_set(&call->daemon->domains, call->domain, DOMAIN_RUNNING, 0);
+		watchers_changed(call->daemon);
+	}
 	if (call->start || has_happened(call)) {
 		finish_all(call, NULL, NULL);
 	}
