@@ -511,12 +511,13 @@ def hostile_door(finish, work):
     flood.join()
     keeper.close()
 
-    # One that goes in the middle of a start, and one that would wait for ever.
+    # One that goes without having read the answer to a start, and one that would wait for ever. (What
+    # one sends and goes before it has been read may be lost.)
     _, link, keeper = listener.accept()
     link.send("StartGuest", guest="mail")
+    host.wait_for("ListGuests", lambda said: states(said)["mail"] == "running")
     link.close()
     keeper.close()
-    host.wait_for("ListGuests", lambda said: states(said)["mail"] == "running")
     _, link, keeper = listener.accept()
     link.send("StopGuest", guest="mail", timeoutSeconds=(1 << 63) - 1)
     link.close()
