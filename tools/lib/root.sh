@@ -59,20 +59,26 @@ portal_need_mmdebstrap() {
 		>/dev/null || portal_die "could not install mmdebstrap with apt-get"
 }
 
+# portal_tree NAME PACKAGE...: where the cached tree of that name lies, made or not.
+portal_tree() {
+	local key
+	key=$({ echo "$portal_suite"; printf '%s\n' "${@:2}"; } | sha256sum | cut -c1-16)
+	echo "$portal_cache/$1-$key"
+}
+
 # portal_make_tree NAME OPTION... -- PACKAGE...: a cached Debian tree, made by mmdebstrap with these
 # options; prints its path. NAME goes with the options, so the packages alone are the key.
 # The cache is locked, so that two runs at once make it once; a broken one is never left under the
 # final name.
 portal_make_tree() {
-	local name=$1 key tree options=()
+	local name=$1 tree options=()
 	shift
 	while [ "$1" != -- ]; do
 		options+=("$1")
 		shift
 	done
 	shift
-	key=$({ echo "$portal_suite"; printf '%s\n' "$@"; } | sha256sum | cut -c1-16)
-	tree=$portal_cache/$name-$key
+	tree=$(portal_tree "$name" "$@")
 	mkdir -p "$portal_cache"
 	(
 		flock 9
@@ -106,9 +112,12 @@ portal_root() {
 }
 
 # portal_guest_trees PACKAGE...: makes what the images of guests consist of, with further packages
-# in them, and exports their paths as PORTAL_KERNEL_TREE and PORTAL_GUEST_TREE.
+# in them, and exports their paths as PORTAL_KERNEL_TREE and PORTAL_GUEST_TREE. PORTAL_HOST_TREE is
+# exported with them: it is where portal_host_tree makes one.
 portal_guest_trees() {
 	portal_find_privilege
+	# shellcheck disable=SC2046
+	PORTAL_HOST_TREE=$(portal_tree host $(portal_list host))
 	# shellcheck disable=SC2046
 	PORTAL_KERNEL_TREE=$(portal_make_tree kernel --variant=extract -- $(portal_list kernel)) || exit 1
 	# shellcheck disable=SC2046
@@ -119,7 +128,19 @@ portal_guest_trees() {
 		--customize-hook='chroot "$1" /usr/sbin/useradd -mU -s /bin/bash user' \
 		--customize-hook='chroot "$1" /usr/sbin/usermod -G portal,video,input,dialout user' \
 		-- $(portal_list guest) "$@") || exit 1
-	export PORTAL_KERNEL_TREE PORTAL_GUEST_TREE
+	export PORTAL_KERNEL_TREE PORTAL_GUEST_TREE PORTAL_HOST_TREE
+}
+
+# A whole Debian host that tests boot, at PORTAL_HOST_TREE. It is large, and few need it.
+portal_host_tree() {
+	portal_find_privilege
+	# shellcheck disable=SC2046
+	PORTAL_HOST_TREE=$(portal_make_tree host --variant=apt \
+		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--customize-hook='chroot "$1" /usr/sbin/useradd -mU -s /bin/bash user' \
+		-- $(portal_list host)) || exit 1
+	export PORTAL_HOST_TREE
 }
 
 # portal_enter BINDS -- COMMAND ARG...: runs a command in the root, in its own mount and process
