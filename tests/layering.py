@@ -15,10 +15,11 @@ DOMAINS = {
     "config": {"protocol"},
     "compositor": {"config"},
     "compositor/control": set(),
-    "compositor/bridge": {"protocol", "config", "compositor/control"},
+    "compositor/bridge": {"protocol", "config", "compositor/control", "host-vfio/confine"},
     "compositor/launcher": {"protocol", "config", "host-vfio", "compositor/control"},
     "guest-agent": {"protocol"},
-    "host-vfio": {"protocol", "config"},
+    "host-vfio": {"protocol", "config", "host-vfio/confine"},
+    "host-vfio/confine": set(),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

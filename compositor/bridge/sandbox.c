@@ -2,70 +2,56 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <syslog.h>
 
-#include "landlock.h"
+#include <landlock.h>
+#include <rights.h>
+#include <seccomp.h>
+#include <system_calls.h>
+
 #include "log.h"
-#include "seccomp_filter.h"
 
 /* Connections have three descriptors at most while a pool is made, and launches one. */
 #define MAX_FDS 1024
 /* Stacks, libraries, queues; the heap comes on top. */
 #define MAX_MEMORY (UINT64_C(1) << 30)
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-#ifdef SANITIZED
-/* LeakSanitizer stops the process from a thread of its own, which the filter does not allow. */
-int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void) {
-	return 1;
-}
-#endif
-
-static int limit(int resource, uint64_t most) {
-	struct rlimit limit;
-	if (getrlimit(resource, &limit) < 0) {
-		return -1;
-	}
-	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > most) {
-		limit.rlim_max = most;
-	}
-	limit.rlim_cur = limit.rlim_max;
-	return setrlimit(resource, &limit);
-}
-
-static int limit_resources(uint64_t heap_size) {
-	if (limit(RLIMIT_NOFILE, MAX_FDS) < 0 || limit(RLIMIT_CORE, 0) < 0) {
-		return -1;
-	}
-#ifdef SANITIZED
-	return 0; /* its shadow memory takes terabytes of addresses */
-#else
-	return limit(RLIMIT_AS, MAX_MEMORY + heap_size);
-#endif
-}
+/* What the bridge needs beside a loop over descriptors: pools and blobs, pipes, connections to the
+ * compositor through a descriptor, signals from one. */
+static const int more_calls[] = {
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(statx),
+	SCMP_SYS(lseek),
+	SCMP_SYS(dup),
+	SCMP_SYS(pipe2),
+	SCMP_SYS(connect),
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(signalfd4),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(getrlimit),
+	SCMP_SYS(prlimit64),
+};
 
 int bridge_sandbox_enter(int socket_fd, uint64_t heap_size, const struct bridge_log *log) {
-	if (limit_resources(heap_size) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+	if (rights_confine(MAX_FDS, MAX_MEMORY + heap_size) < 0) {
 		bridge_log(log, LOG_ERR, "sandbox: %s", strerror(errno));
 		return -1;
 	}
-	int abi = bridge_landlock_enter(socket_fd);
+	int abi = landlock_confine(socket_fd);
 	if (abi < 0) {
 		bridge_log(log, LOG_ERR, "sandbox: Landlock: %s", strerror(errno));
 		return -1;
 	}
-	int filter = bridge_seccomp_enter();
+	const struct system_calls calls = {
+		.more = more_calls,
+		.count = sizeof(more_calls) / sizeof(more_calls[0]),
+		.unix_streams = true, /* for the compositor */
+	};
+	int filter = system_calls_confine(&calls);
 	if (filter < 0 && errno != ENOSYS) {
 		bridge_log(log, LOG_ERR, "sandbox: seccomp: %s", strerror(errno));
 		return -1;

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <landlock.h>
 
-#include "landlock.h"
 #include "log.h"
 #include "sandbox.h"
 
@@ -77,7 +77,7 @@ static int enter_sandbox(struct sockets *sockets) {
 static int enter_landlock(struct sockets *sockets) {
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
 		       ? -1
-		       : bridge_landlock_enter(sockets->compositor_fd);
+		       : landlock_confine(sockets->compositor_fd);
 }
 
 /* Runs an attempt in a confined process: 0 when it was let, else the errno it failed with. */
@@ -219,6 +219,11 @@ static int connect_other(struct sockets *sockets) {
 	return connect(fd, (struct sockaddr *)&sockets->other, sizeof(sockets->other));
 }
 
+/* As the host's door does. */
+static int enter_without_socket(struct sockets *sockets) {
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -1 : landlock_confine(-1);
+}
+
 static int get_abi(struct sockets *sockets) {
 	errno = enter_landlock(sockets);
 	return -1;
@@ -233,6 +238,10 @@ static void test_landlock_holds_without_the_filter(void **state) {
 	assert_int_equal(attempt_in(*state, enter_landlock, signal_parent), abi >= 6 ? EPERM : 0);
 	assert_int_equal(attempt_in(*state, enter_landlock, connect_other), abi >= 9 ? EACCES : 0);
 	assert_int_equal(attempt_in(*state, enter_landlock, connect_compositor), 0);
+	assert_int_equal(
+		attempt_in(*state, enter_without_socket, open_file), abi >= 1 ? EACCES : 0);
+	assert_int_equal(attempt_in(*state, enter_without_socket, connect_compositor),
+		abi >= 9 ? EACCES : 0);
 }
 
 int main(void) {

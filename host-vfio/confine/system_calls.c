@@ -1,31 +1,21 @@
-#include "seccomp_filter.h"
+#include "confine/system_calls.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <seccomp.h>
 
-static const int allowed[] = {
-	/* descriptors that are there */
+static const int loop[] = {
+	/* descriptors that are there, and connections to a listening one */
 	SCMP_SYS(read),
 	SCMP_SYS(readv),
-	SCMP_SYS(pread64),
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
-	SCMP_SYS(pwrite64),
 	SCMP_SYS(close),
 	SCMP_SYS(fcntl),
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat),
-	SCMP_SYS(statx),
-	SCMP_SYS(lseek),
-	SCMP_SYS(dup),
-	SCMP_SYS(ftruncate),
-	SCMP_SYS(pipe2),
-	/* sockets */
-	SCMP_SYS(connect),
 	SCMP_SYS(accept4),
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(recvmsg),
@@ -43,20 +33,17 @@ static const int allowed[] = {
 	SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_pwait2),
 	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(epoll_create1),
-	SCMP_SYS(eventfd2),
 	SCMP_SYS(timerfd_create),
 	SCMP_SYS(timerfd_settime),
 	SCMP_SYS(clock_gettime),
-	SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(restart_syscall),
-	SCMP_SYS(gettimeofday),
-	/* memory; blobs become memfds */
+	/* memory; a channel's ring is a memfd, mapped twice */
 	SCMP_SYS(brk),
 	SCMP_SYS(munmap),
 	SCMP_SYS(mremap),
 	SCMP_SYS(madvise),
 	SCMP_SYS(memfd_create),
+	SCMP_SYS(ftruncate),
 	/* the process itself */
 	SCMP_SYS(getpid),
 	SCMP_SYS(gettid),
@@ -69,19 +56,15 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigaction),
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(signalfd4),
-	SCMP_SYS(sched_yield),
-	SCMP_SYS(getrlimit),
-	SCMP_SYS(prlimit64),
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(tgkill),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 };
 
-static int allow_all(scmp_filter_ctx filter) {
-	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
-		int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+static int allow_all(scmp_filter_ctx filter, const int *calls, size_t count) {
+	for (size_t i = 0; i < count; i++) {
+		int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
 		/* A system call this architecture does not have cannot be made either. */
 		if (result < 0 && result != -EDOM) {
 			return result;
@@ -90,30 +73,37 @@ static int allow_all(scmp_filter_ctx filter) {
 	return 0;
 }
 
-static int allow_some(scmp_filter_ctx filter) {
-	/* New sockets are for the compositor only; and no memory becomes a program. */
-	int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-		SCMP_A0(SCMP_CMP_EQ, AF_UNIX), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
-	if (result == 0) {
-		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	}
-	if (result == 0) {
-		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+/* No memory becomes a program. */
+static int allow_memory(scmp_filter_ctx filter) {
+	const int calls[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+	int result = 0;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && result == 0; i++) {
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
 			SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	}
 	return result;
 }
 
-int bridge_seccomp_enter(void) {
+static int allow_unix_streams(scmp_filter_ctx filter) {
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+		SCMP_A0(SCMP_CMP_EQ, AF_UNIX), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
+}
+
+int system_calls_confine(const struct system_calls *calls) {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!filter) {
 		errno = ENOMEM;
 		return -1;
 	}
-	int result = allow_all(filter);
+	int result = allow_all(filter, loop, sizeof(loop) / sizeof(loop[0]));
 	if (result == 0) {
-		result = allow_some(filter);
+		result = allow_all(filter, calls->more, calls->count);
+	}
+	if (result == 0) {
+		result = allow_memory(filter);
+	}
+	if (result == 0 && calls->unix_streams) {
+		result = allow_unix_streams(filter);
 	}
 	if (result == 0) {
 		result = seccomp_load(filter);

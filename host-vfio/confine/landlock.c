@@ -1,4 +1,4 @@
-#include "landlock.h"
+#include "confine/landlock.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -51,10 +51,10 @@ static struct landlock_ruleset_attr rights_of(int abi) {
 	return attr;
 }
 
-/* Connecting is forbidden in general where this right is known, and allowed to the compositor. */
+/* Connecting is forbidden in general where this right is known, and allowed to this socket. */
 static int allow_socket(int ruleset, const struct landlock_ruleset_attr *attr, int socket_fd) {
 #ifdef LANDLOCK_ACCESS_FS_RESOLVE_UNIX
-	if (attr->handled_access_fs & LANDLOCK_ACCESS_FS_RESOLVE_UNIX) {
+	if (socket_fd >= 0 && (attr->handled_access_fs & LANDLOCK_ACCESS_FS_RESOLVE_UNIX)) {
 		struct landlock_path_beneath_attr rule = {
 			.allowed_access = LANDLOCK_ACCESS_FS_RESOLVE_UNIX,
 			.parent_fd = socket_fd,
@@ -66,7 +66,7 @@ static int allow_socket(int ruleset, const struct landlock_ruleset_attr *attr, i
 	return 0;
 }
 
-int bridge_landlock_enter(int socket_fd) {
+int landlock_confine(int socket_fd) {
 	int abi = create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (abi < 0) {
 		/* Not built in, or not switched on at boot. */
