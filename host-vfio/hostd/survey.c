@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <syslog.h>
 #include <systemd/sd-device.h>
@@ -27,6 +28,7 @@ struct survey {
 	char *text;
 	size_t size;
 	sd_device_monitor *monitor;
+	sd_event_source *events; /* the monitor's socket */
 	sd_event_source *closed; /* inotify on VFIO's nodes */
 	sd_event_source *retry;
 	char *problem; /* why the last look failed */
@@ -181,10 +183,21 @@ static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
 	return 0;
 }
 
-/* A burst of them is one look, since those that come while it is being taken ask for one more. */
-static int handle_device(sd_device_monitor *monitor, sd_device *device, void *data) {
+/* A burst of them is one look, since those that come while it is being taken ask for one more. When
+ * the kernel had no room for all of them, it says so once, in place of any number: what they told
+ * is found by looking, too. The monitor's own handler would drop that. */
+static int handle_event(sd_event_source *source, int fd, uint32_t events, void *data) {
 	struct survey *survey = data;
-	survey_request(survey->daemon);
+	sd_device *device = NULL;
+	int result = sd_device_monitor_receive(survey->monitor, &device);
+	sd_device_unref(device);
+	if (result == -ENOBUFS) {
+		say(LOG_INFO, "some of udev's events were lost; everything is looked at anew");
+	}
+	/* 0 and -EAGAIN: it was about something else, or not from udev. */
+	if (result != 0 && result != -EAGAIN && result != -EINTR) {
+		survey_request(survey->daemon);
+	}
 	return 0;
 }
 
@@ -199,7 +212,16 @@ static int watch_devices(struct survey *survey) {
 		result = sd_device_monitor_attach_event(survey->monitor, loop);
 	}
 	if (result >= 0) {
-		result = sd_device_monitor_start(survey->monitor, handle_device, survey);
+		result = sd_device_monitor_start(survey->monitor, NULL, NULL);
+	}
+	sd_event_source *own =
+		result >= 0 ? sd_device_monitor_get_event_source(survey->monitor) : NULL;
+	if (own) {
+		result = sd_event_source_set_enabled(own, SD_EVENT_OFF);
+	}
+	if (result >= 0) {
+		result = sd_event_add_io(loop, &survey->events,
+			sd_device_monitor_get_fd(survey->monitor), EPOLLIN, handle_event, survey);
 	}
 	return result;
 }
@@ -230,6 +252,7 @@ void survey_finish(struct daemon *daemon) {
 		fclose(survey->recording);
 		free(survey->text);
 	}
+	sd_event_source_disable_unref(survey->events);
 	sd_device_monitor_unref(survey->monitor);
 	sd_event_source_disable_unref(survey->closed);
 	sd_event_source_disable_unref(survey->retry);

@@ -1,5 +1,8 @@
 /* Devices that come and go while portal-hostd runs, with udev's events from umockdev:
  * hostd-hotplug PORTAL-HOSTD, inside of umockdev-wrapper. */
+#include <glob.h>
+#include <limits.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -32,8 +35,39 @@ struct fixture {
 	bool heard;
 };
 
+/* Returns when the daemon's socket has room for one more event: in umockdev that is a unix socket,
+ * which takes few, and who sends to a full one is ended after some milliseconds. */
+static void wait_for_room(const struct fixture *fixture) {
+	char pattern[PATH_MAX];
+	char *root = umockdev_testbed_get_root_dir(fixture->testbed);
+	glob_t listeners;
+	snprintf(pattern, sizeof(pattern), "%s/event[0-9]*", root);
+	g_free(root);
+	if (glob(pattern, 0, NULL, &listeners) != 0) {
+		return; /* nobody listens yet */
+	}
+	for (size_t i = 0; i < listeners.gl_pathc; i++) {
+		struct sockaddr_un address = {.sun_family = AF_UNIX};
+		snprintf(address.sun_path, sizeof(address.sun_path), "%s", listeners.gl_pathv[i]);
+		struct pollfd probe = {
+			.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), .events = POLLOUT};
+		assert_int_equal(
+			connect(probe.fd, (struct sockaddr *)&address, sizeof(address)), 0);
+		assert_int_equal(poll(&probe, 1, -1), 1);
+		assert_int_equal(probe.revents, POLLOUT);
+		close(probe.fd);
+	}
+	globfree(&listeners);
+}
+
+static void send_event(const struct fixture *fixture, const char *path, const char *action) {
+	wait_for_room(fixture);
+	umockdev_testbed_uevent(fixture->testbed, path, action);
+}
+
 static char *add_pci(struct fixture *fixture, const char *name, const char *parent,
 	const char *device_class, const char *id) {
+	wait_for_room(fixture);
 	char *path = umockdev_testbed_add_device(fixture->testbed, "pci", name, parent, "vendor",
 		"0x1b21", "device", id, "subsystem_vendor", "0x1043", "subsystem_device", "0x8675",
 		"class", device_class, "revision", "0x00", "boot_vga", "0", "resource", "", NULL,
@@ -191,9 +225,9 @@ static void a_device_that_comes_is_seen_and_given_away_by_policy(void **state) {
 	free(vm);
 	free(other);
 
-	umockdev_testbed_uevent(fixture->testbed, path, "remove");
+	send_event(fixture, path, "remove");
 	umockdev_testbed_remove_device(fixture->testbed, path);
-	umockdev_testbed_uevent(fixture->testbed, "/sys/devices/0000:00:1c.0", "change");
+	send_event(fixture, "/sys/devices/0000:00:1c.0", "change");
 	wait_for_change(fixture);
 	free(find_vm(fixture, "0000:02:00.0", &there));
 	assert_false(there);
@@ -209,7 +243,7 @@ static void a_burst_of_devices_is_seen_whole(void **state) {
 		snprintf(name, sizeof(name), "0000:03:%02x.0", i);
 		char *path =
 			add_pci(fixture, name, "/sys/devices/0000:00:1c.0", "0x0c0330", "0x2142");
-		umockdev_testbed_uevent(fixture->testbed, path, "bind");
+		send_event(fixture, path, "bind");
 		free(path);
 	}
 	do {
