@@ -36,7 +36,6 @@
 #include "output.h"
 #include "popup.h"
 #include "seat.h"
-#include "titlebar.h"
 #include "toplevel_client.h"
 
 /* A client that is slow to read is disconnected when this much waits for it; libwayland's default
@@ -395,7 +394,6 @@ void server_destroy(struct server *server) {
 	wlr_allocator_destroy(server->allocator);
 	wlr_renderer_destroy(server->renderer);
 	wl_display_destroy(server->display);
-	titlebar_finish_fonts();
 	compositor_config_destroy(server->config);
 	free(server->config_path);
 	free(server);

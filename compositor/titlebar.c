@@ -1,6 +1,5 @@
 #include "titlebar.h"
 
-#include <fontconfig/fontconfig.h>
 #include <math.h>
 #include <pango/pangocairo.h>
 #include <stdint.h>
@@ -65,12 +64,6 @@ int titlebar_height(const struct config_theme *theme) {
 	g_object_unref(layout);
 	g_object_unref(context);
 	return height + 10;
-}
-
-void titlebar_finish_fonts(void) {
-	pango_cairo_font_map_set_default(NULL);
-	cairo_debug_reset_static_data();
-	FcFini();
 }
 
 static double button_width(const struct titlebar *bar) {

@@ -28,10 +28,6 @@ struct titlebar {
 /** The height of a title bar in logical pixels, from the theme's font. */
 int titlebar_height(const struct config_theme *theme);
 
-/** Frees what the text libraries keep for the life of the process; nothing can be drawn after it.
- */
-void titlebar_finish_fonts(void);
-
 /** Draws it. Returns a buffer to drop, or NULL when there is no room or no memory. */
 struct wlr_buffer *titlebar_draw(const struct config_theme *theme, struct titlebar *bar);
 

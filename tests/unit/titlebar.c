@@ -25,7 +25,6 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
 	compositor_config_destroy(config);
-	titlebar_finish_fonts();
 	return 0;
 }
 
