@@ -12,7 +12,7 @@
 #include <sys/random.h>
 #include <syslog.h>
 
-#include "door/limit.h"
+#include "base/limit.h"
 
 /* Whoever connects and says nothing must not keep out the one that has the key. */
 #define SESSIONS_MAX 8

@@ -91,6 +91,7 @@ void daemon_surveyed(struct daemon *daemon) {
 
 void daemon_forget(struct daemon *daemon, const sd_varlink *link) {
 	watchers_forget(daemon, link);
+	guest_calls_forget(daemon, link);
 	brain_forget(daemon, link);
 }
 

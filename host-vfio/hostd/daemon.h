@@ -22,6 +22,13 @@ struct question;
 struct survey;
 struct watcher;
 
+/* Of sd-event: what the daemon does by itself comes first, then its watchers are told, then others'
+ * calls are heard. However many somebody makes, they hold up nothing but calls. */
+enum {
+	TELL_PRIORITY = 10,
+	CALLS_PRIORITY = 20,
+};
+
 struct daemon_options {
 	const char *config; /* the policy */
 	const char *state; /* directory of what is kept between runs */

@@ -18,6 +18,7 @@
 #include "hostd/audit.h"
 #include "hostd/door_interface.h"
 #include "hostd/guest_call.h"
+#include "hostd/pace.h"
 #include "hostd/watchers.h"
 
 #define INTERFACE "org.portal.Door"
@@ -28,13 +29,17 @@ enum {
 	CONNECTIONS = 4, /* who waits for a guest's end holds one */
 	RETRY_LEAST_MS = 1000,
 	RETRY_MOST_MS = 30 * 1000,
+	/* Twice what portal-door lets through (door/door.c): more comes of one that is not well. */
+	CALLS_AT_ONCE = 128,
+	CALLS_INTERVAL = 250 * 1000, /* µs */
 };
 
 struct door {
 	struct daemon *daemon;
 	char *controller;
-	char *transport, *key; /* NULL: somebody else made the connection */
+	char *transport, *key; /* `key` may be NULL */
 	sd_varlink *connections[CONNECTIONS]; /* NULL: none, or waiting for the retry */
+	struct pace *pace;
 	pid_t pid;
 	sd_event_source *child, *retry;
 	unsigned retry_ms;
@@ -42,7 +47,7 @@ struct door {
 	LIST_ENTRY(door) link; /* daemon.doors */
 };
 
-static int handle_list(sd_varlink *link, sd_json_variant *parameters,
+static int list_guests(sd_varlink *link, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
 	struct door *door = data;
 	int result = sd_varlink_dispatch(link, parameters, NULL, NULL);
@@ -57,7 +62,7 @@ static int give_order(sd_varlink *link, const struct door *door, const struct gu
 	return guest_call_begin(door->daemon, link, INTERFACE, &who, order);
 }
 
-static int handle_start(sd_varlink *link, sd_json_variant *parameters,
+static int start_guest(sd_varlink *link, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
 	static const sd_json_dispatch_field table[] = {
 		{"guest", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
@@ -69,7 +74,7 @@ static int handle_start(sd_varlink *link, sd_json_variant *parameters,
 	return result != 0 ? result : give_order(link, data, &order);
 }
 
-static int handle_stop(sd_varlink *link, sd_json_variant *parameters,
+static int stop_guest(sd_varlink *link, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
 	static const sd_json_dispatch_field table[] = {
 		{"guest", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
@@ -90,7 +95,7 @@ struct report {
 	uint64_t used;
 };
 
-static int handle_report(sd_varlink *link, sd_json_variant *parameters,
+static int report_heap(sd_varlink *link, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
 	static const sd_json_dispatch_field table[] = {
 		{"guest", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
@@ -113,9 +118,36 @@ static int handle_report(sd_varlink *link, sd_json_variant *parameters,
 	return guest_report_heap(door->daemon, link, INTERFACE, report.guest, report.used);
 }
 
+/* One handler for each method, which does it when it is time. */
+#define METHOD(handler, method)                                                                    \
+	static int handler(sd_varlink *link, sd_json_variant *parameters,                          \
+		sd_varlink_method_flags_t flags, void *data) {                                     \
+		struct door *door = data;                                                          \
+		return pace_allows(door->pace, link, flags)                                        \
+			       ? method(link, parameters, flags, data)                             \
+			       : 0;                                                                \
+	}
+
+METHOD(handle_list, list_guests)
+METHOD(handle_start, start_guest)
+METHOD(handle_stop, stop_guest)
+METHOD(handle_report, report_heap)
+
+static void handle_slowed(void *data) {
+	const struct door *door = data;
+	say(LOG_WARNING,
+		"the door of controller %s calls more often than one should: its calls wait",
+		door->controller);
+}
+
 static void handle_disconnect(sd_varlink_server *server, sd_varlink *link, void *data) {
 	struct daemon *daemon = sd_varlink_server_get_userdata(server);
+	struct door *door = sd_varlink_get_userdata(link);
+	if (door) {
+		pace_forget(door->pace, link);
+	}
 	watchers_forget(daemon, link);
+	guest_calls_forget(daemon, link);
 }
 
 int doors_init(struct daemon *daemon, struct error *error) {
@@ -136,7 +168,8 @@ int doors_init(struct daemon *daemon, struct error *error) {
 		result = sd_varlink_server_bind_disconnect(server, handle_disconnect);
 	}
 	if (result >= 0) {
-		result = sd_varlink_server_attach_event(server, daemon->loop, 0);
+		/* Behind everything that the daemon does by itself. */
+		result = sd_varlink_server_attach_event(server, daemon->loop, CALLS_PRIORITY);
 	}
 	return result < 0 ? error_set(error, "the doors' interface: %s", strerror(-result)) : 0;
 }
@@ -144,7 +177,10 @@ int doors_init(struct daemon *daemon, struct error *error) {
 static void hang_up(struct door *door) {
 	for (size_t i = 0; i < CONNECTIONS; i++) {
 		if (door->connections[i]) {
+			pace_forget(door->pace, door->connections[i]);
 			watchers_forget(door->daemon, door->connections[i]);
+			guest_calls_forget(door->daemon, door->connections[i]);
+			sd_varlink_set_userdata(door->connections[i], NULL);
 			door->connections[i] = sd_varlink_close_unref(door->connections[i]);
 		}
 	}
@@ -159,6 +195,7 @@ static void door_free(struct door *door) {
 	}
 	sd_event_source_disable_unref(door->child);
 	sd_event_source_disable_unref(door->retry);
+	pace_destroy(door->pace);
 	free(door->controller);
 	free(door->transport);
 	free(door->key);
@@ -172,10 +209,12 @@ void doors_finish(struct daemon *daemon) {
 	daemon->doors_server = sd_varlink_server_unref(daemon->doors_server);
 }
 
-static struct door *door_new(struct daemon *daemon, const char *controller) {
+static struct door *door_new(struct daemon *daemon, const struct policy_vm *vm) {
 	struct door *door = must_alloc(1, sizeof(*door));
 	door->daemon = daemon;
-	door->controller = must_copy(controller);
+	door->controller = must_copy(vm->name);
+	door->transport = must_copy(vm->door);
+	door->key = must_copy(vm->door_key);
 	door->retry_ms = RETRY_LEAST_MS;
 	LIST_INSERT_HEAD(&daemon->doors, door, link);
 	return door;
@@ -191,17 +230,6 @@ static int answer_at(struct door *door, size_t index, int fd) {
 	}
 	door->connections[index] = sd_varlink_ref(connection);
 	sd_varlink_set_userdata(connection, door);
-	return 0;
-}
-
-int doors_add_connection(struct daemon *daemon, const char *controller, int fd) {
-	struct door *door = door_new(daemon, controller);
-	if (answer_at(door, 0, fd) < 0) {
-		int saved = errno;
-		door_free(door);
-		errno = saved;
-		return -1;
-	}
 	return 0;
 }
 
@@ -336,7 +364,16 @@ static int answer_all(struct door *door, const int here[CONNECTIONS]) {
 }
 
 static int start_program(struct door *door) {
+	const struct pace_options pace = {
+		.most = CALLS_AT_ONCE,
+		.interval = CALLS_INTERVAL,
+		.slowed = handle_slowed,
+		.data = door,
+	};
 	int here[CONNECTIONS], far[CONNECTIONS];
+	if (!door->pace && !(door->pace = pace_create(door->daemon->loop, &pace))) {
+		return ENOMEM;
+	}
 	int error = make_connections(here, far);
 	if (!error) {
 		error = spawn(door, far);
@@ -381,7 +418,7 @@ static bool is_wanted(const struct daemon *daemon, const struct door *door) {
 static bool has_door(const struct daemon *daemon, const char *controller) {
 	const struct door *door;
 	LIST_FOREACH(door, &daemon->doors, link) {
-		if (door->transport && strcmp(door->controller, controller) == 0) {
+		if (strcmp(door->controller, controller) == 0) {
 			return true;
 		}
 	}
@@ -392,7 +429,7 @@ void doors_update(struct daemon *daemon) {
 	struct door *door, *next;
 	for (door = LIST_FIRST(&daemon->doors); door; door = next) {
 		next = LIST_NEXT(door, link);
-		if (door->transport && !is_wanted(daemon, door)) {
+		if (!is_wanted(daemon, door)) {
 			door_free(door);
 		}
 	}
@@ -401,10 +438,7 @@ void doors_update(struct daemon *daemon) {
 		int state = domains_state(&daemon->domains, vm->domain);
 		if (vm->door && (state == DOMAIN_RUNNING || state == DOMAIN_PAUSED) &&
 			!has_door(daemon, vm->name)) {
-			struct door *made = door_new(daemon, vm->name);
-			made->transport = must_copy(vm->door);
-			made->key = must_copy(vm->door_key);
-			start(made);
+			start(door_new(daemon, vm));
 		}
 	}
 }

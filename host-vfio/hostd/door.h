@@ -11,7 +11,4 @@ void doors_finish(struct daemon *daemon);
 /* Starts and ends them as policy and domains are now. */
 void doors_update(struct daemon *daemon);
 
-/* Answers a controller's door at `fd`, the daemon's from now on. -1 with errno. */
-int doors_add_connection(struct daemon *daemon, const char *controller, int fd);
-
 #endif

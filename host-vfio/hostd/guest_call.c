@@ -21,6 +21,7 @@ struct guest_call {
 	bool start;
 	uint64_t heap; /* to start: as the memory plan has it */
 	bool asked; /* libvirt has taken the order: its end is waited for */
+	bool forgotten; /* its asker has gone: nobody waits for it */
 	sd_event_source *deadline;
 	LIST_ENTRY(guest_call) link; /* daemon.guest_calls */
 };
@@ -128,6 +129,10 @@ static bool has_happened(const struct guest_call *call) {
 	return state == DOMAIN_OFF || state == DOMAIN_ABSENT;
 }
 
+static void give_up(struct guest_call *call) {
+	finish(call, "Timeout", "who asked for it has gone; the guest is still shutting down");
+}
+
 static void handle_asked(void *data, int failure, const char *reason) {
 	struct guest_call *call = data;
 	switch (failure) {
@@ -149,6 +154,8 @@ static void handle_asked(void *data, int failure, const char *reason) {
 	}
 	if (call->start || has_happened(call)) {
 		finish_all(call, NULL, NULL);
+	} else if (call->forgotten) {
+		give_up(call);
 	}
 }
 
@@ -286,6 +293,21 @@ void guest_calls_update(struct daemon *daemon) {
 			finish(call, "NoLibvirt", "libvirt went away");
 		} else if (has_happened(call)) {
 			finish(call, NULL, NULL);
+		}
+	}
+}
+
+/* What libvirt has not answered yet is not over: how that went is to be in the log. */
+void guest_calls_forget(struct daemon *daemon, const sd_varlink *link) {
+	struct guest_call *call, *next;
+	for (call = LIST_FIRST(&daemon->guest_calls); call; call = next) {
+		next = LIST_NEXT(call, link);
+		if (call->call != link) {
+			continue;
+		}
+		call->forgotten = true;
+		if (call->asked) {
+			give_up(call);
 		}
 	}
 }

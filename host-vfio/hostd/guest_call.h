@@ -39,6 +39,8 @@ int guest_report_heap(struct daemon *daemon, sd_varlink *link, const char *inter
 
 /* Something was heard of libvirt: whoever waits for it is answered. */
 void guest_calls_update(struct daemon *daemon);
+/* A connection has ended: nobody waits there any more for a guest's end. */
+void guest_calls_forget(struct daemon *daemon, const sd_varlink *link);
 void guest_calls_finish(struct daemon *daemon);
 
 /* Answers with INTERFACE.NAME and a reason, and audits it. */

@@ -183,7 +183,7 @@ int host_server_init(struct daemon *daemon, struct error *error) {
 		result = sd_varlink_server_bind_disconnect(server, handle_disconnect);
 	}
 	if (result >= 0) {
-		result = sd_varlink_server_attach_event(server, daemon->loop, 0);
+		result = sd_varlink_server_attach_event(server, daemon->loop, CALLS_PRIORITY);
 	}
 	if (result < 0) {
 		return error_set(error, "org.portal.Host: %s", strerror(-result));

@@ -64,7 +64,7 @@ void watchers_changed(struct daemon *daemon) {
 		return;
 	}
 	/* After whatever else this turn brings. */
-	sd_event_source_set_priority(daemon->tell, SD_EVENT_PRIORITY_IDLE);
+	sd_event_source_set_priority(daemon->tell, TELL_PRIORITY);
 	sd_event_source_set_enabled(daemon->tell, SD_EVENT_ONESHOT);
 }
 

@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "door/confine.h"
 #include "door/door.h"
-#include "door/limit.h"
 
 /* A door and its callers, in one process. The backend keeps what it is asked until it is told to
  * answer. */
@@ -343,6 +343,7 @@ static void a_limit_gives_back_what_time_allows(void **state) {
 	assert_true(limit_take(&limit, 1000));
 	assert_true(limit_take(&limit, 1000));
 	assert_false(limit_take(&limit, 1009));
+	assert_int_equal(limit_wait(&limit, 1009), 1);
 	assert_true(limit_take(&limit, 1010));
 	assert_false(limit_take(&limit, 1019));
 	assert_true(limit_take(&limit, 5000));

@@ -1,4 +1,4 @@
-#include "door/limit.h"
+#include "base/limit.h"
 
 bool limit_take(struct limit *limit, uint64_t now) {
 	uint64_t back = (now - limit->since) / limit->interval;
@@ -14,4 +14,9 @@ bool limit_take(struct limit *limit, uint64_t now) {
 	}
 	limit->used++;
 	return true;
+}
+
+uint64_t limit_wait(const struct limit *limit, uint64_t now) {
+	uint64_t due = limit->since + limit->interval;
+	return due > now ? due - now : 0;
 }

@@ -1,5 +1,5 @@
-#ifndef HOST_DOOR_LIMIT_H
-#define HOST_DOOR_LIMIT_H
+#ifndef HOST_BASE_LIMIT_H
+#define HOST_BASE_LIMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,5 +14,7 @@ struct limit {
 
 /* Takes one, at a time in µs that never goes back. False: there is none. */
 bool limit_take(struct limit *limit, uint64_t now);
+/* How long until there is one, in µs, where limit_take() has just said that there is none. */
+uint64_t limit_wait(const struct limit *limit, uint64_t now);
 
 #endif

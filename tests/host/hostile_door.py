@@ -1,0 +1,146 @@
+"""A portal-door that its controller has taken over makes more calls than one should.
+
+hostile_door.py PORTAL-HOSTD: with libvirt's test driver, whose domain "test" runs, so that its door
+opens at once.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import tempfile
+import threading
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(TOP, "tests", "harness"))
+sys.path.insert(0, os.path.join(TOP, "tools", "lib"))
+
+from portaltest import case  # noqa: E402, pylint: disable=wrong-import-position
+from portalvm import varlink, wait  # noqa: E402, pylint: disable=wrong-import-position
+
+HOSTD = os.path.realpath(sys.argv[1])
+DOOR = os.path.join(TOP, "tests", "host", "fake_door.py")
+POLICY = """
+controller test {{
+	guests fox
+	door unix:{door}
+}}
+guest fox {{
+	domain test
+	memory 64M
+	heap 64M 128M
+}}
+"""
+
+
+class Scene:
+    """The daemon, and what the doors that it starts are given."""
+
+    def __init__(self, work, finish):
+        self.path = os.path.join(work, "hostd")
+        config, door = os.path.join(work, "host.scfg"), os.path.join(work, "door")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(POLICY.format(door=door))
+        self.listener = finish.enter_context(socket.socket(socket.AF_UNIX))
+        self.listener.bind(door)
+        self.listener.listen()
+        self.listener.settimeout(wait.PATIENCE)
+        self.process, self.log = wait.start(
+            [HOSTD, "--config", config, "--state", os.path.join(work, "state"), "--socket",
+             self.path, "--uri", "test:///default", "--door", DOOR], "portal-hostd")
+        finish.callback(wait.stop, self.process)
+
+    @contextlib.contextmanager
+    def door(self):
+        """The connection of the next door that is started; when it is left, the door has ended."""
+        keeper, _ = self.listener.accept()
+        descriptors = socket.recv_fds(keeper, 4096, 1)[1]
+        with keeper, socket.socket(fileno=descriptors[0]) as link:
+            link.settimeout(wait.PATIENCE)
+            yield link
+
+    def state(self):
+        return varlink.call(self.path, "org.portal.Host.GetState")
+
+
+def message(method, **call):
+    return json.dumps({"method": f"org.portal.Door.{method}", **call}).encode() + b"\0"
+
+
+def answers(link, count):
+    """So many, in the order of the calls."""
+    text = b""
+    while text.count(b"\0") < count:
+        data = link.recv(65536)
+        assert data, "the daemon hung up"
+        text += data
+    return [json.loads(line) for line in text.split(b"\0")[:count]]
+
+
+@contextlib.contextmanager
+def scene():
+    with tempfile.TemporaryDirectory() as work, contextlib.ExitStack() as finish:
+        yield Scene(work, finish)
+
+
+def thousands_of_calls_wait_in_their_connection_and_are_one_line_in_the_log():
+    with scene() as made, made.door() as link:
+        def write():
+            with contextlib.suppress(OSError):
+                link.sendall(message("ListGuests") * 20000)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        for reply in answers(link, 128):
+            assert [guest["name"] for guest in reply["parameters"]["guests"]] == ["fox"], reply
+        made.log.for_text(b"the door of controller test calls more often")
+        # Nobody else waits for it, neither who asks now nor who is told of changes.
+        for _ in range(50):
+            assert made.state()["vms"][0]["state"] == "running"
+        assert len(answers(link, 2)) == 2  # some of them were heard after all
+        assert writer.is_alive()
+        assert made.log.text.count(b"calls more often") == 1, made.log.text
+        link.shutdown(socket.SHUT_RDWR)
+        writer.join()
+        assert made.process.poll() is None
+
+
+def a_call_that_wants_no_answer_is_not_done_and_ends_the_door():
+    with scene() as made:
+        with made.door() as link:
+            call = message("StopGuest", oneway=True, parameters={"guest": "fox", "force": True})
+            with contextlib.suppress(OSError):
+                link.sendall(call * 1000)
+            with contextlib.suppress(ConnectionError):
+                assert link.recv(1) == b""
+        with made.door() as link:
+            link.sendall(message("ListGuests"))
+            assert answers(link, 1)[0]["parameters"]["guests"][0]["state"] == "running"
+        assert b"stop guest" not in made.log.text, made.log.text
+
+
+def nobody_waits_for_the_end_of_a_guest_when_who_asked_has_gone():
+    with scene() as made:
+        with made.door() as link:
+            # Each process has a test driver of its own: the daemon never hears of an end.
+            # Read in one piece with what is answered.
+            link.sendall(message("ListGuests") + message(
+                "StopGuest", parameters={"guest": "fox", "timeoutSeconds": 3600}))
+            answers(link, 1)
+        made.log.for_text(b"audit: controller test: stop guest fox: failed: who asked for it has gone")
+        assert made.process.poll() is None
+
+
+def main():
+    case.run(
+        [
+            thousands_of_calls_wait_in_their_connection_and_are_one_line_in_the_log,
+            a_call_that_wants_no_answer_is_not_done_and_ends_the_door,
+            nobody_waits_for_the_end_of_a_guest_when_who_asked_has_gone,
+        ],
+        sys.argv[2:],
+    )
+
+
+main()
