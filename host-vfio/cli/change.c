@@ -24,7 +24,11 @@ static sd_json_variant *change_json(const struct change *change) {
 	}
 	json_set_string(&object, "what", change->what);
 	json_set(&object, "findings", findings);
-	json_set(&object, "plan", plan_json(&change->plan));
+	if (findings_block(&change->findings)) {
+		json_set_string(&object, "plan", NULL);
+	} else {
+		json_set(&object, "plan", plan_json(&change->plan));
+	}
 	return object;
 }
 
@@ -97,19 +101,42 @@ int change_report(
 	}
 }
 
-int change_carry_out(struct cli *cli, const struct change *change) {
+/* What would refuse the change after the preflight, too. */
+static void find_unfinished(const struct cli *cli, struct change *change) {
+	struct error error;
+	char *journals = cli_state_path(cli, "transactions");
+	struct transaction_host host = change_host(cli, journals);
+	/* The journals are of this machine. */
+	if (!cli->machine_file && transaction_is_blocked(&host, &error)) {
+		findings_add(&change->findings, true, "%s", error.text);
+	}
+	free(journals);
+}
+
+/* Exactly what would be done: nothing, when it would be refused. */
+static int show_change(const struct cli *cli, struct change *change) {
+	find_unfinished(cli, change);
 	bool blocked = findings_block(&change->findings);
+	if (cli->json) {
+		cli_print_json(change_json(change));
+	} else {
+		print_findings(&change->findings, stdout);
+	}
+	if (blocked) {
+		return cli_fail(CLI_REFUSED, "nothing would be changed");
+	}
+	if (!cli->json) {
+		plan_print(&change->plan, stdout);
+	}
+	return CLI_DONE;
+}
+
+int change_carry_out(struct cli *cli, struct change *change) {
 	if (change->dry_run) {
-		if (cli->json) {
-			cli_print_json(change_json(change));
-		} else {
-			print_findings(&change->findings, stdout);
-			plan_print(&change->plan, stdout);
-		}
-		return blocked ? CLI_REFUSED : CLI_DONE;
+		return show_change(cli, change);
 	}
 	print_findings(&change->findings, stderr);
-	if (blocked) {
+	if (findings_block(&change->findings)) {
 		return cli_fail(CLI_REFUSED, "nothing was changed");
 	}
 	int status = change_is_possible(cli);

@@ -26,8 +26,8 @@ int change_read_options(struct cli *cli, struct change *change);
 int change_read_names(struct cli *cli, struct change *change, size_t least, size_t most);
 /* Reads the policy, the caller's when CLI_DONE, and adds what it lets go. */
 int change_read_policy(struct cli *cli, struct change *change, struct policy *policy);
-/* Shows the change, and does it where that was asked for and nothing stands in the way. */
-int change_carry_out(struct cli *cli, const struct change *change);
+/* Does the change where nothing stands in the way, or shows what it would do. */
+int change_carry_out(struct cli *cli, struct change *change);
 
 /* May something be changed here at all? CLI_DONE or CLI_REFUSED. */
 int change_is_possible(const struct cli *cli);

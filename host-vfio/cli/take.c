@@ -1,5 +1,4 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/change.h"
 #include "release/release.h"
@@ -40,20 +39,6 @@ static int check_return(struct cli *cli, const struct change *change,
 	return CLI_DONE;
 }
 
-/* A VM that has the device open would make the unbinding hang. */
-static void find_users(struct cli *cli, struct change *change) {
-	for (size_t i = 0; i < change->plan.devices_count; i++) {
-		const struct pci_device *device =
-			machine_find(&cli->machine, change->plan.devices[i].address);
-		for (size_t k = 0; k < device->holders_count; k++) {
-			char *sentence = holder_sentence(&device->holders[k]);
-			findings_add(&change->findings, true, "%s is in use: %s", device->name,
-				sentence);
-			free(sentence);
-		}
-	}
-}
-
 static int return_devices(struct cli *cli, struct change *change) {
 	struct journal_records records;
 	struct strings problems = {0};
@@ -62,11 +47,12 @@ static int return_devices(struct cli *cli, struct change *change) {
 	char *boot = transaction_boot(cli->tree);
 	const char *now = boot ? boot : "";
 	journal_read_all(&records, journals, &problems);
-	int status = check_return(cli, change, &records, now);
+	int status = problems.count > 0 ? cli_fail(CLI_REFUSED, "%s", problems.items[0])
+					: check_return(cli, change, &records, now);
 	if (status == CLI_DONE) {
 		release_plan_return(
 			&change->plan, &cli->machine, &host, &change->names, &records, now);
-		find_users(cli, change);
+		release_find_users(&change->findings, &change->plan, &cli->machine);
 		status = change_carry_out(cli, change);
 	}
 	free(boot);

@@ -45,5 +45,10 @@ void release_plan(struct plan *plan, struct findings *findings, const struct mac
 void release_plan_return(struct plan *plan, const struct machine *machine,
 	const struct step_host *host, const struct strings *names,
 	const struct journal_records *records, const char *boot);
+/* Finds what keeps devices of a plan of the way back where they are: who has one open by VFIO, and
+ * of one that a driver of the host has by now and would lose, everything that is on it. Of a device
+ * that no driver is taken from nothing is in the way. */
+void release_find_users(
+	struct findings *findings, const struct plan *plan, const struct machine *machine);
 
 #endif

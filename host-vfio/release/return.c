@@ -82,3 +82,36 @@ void release_plan_return(struct plan *plan, const struct machine *machine,
 		return_settings(plan, host, records, boot);
 	}
 }
+
+static bool is_unbound(const struct plan *plan, const char *address) {
+	for (size_t i = 0; i < plan->steps_count; i++) {
+		const struct step *step = &plan->steps[i];
+		if (step->kind == STEP_UNBIND && strcmp(step->device, address) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* With VFIO a device does nothing for the host: what is still said of it, such as that the
+ * firmware's framebuffer was on it, is of before. But a VM that has it open makes the unbinding
+ * hang. */
+static bool is_in_the_way(const struct pci_device *device, const struct holder *holder) {
+	return holder->kind == HOLDER_PROCESS || strncmp(device->driver, "vfio", 4) != 0;
+}
+
+void release_find_users(
+	struct findings *findings, const struct plan *plan, const struct machine *machine) {
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		const struct pci_device *device = &machine->devices[i];
+		if (!device->driver || !is_unbound(plan, device->name)) {
+			continue;
+		}
+		for (size_t k = 0; k < device->holders_count; k++) {
+			char *sentence = holder_sentence(&device->holders[k]);
+			findings_add(findings, is_in_the_way(device, &device->holders[k]),
+				"%s is in use: %s", device->name, sentence);
+			free(sentence);
+		}
+	}
+}

@@ -238,21 +238,38 @@ static void prune(const struct journal_records *records, const char *boot) {
 
 /* What an earlier run left open has to be settled first: its former states are the ones that count.
  */
-static bool something_is_open(const struct transaction_host *host, struct error *error) {
+static bool something_is_open(const struct journal_records *records, const struct strings *problems,
+	struct error *error) {
+	if (problems->count > 0) {
+		error_set(error, "%s", problems->items[0]);
+		return true;
+	}
+	for (size_t i = 0; i < records->count; i++) {
+		if (records->items[i].outcome == JOURNAL_OPEN) {
+			error_set(error, "an earlier change is unfinished (%s): recover first",
+				records->items[i].path);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool transaction_is_blocked(const struct transaction_host *host, struct error *error) {
 	struct journal_records records;
 	struct strings problems = {0};
 	journal_read_all(&records, host->journals, &problems);
-	bool open = problems.count > 0;
-	if (open) {
-		error_set(error, "%s", problems.items[0]);
-	}
-	for (size_t i = 0; i < records.count && !open; i++) {
-		open = records.items[i].outcome == JOURNAL_OPEN;
-		if (open) {
-			error_set(error, "an earlier change is unfinished (%s): recover first",
-				records.items[i].path);
-		}
-	}
+	bool open = something_is_open(&records, &problems, error);
+	strings_finish(&problems);
+	journal_records_finish(&records);
+	return open;
+}
+
+/* The same, by whoever has the lock. */
+static bool is_blocked_locked(const struct transaction_host *host, struct error *error) {
+	struct journal_records records;
+	struct strings problems = {0};
+	journal_read_all(&records, host->journals, &problems);
+	bool open = something_is_open(&records, &problems, error);
 	char *boot = transaction_boot(host->steps.tree);
 	if (!open && boot) {
 		prune(&records, boot);
@@ -272,7 +289,7 @@ enum transaction_outcome transaction_run(const struct transaction_host *host, co
 		return TRANSACTION_REFUSED;
 	}
 	enum transaction_outcome outcome = TRANSACTION_REFUSED;
-	if (!something_is_open(host, error)) {
+	if (!is_blocked_locked(host, error)) {
 		outcome = run_locked(host, what, plan, error);
 	}
 	close(lock);

@@ -30,6 +30,10 @@ enum transaction_outcome {
 enum transaction_outcome transaction_run(const struct transaction_host *host, const char *what,
 	const struct plan *plan, struct error *error);
 
+/* Would a plan be refused because an earlier change has to be recovered first, or a journal cannot
+ * be read? With the reason. */
+bool transaction_is_blocked(const struct transaction_host *host, struct error *error);
+
 /* Undoes what was begun and not committed, by a crash or because it could not be undone then. What
  * was begun before the machine was booted is closed: no binding outlives a boot. UNDONE when there
  * is nothing left to do, UNFINISHED with the reason otherwise; COMMITTED is not returned. */

@@ -124,6 +124,25 @@ def what_stands_in_the_way_refuses_a_change(shell):
     assert "bind 0000:05:00.0 to vfio-pci" in done.stdout, done.stdout
 
 
+def a_dry_run_of_what_is_refused_has_no_steps(shell):
+    for args, machine, words in (
+            (["take", "00:14.0"], "two-gpu-desktop", "survival guard (input)"),
+            (["take", "02:00.0"], "no-iommu", "in no IOMMU group"),
+            (["release-gpu", "01:00.0"], "notes-laptop", "(pid 1390)")):
+        done = shell.expect(REFUSED, "nothing would be changed", *args, "--dry-run",
+                            machine=machine)
+        assert words in done.stdout, done
+        assert "within" not in done.stdout and "bind" not in done.stdout, done.stdout
+        done = shell.expect(REFUSED, "", "--json", *args, "--dry-run", machine=machine)
+        said = json.loads(done.stdout)
+        assert said["plan"] is None and said["what"] == "take", said
+        assert [found for found in said["findings"] if found["blocks"]], said
+        # The same as in earnest.
+        shell.expect(REFUSED, words, *args, machine=machine)
+    said = json.loads(shell.run("--json", "take", "05:00.0", "--dry-run").stdout)
+    assert said["plan"]["steps"], said
+
+
 def a_card_is_released_as_options_and_policy_say(shell):
     card = "01:00.0"
     shell.expect(USAGE, "--kill says how --stop-holders does it", "release-gpu", card, "--kill")
@@ -288,6 +307,7 @@ TESTS = [
     wrong_devices_are_told_apart,
     machines_that_cannot_be_read_are_told_apart,
     what_stands_in_the_way_refuses_a_change,
+    a_dry_run_of_what_is_refused_has_no_steps,
     a_card_is_released_as_options_and_policy_say,
     without_root_nothing_is_begun,
     corrupt_files_are_named_and_left_alone,
