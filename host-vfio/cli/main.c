@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "tree/directory.h"
+#include "inventory/live.h"
 #include "tree/machine_file.h"
 
 static const struct cli_command commands[] = {
@@ -73,7 +73,7 @@ static int open_tree(struct cli *cli) {
 		cli->tree = memory_tree_base(tree);
 		return CLI_DONE;
 	}
-	cli->tree = directory_tree_create(cli->root);
+	cli->tree = live_tree_create(cli->root);
 	if (!cli->tree) {
 		return cli_fail(CLI_FAILED, "%s: %s", cli->root, strerror(errno));
 	}

@@ -66,12 +66,14 @@ static int check_guard(struct cli *cli, const struct setup *setup) {
 	size_t count = guard_check(machine, taken, false, &objections);
 	for (size_t i = 0; i < count; i++) {
 		if (!strings_contain(&setup->unguarded, objections[i].device->name)) {
-			status = cli_fail(CLI_REFUSED, "the survival guard (%s) keeps %s: %s",
-				guard_rule_name(objections[i].rule), objections[i].device->name,
-				objections[i].text);
+			const char *name = objections[i].device->name;
+			status = cli_fail(CLI_REFUSED,
+				"the survival guard (%s) keeps %s: %s (--unguard %s lets it go)",
+				guard_rule_name(objections[i].rule), name, objections[i].text,
+				name);
 		}
 	}
-	free(objections);
+	guard_free(objections, count);
 	free(taken);
 	return status;
 }

@@ -1,12 +1,12 @@
 #include "hostd/host_interface.h"
 #include "hostd/run.h"
+#include "inventory/live.h"
 #include "transaction/step.h"
-#include "tree/directory.h"
 
 /* `user` are the options. */
 static struct step_host open_host(void *user) {
 	const struct daemon_options *options = user;
-	return (struct step_host){.tree = directory_tree_create(options->root)};
+	return (struct step_host){.tree = live_tree_create(options->root)};
 }
 
 int main(int argc, char **argv) {

@@ -35,6 +35,8 @@ const char *holder_kind_name(enum holder_kind kind) {
 		[HOLDER_MOUNT] = "mount",
 		[HOLDER_SWAP] = "swap",
 		[HOLDER_ROUTE] = "default-route",
+		[HOLDER_NETWORK] = "network",
+		[HOLDER_LOGIN] = "login",
 		[HOLDER_CONSOLE] = "console",
 		[HOLDER_FRAMEBUFFER] = "framebuffer",
 		[HOLDER_INPUT] = "input",
@@ -53,7 +55,15 @@ char *holder_sentence(const struct holder *holder) {
 	case HOLDER_SWAP:
 		return must_print("%s is swap space", holder->name);
 	case HOLDER_ROUTE:
-		return must_print("the default route goes through %s", holder->name);
+		return must_print("the default route%s%s goes through %s",
+			holder->through ? " of " : "", holder->through ? holder->through : "",
+			holder->name);
+	case HOLDER_NETWORK:
+		return must_print("%s is reached through %s", holder->name, through);
+	case HOLDER_LOGIN:
+		return must_print("somebody is logged in%s%s by %s (pid %d) through %s",
+			holder->peer ? " from " : "", holder->peer ? holder->peer : "",
+			holder->name, holder->pid, through);
 	case HOLDER_CONSOLE:
 		return must_print("the console %s is shown through it", holder->name);
 	case HOLDER_FRAMEBUFFER:

@@ -109,9 +109,12 @@ static sd_json_variant *json_holders(const struct pci_device *device) {
 		json_set_string(&entry, "through", holder->through);
 		if (holder->pid) {
 			json_set_number(&entry, "pid", (uint64_t)holder->pid);
-			if (holder->unit) {
-				json_set_string(&entry, "unit", holder->unit);
-			}
+		}
+		if (holder->unit) {
+			json_set_string(&entry, "unit", holder->unit);
+		}
+		if (holder->peer) {
+			json_set_string(&entry, "peer", holder->peer);
 		}
 		json_append(&holders, entry);
 	}

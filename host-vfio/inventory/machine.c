@@ -16,6 +16,7 @@ static void device_finish(struct pci_device *device) {
 	for (size_t i = 0; i < device->holders_count; i++) {
 		free(device->holders[i].name);
 		free(device->holders[i].through);
+		free(device->holders[i].peer);
 		free(device->holders[i].unit);
 	}
 	free(device->holders);

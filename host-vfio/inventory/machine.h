@@ -18,6 +18,8 @@ enum holder_kind {
 	HOLDER_MOUNT, /* a file system on a disk behind it */
 	HOLDER_SWAP,
 	HOLDER_ROUTE, /* the default route goes through it */
+	HOLDER_NETWORK, /* a network is reached through it */
+	HOLDER_LOGIN, /* somebody is logged in through it, over the network */
 	HOLDER_CONSOLE, /* kernel messages or the text consoles are shown through it */
 	HOLDER_FRAMEBUFFER,
 	HOLDER_INPUT, /* a keyboard or mouse is plugged into it */
@@ -25,12 +27,18 @@ enum holder_kind {
 
 struct holder {
 	enum holder_kind kind;
-	/* The process's name, the mount point, the interface, the console, the input device. */
+	/* The process's name, the mount point, the interface of a default route, the network, the
+	 * console, the input device. */
 	char *name;
 	/* The device node, block device or framebuffer; the platform device of a framebuffer that
-	 * the firmware made and no driver of the card; "keyboard" or "mouse"; or NULL. */
+	 * the firmware made and no driver of the card; "keyboard" or "mouse"; the interface of a
+	 * network or login; "table 7" of a default route outside of the main table; or NULL. */
 	char *through;
-	int pid; /* of a process, else 0 */
+	int pid; /* of a process or login, else 0 */
+	char *peer; /* where somebody is logged in from; NULL: not known, or no login */
+	bool idle; /* what goes over the network does not go through it now: it has no link */
+	/* It is a member of the bridge that carries this: which members do is not known. */
+	bool bridged;
 	/* The systemd unit that a process belongs to: "UNIT", or "UID/UNIT" of a user's manager;
 	 * NULL: none that is known. */
 	char *unit;

@@ -3,8 +3,9 @@
 
 #include "inventory/machine.h"
 
-/* Adds the holders that are the interfaces that carry the default route, through bridges, bonds and
- * VLANs; and tells Wi-Fi from other network cards by their interfaces. */
+/* Adds the holders that are default routes, networks that are reached and logins over the network,
+ * through bridges, bonds and VLANs; and tells Wi-Fi from other network cards by their interfaces.
+ */
 void network_read(struct machine *machine, struct tree *tree);
 
 #endif

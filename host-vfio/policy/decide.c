@@ -150,13 +150,16 @@ static bool apply_guard(const struct decider *decider) {
 	for (size_t i = 0; i < count; i++) {
 		const struct pci_device *device = objections[i].device;
 		struct decision *decision = &decisions->items[device - decider->machine->devices];
+		if (changed && objections[i].rule == GUARD_NETWORK) {
+			continue; /* what was just kept may do */
+		}
 		if (decision->vm && !is_named(decider, &decider->policy->unguarded, device)) {
 			set(decision, NULL, "kept by the survival guard (%s): %s",
 				guard_rule_name(objections[i].rule), objections[i].text);
 			changed = true;
 		}
 	}
-	free(objections);
+	guard_free(objections, count);
 	free(taken);
 	return changed;
 }

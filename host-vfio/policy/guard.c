@@ -1,5 +1,6 @@
 #include "policy/guard.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
@@ -9,8 +10,9 @@ struct objections {
 	size_t count;
 };
 
+/* Takes the text over. */
 static void object(struct objections *objections, enum guard_rule rule,
-	const struct pci_device *device, const char *text) {
+	const struct pci_device *device, char *text) {
 	objections->items =
 		must_grow(objections->items, objections->count, sizeof(*objections->items));
 	objections->items[objections->count++] =
@@ -64,27 +66,92 @@ static void check_each(
 		const struct pci_device *device = &machine->devices[i];
 		if (taken[i] && carries_system(device)) {
 			object(objections, GUARD_BOOT_DISK, device,
-				"the host's own file systems or swap are on disks behind it");
+				must_copy("the host's own file systems or swap are on disks behind "
+					  "it"));
 		}
 		if (taken[i] && device->boot_vga && is_held(device, HOLDER_CONSOLE)) {
 			object(objections, GUARD_CONSOLE, device,
-				"it is the boot VGA and the console is on it");
+				must_copy("it is the boot VGA and the console is on it"));
 		}
 	}
 }
 
-/* The default route survives when one of the cards that carry it stays. */
-static void check_route(
-	struct objections *objections, const struct machine *machine, const bool *taken) {
+static bool same_text(const char *a, const char *b) {
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static const char *interface_of(const struct holder *holder) {
+	return holder->kind == HOLDER_ROUTE ? holder->name : holder->through;
+}
+
+/* Of a bond one card is as good as the other; of a bridge the other leads elsewhere. One without a
+ * link stands in for none that has one. */
+static bool is_stand_in(const struct holder *holder, const struct holder *other) {
+	bool same_use = other->kind == holder->kind && same_text(holder->through, other->through);
+	if (other->idle && !holder->idle) {
+		return false;
+	}
+	switch (holder->kind) {
+	case HOLDER_ROUTE: /* of the same table */
+	case HOLDER_LOGIN: /* to an address of the same interface */
+		break;
+	default: /* some network is better than none */
+		same_use = other->kind == HOLDER_ROUTE || other->kind == HOLDER_NETWORK;
+	}
+	return same_use &&
+	       !(holder->bridged && same_text(interface_of(holder), interface_of(other)));
+}
+
+/* Does a card that stays carry what the holder, of one that is taken, is about? */
+static bool survives(
+	const struct machine *machine, const bool *taken, const struct holder *holder) {
 	for (size_t i = 0; i < machine->devices_count; i++) {
-		if (!taken[i] && is_held(&machine->devices[i], HOLDER_ROUTE)) {
-			return;
+		const struct pci_device *device = &machine->devices[i];
+		for (size_t k = 0; !taken[i] && k < device->holders_count; k++) {
+			if (is_stand_in(holder, &device->holders[k])) {
+				return true;
+			}
 		}
 	}
+	return false;
+}
+
+/* What was said of a card's network already outweighs what else would be. */
+static bool is_kept_for_network(
+	const struct objections *objections, const struct pci_device *device) {
+	for (size_t i = 0; i < objections->count; i++) {
+		const struct guard_objection *objection = &objections->items[i];
+		if (objection->device == device &&
+			(objection->rule == GUARD_ROUTE || objection->rule == GUARD_LOGIN ||
+				objection->rule == GUARD_NETWORK)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void object_to_use(struct objections *objections, enum guard_rule rule,
+	const struct pci_device *device, const struct holder *holder) {
+	char *sentence = holder_sentence(holder);
+	const char *others = holder->bridged	     ? "is sure to lead there"
+			     : rule == GUARD_NETWORK ? "reaches any"
+						     : "does the same";
+	object(objections, rule, device,
+		must_print("%s, and no card that stays %s", sentence, others));
+	free(sentence);
+}
+
+static void check_network(struct objections *objections, const struct machine *machine,
+	const bool *taken, enum holder_kind kind, enum guard_rule rule) {
 	for (size_t i = 0; i < machine->devices_count; i++) {
-		if (taken[i] && is_held(&machine->devices[i], HOLDER_ROUTE)) {
-			object(objections, GUARD_ROUTE, &machine->devices[i],
-				"the default route goes through it and through no card that stays");
+		const struct pci_device *device = &machine->devices[i];
+		for (size_t k = 0; taken[i] && k < device->holders_count; k++) {
+			const struct holder *holder = &device->holders[k];
+			if (holder->kind == kind && !survives(machine, taken, holder) &&
+				!(rule == GUARD_NETWORK &&
+					is_kept_for_network(objections, device))) {
+				object_to_use(objections, rule, device, holder);
+			}
 		}
 	}
 }
@@ -112,8 +179,8 @@ static void check_input(
 	}
 	if (last) {
 		object(objections, GUARD_INPUT, last,
-			"no controller runs, and it is the last with a keyboard or mouse plugged "
-			"into it (there is no PS/2 keyboard)");
+			must_copy("no controller runs, and it is the last with a keyboard or mouse "
+				  "plugged into it (there is no PS/2 keyboard)"));
 	}
 }
 
@@ -121,7 +188,9 @@ size_t guard_check(const struct machine *machine, const bool *taken, bool contro
 	struct guard_objection **objections) {
 	struct objections found = {0};
 	check_each(&found, machine, taken);
-	check_route(&found, machine, taken);
+	check_network(&found, machine, taken, HOLDER_ROUTE, GUARD_ROUTE);
+	check_network(&found, machine, taken, HOLDER_LOGIN, GUARD_LOGIN);
+	check_network(&found, machine, taken, HOLDER_NETWORK, GUARD_NETWORK);
 	if (!controller_runs) {
 		check_input(&found, machine, taken);
 	}
@@ -129,10 +198,19 @@ size_t guard_check(const struct machine *machine, const bool *taken, bool contro
 	return found.count;
 }
 
+void guard_free(struct guard_objection *objections, size_t count) {
+	for (size_t i = 0; i < count; i++) {
+		free(objections[i].text);
+	}
+	free(objections);
+}
+
 const char *guard_rule_name(enum guard_rule rule) {
 	static const char *const names[] = {
 		[GUARD_BOOT_DISK] = "boot-disk",
 		[GUARD_ROUTE] = "default-route",
+		[GUARD_LOGIN] = "login",
+		[GUARD_NETWORK] = "network",
 		[GUARD_CONSOLE] = "console",
 		[GUARD_INPUT] = "input",
 	};

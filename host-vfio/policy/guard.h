@@ -7,7 +7,9 @@
  */
 enum guard_rule {
 	GUARD_BOOT_DISK, /* a controller with the system's own file systems behind it */
-	GUARD_ROUTE, /* the last network card that carries the default route */
+	GUARD_ROUTE, /* the last network card that carries the default route, of any table */
+	GUARD_LOGIN, /* the last one through which somebody is logged in now */
+	GUARD_NETWORK, /* the last one through which any network is reached */
 	GUARD_CONSOLE, /* the boot VGA with a console on it */
 	GUARD_INPUT, /* the last USB controller with a keyboard or mouse, while no controller VM
 			runs */
@@ -16,14 +18,16 @@ enum guard_rule {
 struct guard_objection {
 	enum guard_rule rule;
 	const struct pci_device *device;
-	const char *text; /* why, as the end of "… stays with the host: " */
+	char *text; /* why, as the end of "… stays with the host: " */
 };
 
 /* Objects to giving away the devices marked in `taken` (one flag for each of the machine's
  * devices). `controller_runs`: a controller VM holds them while it runs, and the person sits before
- * it. Returns the number of objections, put into an array of the caller's. */
+ * it. Returns the number of objections, put into an array for guard_free(). Those of GUARD_NETWORK
+ * come behind the others of network cards, and go when one of those is heeded. */
 size_t guard_check(const struct machine *machine, const bool *taken, bool controller_runs,
 	struct guard_objection **objections);
+void guard_free(struct guard_objection *objections, size_t count);
 const char *guard_rule_name(enum guard_rule rule);
 
 #endif

@@ -80,6 +80,24 @@ static void filter_ipv6_routes(char *data, size_t *size) {
 	*size = (size_t)(out - data);
 }
 
+/* Replaces every `column`th word of the lines by "-", unless it is `kept`. Never longer than
+ * before.
+ */
+static void mask_column(char *data, size_t *size, unsigned column, const char *kept) {
+	char *out = data, *rest, *line;
+	char *text = strndup(data, *size);
+	for (rest = text; text && (line = strsep(&rest, "\n")) && line[0] != '\0';) {
+		const char *word;
+		for (unsigned i = 1; (word = strsep(&line, " ")); i++) {
+			out = stpcpy(out, i > 1 ? " " : "");
+			out = stpcpy(out, i != column || strcmp(word, kept) == 0 ? word : "-");
+		}
+		*out++ = '\n';
+	}
+	free(text);
+	*size = (size_t)(out - data);
+}
+
 /* Leaves the words of the command line that are about devices and memory, not those about disks. */
 static void filter_command_line(char *data, size_t *size) {
 	static const char *const kept[] = {"intel_iommu", "amd_iommu", "iommu", "pci", "vfio",
@@ -120,6 +138,11 @@ static bool filter(const char *path, char *data, size_t *size) {
 	if (strncmp(path, "/sys/firmware/acpi/", 19) == 0 || strstr(path, "/lib/modules/")) {
 		*size = 0; /* that it is there is all that counts */
 		return true;
+	}
+	if (strcmp(path, "/network/routes") == 0) {
+		mask_column(data, size, 1, "default");
+	} else if (strcmp(path, "/network/logins") == 0) {
+		mask_column(data, size, 4, "-");
 	}
 	if (strncmp(path, "/proc/", 6) != 0) {
 		return true;

@@ -66,6 +66,8 @@ static bool is_dealt_with(const struct holder *holder, unsigned flags) {
 		return (flags & PREFLIGHT_STOP_HOLDERS) &&
 		       strncmp(holder->through, "/dev/vfio/", 10) != 0;
 	case HOLDER_ROUTE:
+	case HOLDER_NETWORK:
+	case HOLDER_LOGIN:
 	case HOLDER_INPUT:
 		return true; /* the guard speaks for them */
 	default:
@@ -120,12 +122,15 @@ static void check_guard(struct findings *findings, const struct plan *plan,
 	size_t count = guard_check(machine, taken, false, &objections);
 	for (size_t i = 0; i < count; i++) {
 		if (!strings_contain(unguarded, objections[i].device->name)) {
-			findings_add(findings, true, "the survival guard (%s) keeps %s: %s",
-				guard_rule_name(objections[i].rule), objections[i].device->name,
-				objections[i].text);
+			const char *name = objections[i].device->name;
+			findings_add(findings, true,
+				"the survival guard (%s) keeps %s: %s (--unguard %s, or unguard in "
+				"the policy, lets it go)",
+				guard_rule_name(objections[i].rule), name, objections[i].text,
+				name);
 		}
 	}
-	free(objections);
+	guard_free(objections, count);
 	free(taken);
 }
 

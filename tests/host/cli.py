@@ -128,6 +128,7 @@ def a_dry_run_of_what_is_refused_has_no_steps(shell):
     for args, machine, words in (
             (["take", "00:14.0"], "two-gpu-desktop", "survival guard (input)"),
             (["take", "02:00.0"], "no-iommu", "in no IOMMU group"),
+            (["take", "01:00.1"], "many-nic-server", "survival guard (login)"),
             (["release-gpu", "01:00.0"], "notes-laptop", "(pid 1390)")):
         done = shell.expect(REFUSED, "nothing would be changed", *args, "--dry-run",
                             machine=machine)
@@ -141,6 +142,25 @@ def a_dry_run_of_what_is_refused_has_no_steps(shell):
         shell.expect(REFUSED, words, *args, machine=machine)
     said = json.loads(shell.run("--json", "take", "05:00.0", "--dry-run").stdout)
     assert said["plan"]["steps"], said
+
+
+def the_guard_says_what_it_keeps_a_card_for_and_how_to_have_it(shell):
+    server = {"machine": "many-nic-server"}
+    for card, words in (
+            ("01:00.1", "somebody is logged in by sshd-session (pid 2214) through eno2"),
+            ("01:00.2", "the default route of table 200 goes through eno3")):
+        done = shell.expect(REFUSED, words, "take", card, **server)
+        assert f"--unguard 0000:{card}, or unguard in the policy, lets it go" in done.stderr, done
+        assert words in shell.run("show", card, **server).stdout
+        shell.expect(DONE, "", "take", card, "--dry-run", "--unguard", card, **server)
+        shell.write("host.scfg", f"unguard {card}\n")
+        shell.expect(DONE, "", "take", card, "--dry-run", **server)
+        shell.expect(REFUSED, f"(--unguard 0000:{card} lets it go)", "setup", "--into",
+                     shell.work, "--device", card, **server)
+        os.unlink(os.path.join(shell.work, "host.scfg"))
+    shell.expect(DONE, "", "take", "3b:00.0", "--dry-run", **server)
+    shell.expect(REFUSED, "the default route goes through bond0.40", "take", "3b:00.0", "3b:00.1",
+                 **server)
 
 
 def a_card_is_released_as_options_and_policy_say(shell):
@@ -308,6 +328,7 @@ TESTS = [
     machines_that_cannot_be_read_are_told_apart,
     what_stands_in_the_way_refuses_a_change,
     a_dry_run_of_what_is_refused_has_no_steps,
+    the_guard_says_what_it_keeps_a_card_for_and_how_to_have_it,
     a_card_is_released_as_options_and_policy_say,
     without_root_nothing_is_begun,
     corrupt_files_are_named_and_left_alone,

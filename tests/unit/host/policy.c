@@ -249,11 +249,13 @@ static void what_the_guard_lets_go_never_includes_what_the_host_lives_on(void **
 			size_t count = guard_check(&machine, taken, false, &objections);
 			for (size_t i = 0; i < count; i++) {
 				assert_true(taken[objections[i].device - machine.devices]);
+			}
+			for (size_t i = 0; i < count; i++) {
 				taken[objections[i].device - machine.devices] = false;
 			}
-			free(objections);
+			guard_free(objections, count);
 			assert_int_equal(guard_check(&machine, taken, false, &objections), 0);
-			free(objections);
+			guard_free(objections, 0);
 		}
 		free(taken);
 		machine_finish(&machine);
