@@ -17,6 +17,37 @@ struct use {
 	const char *source; /* what the person knows the block device as */
 };
 
+static void add_use(const struct use *use, const char *path, int depth);
+
+/* Adds the use to what the links of a directory, which begin with these letters, lead to. */
+static void add_use_of_links(
+	const struct use *use, const char *directory, const char *start, int depth) {
+	struct strings names = tree_list(use->tree, "%s", directory);
+	for (size_t i = 0; i < names.count; i++) {
+		char *below = NULL;
+		if (strncmp(names.items[i], start, strlen(start)) == 0) {
+			below = tree_target(use->tree, "%s/%s", directory, names.items[i]);
+		}
+		if (below) {
+			add_use(use, below, depth + 1);
+		}
+		free(below);
+	}
+	strings_finish(&names);
+}
+
+/* With native multipath an NVMe disk is below its subsystem, as are links to all controllers that
+ * lead to it (drivers/nvme/host/multipath.c). The subsystem's directory; the caller's, or NULL. */
+static char *find_nvme_subsystem(const char *path) {
+	static const char class[] = "/nvme-subsystem/";
+	const char *found = strstr(path, class);
+	if (!found) {
+		return NULL;
+	}
+	const char *name = found + strlen(class);
+	return must_print("%.*s%.*s", (int)(name - path), path, (int)strcspn(name, "/"), name);
+}
+
 /* Adds the use to every PCI device that a block device, by its sysfs path, stands on. */
 static void add_use(const struct use *use, const char *path, int depth) {
 	struct pci_device *device = machine_find_path(use->machine, path);
@@ -24,18 +55,23 @@ static void add_use(const struct use *use, const char *path, int depth) {
 		machine_add_holder(device, use->kind, use->name, use->source, 0);
 		return;
 	}
-	struct strings slaves = {0};
-	if (depth < STACK_MAX) {
-		slaves = tree_list(use->tree, "%s/slaves", path);
+	if (depth >= STACK_MAX) {
+		return;
 	}
-	for (size_t i = 0; i < slaves.count; i++) {
-		char *below = tree_target(use->tree, "%s/slaves/%s", path, slaves.items[i]);
-		if (below) {
-			add_use(use, below, depth + 1);
-		}
-		free(below);
+	char *subsystem = find_nvme_subsystem(path);
+	char *slaves = must_print("%s/slaves", path);
+	if (subsystem) {
+		add_use_of_links(use, subsystem, "nvme", depth);
+	} else if (tree_exists(use->tree, "%s/partition", path)) {
+		/* What a RAID stands on is said of all of it. */
+		char *whole = must_print("%.*s", (int)(path_name(path) - path) - 1, path);
+		add_use(use, whole, depth + 1);
+		free(whole);
+	} else {
+		add_use_of_links(use, slaves, "", depth);
 	}
-	strings_finish(&slaves);
+	free(slaves);
+	free(subsystem);
 }
 
 /* The block device of a device mapper name ("/dev/mapper/NAME"); the caller's, or NULL. */
@@ -56,17 +92,73 @@ static char *find_mapper(struct tree *tree, const char *name) {
 	return found;
 }
 
+/* The sysfs path of a node; the caller's, or NULL. */
+static char *find_node(struct tree *tree, const char *node) {
+	return strncmp(node, "/dev/mapper/", 12) == 0
+		       ? find_mapper(tree, node + 12)
+		       : tree_target(tree, "/sys/class/block/%s", path_name(node));
+}
+
 static void add_use_of_node(const struct use *use, const char *node) {
-	char *path;
-	if (strncmp(node, "/dev/mapper/", 12) == 0) {
-		path = find_mapper(use->tree, node + 12);
-	} else {
-		path = tree_target(use->tree, "/sys/class/block/%s", path_name(node));
-	}
+	char *path = find_node(use->tree, node);
 	if (path) {
 		add_use(use, path, 0);
 	}
 	free(path);
+}
+
+/* The mount is said of one of the disks that the file system is on. */
+static void add_use_of_btrfs(const struct use *use) {
+	char *path = find_node(use->tree, use->source);
+	struct strings systems = {0};
+	bool found = false;
+	if (path) {
+		systems = tree_list(use->tree, "/sys/fs/btrfs");
+	}
+	for (size_t i = 0; i < systems.count && !found; i++) {
+		char *disks = must_print("/sys/fs/btrfs/%s/devices", systems.items[i]);
+		char *link = tree_link(use->tree, "%s/%s", disks, path_name(path));
+		found = link != NULL;
+		if (found) {
+			add_use_of_links(use, disks, "", 0);
+		}
+		free(link);
+		free(disks);
+	}
+	if (path && !found) {
+		add_use(use, path, 0);
+	}
+	strings_finish(&systems);
+	free(path);
+}
+
+static bool has_line(const char *text, const char *line) {
+	size_t length = strlen(line);
+	for (const char *at = text; (at = strstr(at, line)); at += length) {
+		bool starts = at == text || at[-1] == '\n';
+		if (starts && (at[length] == '\n' || at[length] == '\0')) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "rpool/ROOT/debian" is on the disks of rpool. The kernel does not tell which those are, but udev
+ * has seen it on them. */
+static void add_use_of_pool(const struct use *use) {
+	char *label = must_print("E:ID_FS_LABEL=%.*s", (int)strcspn(use->source, "/"), use->source);
+	struct strings blocks = tree_list(use->tree, "/sys/class/block");
+	for (size_t i = 0; i < blocks.count; i++) {
+		char *number = tree_text(use->tree, "/sys/class/block/%s/dev", blocks.items[i]);
+		char *known = number ? tree_text(use->tree, "/run/udev/data/b%s", number) : NULL;
+		if (known && has_line(known, "E:ID_FS_TYPE=zfs_member") && has_line(known, label)) {
+			add_use_of_node(use, blocks.items[i]);
+		}
+		free(known);
+		free(number);
+	}
+	strings_finish(&blocks);
+	free(label);
 }
 
 /* Undoes the octal escapes of /proc/PID/mountinfo and /proc/swaps, in place. */
@@ -96,24 +188,35 @@ static void read_mount(struct machine *machine, struct tree *tree, char *line) {
 		return;
 	}
 	tail += 3;
-	strsep(&tail, " ");
+	const char *type = strsep(&tail, " ");
 	char *source = strsep(&tail, " ");
-	if (!source || source[0] != '/') {
+	bool pool = strcmp(type, "zfs") == 0;
+	if (!source || (source[0] != '/' && !pool)) {
 		return;
 	}
 	unescape(fields[4]);
 	unescape(source);
 	struct use use = {machine, tree, HOLDER_MOUNT, fields[4], source};
-	/* btrfs has a device number of its own that no block device has: go by its source. */
-	if (strncmp(fields[2], "0:", 2) == 0) {
-		add_use_of_node(&use, source);
-		return;
+	if (pool) {
+		add_use_of_pool(&use);
+	} else if (strcmp(type, "btrfs") == 0) {
+		add_use_of_btrfs(&use);
+	} else if (strncmp(fields[2], "0:", 2) == 0) {
+		/* A device number that no block device has: go by the sources, of which bcachefs
+		 * has many. */
+		char *node;
+		for (char *rest_of = source; (node = strsep(&rest_of, ":"));) {
+			struct use part = use;
+			part.source = node;
+			add_use_of_node(&part, node);
+		}
+	} else {
+		char *path = tree_target(tree, "/sys/dev/block/%s", fields[2]);
+		if (path) {
+			add_use(&use, path, 0);
+		}
+		free(path);
 	}
-	char *path = tree_target(tree, "/sys/dev/block/%s", fields[2]);
-	if (path) {
-		add_use(&use, path, 0);
-	}
-	free(path);
 }
 
 static void read_mounts(struct machine *machine, struct tree *tree) {

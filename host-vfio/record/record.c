@@ -20,7 +20,7 @@ static bool keep_open_file(const char *target) {
 	return false;
 }
 
-/* Leaves the mounts of block devices. Works in place. */
+/* Leaves the mounts of block devices and ZFS pools. Works in place. */
 static void filter_mounts(char *data, size_t *size) {
 	size_t kept = 0;
 	for (size_t at = 0; at < *size;) {
@@ -31,7 +31,8 @@ static void filter_mounts(char *data, size_t *size) {
 		const char *space =
 			tail ? memchr(tail + 3, ' ', length - (size_t)(tail + 3 - (data + at)))
 			     : NULL;
-		if (space && strncmp(space, " /dev/", 6) == 0) {
+		if (space &&
+			(strncmp(space, " /dev/", 6) == 0 || strncmp(tail, " - zfs ", 7) == 0)) {
 			memmove(data + kept, data + at, length);
 			kept += length;
 		}
@@ -119,12 +120,13 @@ static void filter_command_line(char *data, size_t *size) {
 	*size = (size_t)(out - data);
 }
 
-/* Leaves maker and flags of the first processor. */
-static void filter_processors(char *data, size_t *size) {
+/* Leaves the lines up to the first empty one that begin with either of these words. */
+static void filter_lines(char *data, size_t *size, const char *one, const char *other) {
 	char *out = data, *rest, *line;
 	char *text = strndup(data, *size);
 	for (rest = text; text && (line = strsep(&rest, "\n")) && line[0] != '\0';) {
-		if (strncmp(line, "vendor_id", 9) == 0 || strncmp(line, "flags", 5) == 0) {
+		if (strncmp(line, one, strlen(one)) == 0 ||
+			strncmp(line, other, strlen(other)) == 0) {
 			out = stpcpy(out, line);
 			*out++ = '\n';
 		}
@@ -143,6 +145,9 @@ static bool filter(const char *path, char *data, size_t *size) {
 		mask_column(data, size, 1, "default");
 	} else if (strcmp(path, "/network/logins") == 0) {
 		mask_column(data, size, 4, "-");
+	} else if (strncmp(path, "/run/udev/data/b", 16) == 0) {
+		*size = memmem(data, *size, "=zfs_member", 11) ? *size : 0;
+		filter_lines(data, size, "E:ID_FS_TYPE=", "E:ID_FS_LABEL=");
 	}
 	if (strncmp(path, "/proc/", 6) != 0) {
 		return true;
@@ -150,7 +155,7 @@ static bool filter(const char *path, char *data, size_t *size) {
 	if (strcmp(name, "cmdline") == 0) {
 		filter_command_line(data, size);
 	} else if (strcmp(name, "cpuinfo") == 0) {
-		filter_processors(data, size);
+		filter_lines(data, size, "vendor_id", "flags"); /* of the first */
 	}
 	if (strstr(path, "/fd/")) {
 		return keep_open_file(data);

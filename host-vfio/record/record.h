@@ -4,7 +4,7 @@
 #include "tree/memory.h"
 
 /* Reads a machine and keeps everything that was looked at, and nothing else: of open files only
- * those of graphics, sound and VFIO nodes, of mounts only those of block devices, of routes
+ * those of graphics, sound and VFIO nodes, of mounts only those of block devices and ZFS pools, of routes
  * neither gateways nor, but for default ones, destinations; of logins over the network not where
  * from; no serial numbers or hardware addresses. The caller's.
  */

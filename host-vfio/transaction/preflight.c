@@ -86,6 +86,19 @@ static void check_holders(
 	}
 }
 
+/* Intel's Volume Management Device is no bridge, but has a PCI bus of its own behind it. */
+static void check_behind(
+	struct findings *findings, const struct machine *machine, const struct pci_device *device) {
+	size_t length = strlen(device->path);
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		const struct pci_device *other = &machine->devices[i];
+		if (strncmp(other->path, device->path, length) == 0 && other->path[length] == '/') {
+			findings_add(findings, true, "%s is behind %s, and would vanish",
+				other->name, device->name);
+		}
+	}
+}
+
 static void check_device(struct findings *findings, const struct machine *machine,
 	const struct pci_device *device, const struct strings *names, unsigned flags) {
 	check_holders(findings, device, flags);
@@ -93,6 +106,7 @@ static void check_device(struct findings *findings, const struct machine *machin
 		findings_add(findings, true, "%s has %u virtual functions, which would vanish",
 			device->name, device->sriov_enabled);
 	}
+	check_behind(findings, machine, device);
 	if (device->reset_methods[0] == '\0') {
 		findings_add(findings, false,
 			"%s cannot be reset by the kernel: it may not work a second time",

@@ -127,6 +127,110 @@ static void disks_are_found_behind_encryption_volumes_and_btrfs(void **state) {
 	machine_finish(&server);
 }
 
+static void put(struct memory_tree *tree, const char *path, const char *text) {
+	assert_int_equal(memory_tree_put_file(tree, path, text, strlen(text)), 0);
+}
+
+/* The desktop with "/" mounted so, from disks behind two of its controllers. */
+static struct memory_tree *desktop_with(const char *mount) {
+	static const char nvme[] = "pci0000:00/0000:00:06.0/0000:04:00.0/nvme/nvme0";
+	static const char sata[] = "pci0000:00/0000:00:17.0/ata1/block/sda/sda1";
+	struct memory_tree *tree = fixture_tree("two-gpu-desktop");
+	char *disk = must_print("../../devices/%s/nvme0n1/nvme0n1p2", nvme);
+	char *other = must_print("../../devices/%s", sata);
+	put(tree, "/proc/1/mountinfo", mount);
+	memory_tree_put_link(tree, "/sys/class/block/nvme0n1p2", disk);
+	memory_tree_put_link(tree, "/sys/class/block/sda1", other);
+	free(disk);
+	free(other);
+	return tree;
+}
+
+/* Is "/" behind these controllers, also of the machine that is recorded from the tree? */
+static void check_root(struct memory_tree *tree, bool nvme, bool sata) {
+	struct memory_tree *recording = record_machine(memory_tree_base(tree));
+	struct memory_tree *trees[] = {tree, recording};
+	for (int i = 0; i < 2; i++) {
+		struct machine machine;
+		assert_int_equal(machine_read(&machine, memory_tree_base(trees[i]), NULL), 0);
+		assert_int_equal(is_held(get(&machine, "04:00.0"), HOLDER_MOUNT, "/"), nvme);
+		assert_int_equal(is_held(get(&machine, "00:17.0"), HOLDER_MOUNT, "/"), sata);
+		machine_finish(&machine);
+		tree_destroy(memory_tree_base(trees[i]));
+	}
+}
+
+static void an_nvme_disk_with_multipath_is_behind_all_its_controllers(void **state) {
+	struct memory_tree *tree = desktop_with("30 1 259:9 / / rw - ext4 /dev/nvme0n1p9 rw\n");
+	memory_tree_put_link(tree, "/sys/dev/block/259:9",
+		"../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p9");
+	put(tree, "/sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p9/partition",
+		"9\n");
+	memory_tree_put_link(tree, "/sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0",
+		"../../../pci0000:00/0000:00:06.0/0000:04:00.0/nvme/nvme0");
+	memory_tree_put_link(tree, "/sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme1",
+		"../../../pci0000:00/0000:00:17.0/nvme/nvme1");
+	check_root(tree, true, true);
+}
+
+static void a_partition_of_a_raid_is_behind_all_controllers_of_the_raid(void **state) {
+	struct memory_tree *tree = desktop_with("30 1 259:9 / / rw - ext4 /dev/md126p2 rw\n");
+	memory_tree_put_link(
+		tree, "/sys/dev/block/259:9", "../../devices/virtual/block/md126/md126p2");
+	put(tree, "/sys/devices/virtual/block/md126/md126p2/partition", "2\n");
+	memory_tree_put_link(tree, "/sys/devices/virtual/block/md126/slaves/sda1",
+		"../../../../pci0000:00/0000:00:17.0/ata1/block/sda/sda1");
+	check_root(tree, false, true);
+}
+
+static void file_systems_on_many_disks_are_behind_all_of_them(void **state) {
+	struct memory_tree *tree = desktop_with("30 1 0:30 / / rw - btrfs /dev/sda1 rw\n");
+	check_root(tree, false, true);
+	tree = desktop_with("30 1 0:30 / / rw - btrfs /dev/sda1 rw\n");
+	memory_tree_put_link(tree, "/sys/fs/btrfs/5e1f/devices/sda1",
+		"../../../../devices/pci0000:00/0000:00:17.0/ata1/block/sda/sda1");
+	memory_tree_put_link(tree, "/sys/fs/btrfs/5e1f/devices/nvme0n1p2",
+		"../../../../devices/pci0000:00/0000:00:06.0/0000:04:00.0/nvme/nvme0/nvme0n1");
+	check_root(tree, true, true);
+	tree = desktop_with("30 1 0:30 / / rw - bcachefs /dev/sda1:/dev/nvme0n1p2 rw\n");
+	check_root(tree, true, true);
+}
+
+static void a_zfs_pool_is_behind_the_disks_that_udev_saw_it_on(void **state) {
+	static const char *const disks[][2] = {
+		/* the label that the first and the second disk have */
+		{"rpool", "rpool"},
+		{"rpool", "rpool2"},
+		{"tank", "rpool"},
+	};
+	for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++) {
+		struct memory_tree *tree =
+			desktop_with("30 1 0:30 / / rw - zfs rpool/ROOT/debian rw\n");
+		for (int k = 0; k < 2; k++) {
+			char *path = must_print("/run/udev/data/b8:%d", k);
+			char *text = must_print("I:1\nE:ID_SERIAL=S3CR3T\nE:ID_FS_LABEL=%s\n"
+						"E:ID_FS_TYPE=zfs_member\n",
+				disks[i][k]);
+			put(tree, path, text);
+			free(text);
+			free(path);
+		}
+		put(tree,
+			"/sys/devices/pci0000:00/0000:00:06.0/0000:04:00.0/nvme/nvme0/nvme0n1/"
+			"nvme0n1p2/dev",
+			"8:0\n");
+		put(tree, "/sys/devices/pci0000:00/0000:00:17.0/ata1/block/sda/sda1/dev", "8:1\n");
+		struct memory_tree *recording = record_machine(memory_tree_base(tree));
+		char *text = tree_text(memory_tree_base(recording), "/run/udev/data/b8:0");
+		assert_non_null(strstr(text, "zfs_member"));
+		assert_null(strstr(text, "S3CR3T"));
+		free(text);
+		tree_destroy(memory_tree_base(recording));
+		check_root(
+			tree, strcmp(disks[i][0], "rpool") == 0, strcmp(disks[i][1], "rpool") == 0);
+	}
+}
+
 static void the_default_route_is_followed_through_vlan_bond_and_bridge(void **state) {
 	struct machine server = fixture_machine("many-nic-server");
 	assert_true(is_held(get(&server, "3b:00.0"), HOLDER_ROUTE, "bond0.40"));
@@ -232,6 +336,10 @@ int main(void) {
 		cmocka_unit_test(the_card_of_the_source_notes_is_read_with_its_sound_and_group),
 		cmocka_unit_test(sound_of_another_maker_in_the_card_s_slot_is_not_the_card_s),
 		cmocka_unit_test(disks_are_found_behind_encryption_volumes_and_btrfs),
+		cmocka_unit_test(an_nvme_disk_with_multipath_is_behind_all_its_controllers),
+		cmocka_unit_test(a_partition_of_a_raid_is_behind_all_controllers_of_the_raid),
+		cmocka_unit_test(file_systems_on_many_disks_are_behind_all_of_them),
+		cmocka_unit_test(a_zfs_pool_is_behind_the_disks_that_udev_saw_it_on),
 		cmocka_unit_test(the_default_route_is_followed_through_vlan_bond_and_bridge),
 		cmocka_unit_test(consoles_and_input_devices_are_found_at_their_controllers),
 		cmocka_unit_test(a_machine_without_iommu_has_no_groups),

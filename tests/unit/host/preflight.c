@@ -116,6 +116,35 @@ static void virtual_functions_and_missing_resets_are_told(void **state) {
 	end(&flight);
 }
 
+/* Intel's VMD, which is a storage controller to the kernel, and what it drives has a domain of its
+ * own. */
+static void what_has_other_devices_behind_it_is_not_taken(void **state) {
+	struct memory_tree *tree = fixture_tree("two-gpu-desktop");
+	struct machine machine;
+	static const char behind[] =
+		"/sys/devices/pci0000:00/0000:00:17.0/pci10000:e0/10000:e0:06.0";
+	char *vendor = must_print("%s/vendor", behind),
+	     *class_code = must_print("%s/class", behind);
+	memory_tree_put_file(tree, vendor, "0x8086\n", 7);
+	memory_tree_put_file(tree, class_code, "0x010802\n", 9);
+	memory_tree_put_link(tree, "/sys/bus/pci/devices/10000:e0:06.0",
+		"../../../devices/pci0000:00/0000:00:17.0/pci10000:e0/10000:e0:06.0");
+	assert_int_equal(machine_read(&machine, memory_tree_base(tree), NULL), 0);
+	struct flight flight = {0};
+	struct strings names = {0};
+	strings_add(&names, "0000:00:17.0");
+	plan_take(&flight.plan, &machine, &names);
+	preflight_take(&flight.findings, &flight.plan, &machine, &names, &names, 0);
+	assert_true(says(&flight, true, "10000:e0:06.0 is behind 0000:00:17.0, and would vanish"));
+	findings_finish(&flight.findings);
+	plan_finish(&flight.plan);
+	strings_finish(&names);
+	machine_finish(&machine);
+	free(class_code);
+	free(vendor);
+	tree_destroy(memory_tree_base(tree));
+}
+
 static void memory_is_compared_with_what_may_be_locked_and_what_there_is(void **state) {
 	static const char limits[] =
 		"Limit                     Soft Limit           Hard Limit           Units\n"
@@ -207,6 +236,7 @@ int main(void) {
 		cmocka_unit_test(the_guard_stands_before_explicit_commands_too),
 		cmocka_unit_test(without_iommu_or_for_a_bridge_there_is_no_way),
 		cmocka_unit_test(virtual_functions_and_missing_resets_are_told),
+		cmocka_unit_test(what_has_other_devices_behind_it_is_not_taken),
 		cmocka_unit_test(memory_is_compared_with_what_may_be_locked_and_what_there_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
