@@ -56,6 +56,12 @@ int cli_assignments(struct cli *cli) {
 	if (status == CLI_DONE && policy_load(&policy, cli->config, &error) < 0) {
 		status = cli_fail(CLI_FAILED, "%s", error.text);
 	}
+	for (size_t i = 0; i < running.count && status == CLI_DONE; i++) {
+		if (!policy_find_vm(&policy, running.items[i])) {
+			status = cli_fail(CLI_FAILED, "the policy %s has no VM \"%s\"", cli->config,
+				running.items[i]);
+		}
+	}
 	if (status == CLI_DONE) {
 		struct decisions decisions;
 		decide(&decisions, &policy, &cli->known, &cli->machine, &running);

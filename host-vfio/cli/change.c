@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "base/size.h"
 
 void change_finish(struct change *change) {
@@ -62,6 +64,15 @@ struct transaction_host change_host(const struct cli *cli, const char *journals)
 	};
 }
 
+/* Found out before anything is begun: processes may be ended for it first. */
+static bool is_read_only(const char *root) {
+	struct statvfs status;
+	char *path = must_print("%s/sys", root);
+	bool read_only = statvfs(path, &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
+	free(path);
+	return read_only;
+}
+
 int change_is_possible(const struct cli *cli) {
 	if (cli->machine_file) {
 		return cli_fail(CLI_REFUSED, "a recorded machine cannot be changed (--dry-run "
@@ -69,6 +80,11 @@ int change_is_possible(const struct cli *cli) {
 	}
 	if (strcmp(cli->root, "/") == 0 && geteuid() != 0) {
 		return cli_fail(CLI_REFUSED, "only root may change who drives a device");
+	}
+	if (is_read_only(cli->root)) {
+		return cli_fail(CLI_REFUSED,
+			"/sys is mounted read-only here, as in a container: no driver can be "
+			"changed");
 	}
 	return CLI_DONE;
 }

@@ -9,6 +9,7 @@
 
 int cli_fail(int status, const char *format, ...) {
 	va_list args;
+	fflush(stdout); /* what was said before comes before */
 	fputs("portal-host: ", stderr);
 	va_start(args, format);
 	vfprintf(stderr, format, args);

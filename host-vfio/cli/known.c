@@ -82,6 +82,17 @@ int cli_remember(struct cli *cli) {
 	if (other && strcmp(other, cli->args[1]) != 0) {
 		return cli_fail(CLI_REFUSED, "%s is known as %s already", device->name, other);
 	}
+	const struct known_device *named = known_find(&cli->known, cli->args[1]);
+	struct pci_device *present = NULL;
+	if (named) {
+		known_locate(&cli->known, named, &cli->machine, &present);
+	}
+	/* Policies go by names: none is moved to another card while its own is there. */
+	if (present && present != device) {
+		return cli_fail(CLI_REFUSED,
+			"%s is the name of %s, which is there: forget it first", named->name,
+			present->name);
+	}
 	if (known_add(&cli->known, cli->args[1], device, &error) < 0) {
 		return cli_fail(CLI_USAGE, "%s", error.text);
 	}

@@ -94,7 +94,7 @@ static int run(struct cli *cli, const struct cli_command *command) {
 	known_finish(&cli->known);
 	machine_finish(&cli->machine);
 	tree_destroy(cli->tree);
-	if (fflush(stdout) != 0) {
+	if (fflush(stdout) != 0 || ferror(stdout)) {
 		return cli_fail(CLI_FAILED, "cannot write: %s", strerror(errno));
 	}
 	return status;

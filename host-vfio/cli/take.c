@@ -47,8 +47,12 @@ static int return_devices(struct cli *cli, struct change *change) {
 	char *boot = transaction_boot(cli->tree);
 	const char *now = boot ? boot : "";
 	journal_read_all(&records, journals, &problems);
-	int status = problems.count > 0 ? cli_fail(CLI_REFUSED, "%s", problems.items[0])
-					: check_return(cli, change, &records, now);
+	struct transaction_host changes = change_host(cli, journals);
+	struct error error;
+	/* What an open change has done is not known before it is recovered. */
+	int status = transaction_is_blocked(&changes, &error)
+			     ? cli_fail(CLI_REFUSED, "%s", error.text)
+			     : check_return(cli, change, &records, now);
 	if (status == CLI_DONE) {
 		release_plan_return(
 			&change->plan, &cli->machine, &host, &change->names, &records, now);

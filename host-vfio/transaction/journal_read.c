@@ -173,7 +173,8 @@ static int read_lines(
 		}
 		record->size += length + 1;
 	}
-	return number > 0 ? 0 : error_set(error, "%s is empty", record->path);
+	return number > 0 ? 0
+			  : error_set(error, "%s is empty: look why, and remove it", record->path);
 }
 
 static char *read_file(const char *path, size_t *size, struct error *error) {

@@ -90,6 +90,9 @@ static void check_holders(
 static void check_behind(
 	struct findings *findings, const struct machine *machine, const struct pci_device *device) {
 	size_t length = strlen(device->path);
+	if (device->category == CATEGORY_BRIDGE) {
+		return; /* which is not taken anyway */
+	}
 	for (size_t i = 0; i < machine->devices_count; i++) {
 		const struct pci_device *other = &machine->devices[i];
 		if (strncmp(other->path, device->path, length) == 0 && other->path[length] == '/') {

@@ -288,3 +288,7 @@ int step_perform(const struct step_host *host, const struct plan *plan, const st
 	}
 	return EINVAL;
 }
+
+const char *step_reason(int error) {
+	return error == EPROTO ? "the kernel said yes, and it did not happen" : strerror(error);
+}

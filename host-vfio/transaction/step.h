@@ -46,4 +46,7 @@ bool step_same_card(struct tree *tree, const struct plan_device *device);
 /* Writes "DOMAIN:BUS" of an address to the kernel, to look for devices there. 0 or an errno. */
 int step_rescan(struct tree *tree, const char *address);
 
+/* What an errno of a step means. */
+const char *step_reason(int error);
+
 #endif

@@ -112,9 +112,7 @@ static void explain(struct error *error, const struct step *step, struct worker_
 		break;
 	default:
 		error_set(error, "could not %s: %s", sentence,
-			reason->text[0]		 ? reason->text
-			: result.error == EPROTO ? "the kernel said yes, and it did not happen"
-						 : strerror(result.error));
+			reason->text[0] ? reason->text : step_reason(result.error));
 	}
 	free(sentence);
 }

@@ -97,7 +97,7 @@ static bool undo_device(const struct transaction_host *host, const struct plan_d
 			transaction_say(host, "%s is no longer there", device->address);
 			return true;
 		}
-		add_failure(error, device->address, strerror(result.error));
+		add_failure(error, device->address, step_reason(result.error));
 		return false;
 	case WORKER_TIMED_OUT:
 	case WORKER_STUCK:
@@ -152,7 +152,7 @@ static bool undo_removal(
 	}
 	if (result.state != WORKER_DONE) {
 		add_failure(error, "what the kernel was told to forget",
-			result.state == WORKER_FAILED ? strerror(result.error)
+			result.state == WORKER_FAILED ? step_reason(result.error)
 						      : "the kernel hangs");
 	}
 	return result.state == WORKER_DONE;
@@ -185,7 +185,7 @@ static bool undo_setting(const struct transaction_host *host, const struct plan_
 	char *sentence = step_sentence(&step);
 	struct error former = *error;
 	error_set(error, "%.200s; and could not %s: %s", former.text, sentence,
-		result.state == WORKER_FAILED ? strerror(result.error) : "it hangs");
+		result.state == WORKER_FAILED ? step_reason(result.error) : "it hangs");
 	free(sentence);
 	return false;
 }

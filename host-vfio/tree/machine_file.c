@@ -23,6 +23,9 @@ struct parser {
 };
 
 static int complain(struct parser *parser, const char *reason) {
+	if (parser->line_number == 0) {
+		return error_set(parser->error, "%s: %s", parser->name, reason);
+	}
 	return error_set(
 		parser->error, "%s, line %u: %s", parser->name, parser->line_number, reason);
 }

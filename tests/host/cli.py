@@ -91,6 +91,7 @@ def wrong_command_lines_are_told_apart(shell):
     shell.expect(USAGE, "\"much\" is no amount of memory", "take", "05:00.0", "--memory", "much")
     shell.expect(USAGE, "\"none\" is no number of huge pages", "setup", "--hugepages", "none")
     shell.expect(USAGE, "05:00.0 is no graphics card", "release-gpu", "05:00.0")
+    shell.expect(FAILED, "has no VM \"ghost\"", "assignments", "--running", "ghost")
 
 
 def wrong_devices_are_told_apart(shell):
@@ -111,6 +112,17 @@ def machines_that_cannot_be_read_are_told_apart(shell):
                  machine=None)
     shell.expect(FAILED, "no PCI device", "--root", shell.state, "list", machine=None)
     shell.expect(FAILED, "Is a directory", "record", shell.state)
+    empty = shell.write("empty", "")
+    shell.expect(FAILED, f"{empty}: empty", "--machine", empty, "list", machine=None)
+    kept = shell.write("kept", "a recording of before\n")
+    shell.expect(FAILED, "no PCI device", "--root", shell.work, "record", kept, machine=None)
+    assert shell.run("record", kept).returncode == DONE
+    with open(kept, encoding="utf-8") as file, \
+            open(os.path.join(MACHINES, "two-gpu-desktop.machine"), encoding="utf-8") as other:
+        assert file.read() == other.read()
+    with open(kept, encoding="utf-8") as file:
+        assert shell.run("record", "-").stdout == shell.run("record", "/dev/stdout").stdout == \
+            file.read()
 
 
 def what_stands_in_the_way_refuses_a_change(shell):
@@ -210,6 +222,30 @@ def without_root_nothing_is_begun(shell):
     assert shell.contents() == before
 
 
+def where_sys_is_read_only_nothing_is_begun(shell):
+    device = "root/sys/devices/pci0000:00/0000:00:05.0"
+    for name, text in (("vendor", "0x8086"), ("class", "0x0c0330"), ("driver_override", "(null)")):
+        shell.write(os.path.join(device, name), text + "\n")
+    shell.write("root/sys/kernel/iommu_groups/7/type", "DMA\n")
+    root = os.path.join(shell.work, "root")
+    for link, target in (
+            (f"{device}/iommu_group", "../../../kernel/iommu_groups/7"),
+            ("root/sys/bus/pci/devices/0000:00:05.0", "../../../devices/pci0000:00/0000:00:05.0")):
+        os.makedirs(os.path.dirname(os.path.join(shell.work, link)), exist_ok=True)
+        os.symlink(target, os.path.join(shell.work, link))
+    command = [shell.program, "--root", root, "--state", shell.state, "take", "00:05.0"]
+    done = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=False,
+                          timeout=120)
+    assert done.returncode == DONE, done
+    before = shell.contents()
+    read_only = f"mount --bind {root} {root} && mount -o remount,bind,ro {root} && exec \"$@\""
+    done = subprocess.run(
+        ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", read_only, "sh", *command],
+        capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == REFUSED and "/sys is mounted read-only" in done.stderr, done
+    assert shell.contents() == before
+
+
 def corrupt_files_are_named_and_left_alone(shell):
     policy = shell.write("host.scfg", "assign gpu to mars\n")
     for args in (["assignments"], ["memory"], ["take", "05:00.0", "--dry-run"]):
@@ -218,9 +254,11 @@ def corrupt_files_are_named_and_left_alone(shell):
     names = shell.write("state/devices.scfg", "device a {\n\tid what\n}\n")
     shell.expect(FAILED, f"{names}, line 1: not a known device", "list")
     os.unlink(names)
-    journal = shell.write("state/transactions/00000000000000000001.journal", "00000000 {}\n")
-    shell.expect(FAILED, f"{journal} is corrupt in line 1", "transactions")
-    os.unlink(journal)
+    for text, words in (("00000000 {}\n", "is corrupt in line 1"), ("", "is empty")):
+        journal = shell.write("state/transactions/00000000000000000001.journal", text)
+        shell.expect(FAILED, f"{journal} {words}", "transactions")
+        shell.expect(REFUSED, f"{journal} {words}", "return", "05:00.0")
+        os.unlink(journal)
     history = shell.write("state/heap-use.scfg", "guest a {\n\tweight 1 nan\n}\n")
     shell.expect(FAILED, f"{history}, line 1", "memory")
     os.unlink(history)
@@ -265,6 +303,13 @@ def names_stay_with_their_cards_over_runs(shell):
     assert "10de:2484" in shell.run("show", "fast").stdout
     shell.expect(FAILED, "another card is where fast was", "show", "fast", machine="notes-laptop")
     shell.expect(REFUSED, "0000:01:00.0 is known as fast already", "remember", "01:00.0", "quick")
+    shell.expect(REFUSED, "fast is the name of 0000:01:00.0, which is there", "remember",
+                 "05:00.0", "fast")
+    shell.expect(DONE, "", "remember", "01:00.0", "fast")
+    # The slot has another card: the name may go to it.
+    assert shell.run("remember", "01:00.0", "fast", machine="notes-laptop").returncode == DONE
+    assert "10de:25a0" in shell.run("show", "fast", machine="notes-laptop").stdout
+    shell.expect(FAILED, "another card is where fast was", "show", "fast")
     assert shell.run("forget", "fast", machine="no-iommu").returncode == DONE
 
 
@@ -331,6 +376,7 @@ TESTS = [
     the_guard_says_what_it_keeps_a_card_for_and_how_to_have_it,
     a_card_is_released_as_options_and_policy_say,
     without_root_nothing_is_begun,
+    where_sys_is_read_only_nothing_is_begun,
     corrupt_files_are_named_and_left_alone,
     every_command_speaks_json,
     the_fields_of_a_device_in_json_are_those_that_are_documented,
