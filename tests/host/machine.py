@@ -113,6 +113,25 @@ def the_last_keyboard_and_a_mounted_disk_are_refused(machine):
     expect(machine.one(NVME)["driver"] == "nvme", "the disk did not come back")
 
 
+def the_only_way_to_any_network_is_refused(machine):
+    nic = machine.one(E1000E)["address"]
+    name = machine.run(f"ls /sys/bus/pci/devices/{nic}/net").strip()
+    machine.run(f"ip address add 192.0.2.1/24 dev {name} && ip link set {name} up")
+    said = machine.host("take", nic, status=3)
+    expect("survival guard (network)" in said, said)
+    expect(f"192.0.2.0/24 is reached through {name}" in said, said)
+    machine.run(f"ip route add default via 192.0.2.2 dev {name} table 200")
+    said = machine.host("take", nic, "--dry-run", status=3)
+    expect(f"the default route of table 200 goes through {name}" in said, said)
+    expect("unbind" not in said, said)
+    holders = [(holder["kind"], holder["name"]) for holder in machine.one(E1000E)["holders"]]
+    expect(holders == [("network", "192.0.2.0/24"), ("default-route", name)], f"holders: {holders}")
+    machine.host("take", nic, "--unguard", nic)
+    expect(not machine.one(E1000E)["holders"], "a taken card carries a network")
+    machine.host("return", nic)
+    expect(not machine.one(E1000E)["holders"], "it has no address any more")
+
+
 def a_graphics_card_with_the_console_on_it_changes_hands_without_a_reboot(machine):
     gpu = machine.one(GPU)
     address = gpu["address"]
@@ -199,8 +218,8 @@ def what_cannot_be_written_changes_nothing_and_says_so(machine):
     address = nic["address"]
     machine.run("mkdir -p /tmp/ro/sys /tmp/ro/proc && mount --bind /sys /tmp/ro/sys && "
                 "mount -o remount,bind,ro /tmp/ro/sys && mount --bind /proc /tmp/ro/proc")
-    said = machine.host("--root", "/tmp/ro", "take", address, status=1)
-    expect("Read-only file system" in said and "everything is as it was" in said, said)
+    said = machine.host("--root", "/tmp/ro", "take", address, status=3)
+    expect("/sys is mounted read-only" in said, said)
     machine.run("umount /tmp/ro/sys /tmp/ro/proc")
     machine.run("mkdir -p /tmp/full && mount -t tmpfs -o ro none /tmp/full")
     said = machine.host("--state", "/tmp/full/state", "take", address, status=3)
@@ -256,6 +275,7 @@ TESTS = [
     a_group_behind_a_bridge_moves_together,
     a_taken_device_does_dma_through_the_iommu,
     the_last_keyboard_and_a_mounted_disk_are_refused,
+    the_only_way_to_any_network_is_refused,
     a_graphics_card_with_the_console_on_it_changes_hands_without_a_reboot,
     a_device_held_through_vfio_is_named_and_blocks_its_return,
     a_run_killed_in_a_hanging_unbind_is_undone_when_the_device_is_let_go,
