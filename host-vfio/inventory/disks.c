@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "base/must.h"
-
-/* Device mapper and RAID stand on other block devices; nobody stacks deeper than this. */
-enum { STACK_MAX = 16 };
+#include "inventory/block.h"
 
 struct use {
 	struct machine *machine;
@@ -17,61 +15,15 @@ struct use {
 	const char *source; /* what the person knows the block device as */
 };
 
-static void add_use(const struct use *use, const char *path, int depth);
-
-/* Adds the use to what the links of a directory, which begin with these letters, lead to. */
-static void add_use_of_links(
-	const struct use *use, const char *directory, const char *start, int depth) {
-	struct strings names = tree_list(use->tree, "%s", directory);
-	for (size_t i = 0; i < names.count; i++) {
-		char *below = NULL;
-		if (strncmp(names.items[i], start, strlen(start)) == 0) {
-			below = tree_target(use->tree, "%s/%s", directory, names.items[i]);
-		}
-		if (below) {
-			add_use(use, below, depth + 1);
-		}
-		free(below);
-	}
-	strings_finish(&names);
-}
-
-/* With native multipath an NVMe disk is below its subsystem, as are links to all controllers that
- * lead to it (drivers/nvme/host/multipath.c). The subsystem's directory; the caller's, or NULL. */
-static char *find_nvme_subsystem(const char *path) {
-	static const char class[] = "/nvme-subsystem/";
-	const char *found = strstr(path, class);
-	if (!found) {
-		return NULL;
-	}
-	const char *name = found + strlen(class);
-	return must_print("%.*s%.*s", (int)(name - path), path, (int)strcspn(name, "/"), name);
+static void add_holder(struct pci_device *device, void *data) {
+	const struct use *use = data;
+	machine_add_holder(device, use->kind, use->name, use->source, 0);
 }
 
 /* Adds the use to every PCI device that a block device, by its sysfs path, stands on. */
-static void add_use(const struct use *use, const char *path, int depth) {
-	struct pci_device *device = machine_find_path(use->machine, path);
-	if (device) {
-		machine_add_holder(device, use->kind, use->name, use->source, 0);
-		return;
-	}
-	if (depth >= STACK_MAX) {
-		return;
-	}
-	char *subsystem = find_nvme_subsystem(path);
-	char *slaves = must_print("%s/slaves", path);
-	if (subsystem) {
-		add_use_of_links(use, subsystem, "nvme", depth);
-	} else if (tree_exists(use->tree, "%s/partition", path)) {
-		/* What a RAID stands on is said of all of it. */
-		char *whole = must_print("%.*s", (int)(path_name(path) - path) - 1, path);
-		add_use(use, whole, depth + 1);
-		free(whole);
-	} else {
-		add_use_of_links(use, slaves, "", depth);
-	}
-	free(slaves);
-	free(subsystem);
+static void add_use(const struct use *use, const char *path) {
+	struct use copy = *use;
+	block_each_controller(use->machine, use->tree, path, add_holder, &copy);
 }
 
 /* The block device of a device mapper name ("/dev/mapper/NAME"); the caller's, or NULL. */
@@ -102,9 +54,22 @@ static char *find_node(struct tree *tree, const char *node) {
 static void add_use_of_node(const struct use *use, const char *node) {
 	char *path = find_node(use->tree, node);
 	if (path) {
-		add_use(use, path, 0);
+		add_use(use, path);
 	}
 	free(path);
+}
+
+/* Of a btrfs: links to its disks. */
+static void add_use_of_members(const struct use *use, const char *directory) {
+	struct strings names = tree_list(use->tree, "%s", directory);
+	for (size_t i = 0; i < names.count; i++) {
+		char *path = tree_target(use->tree, "%s/%s", directory, names.items[i]);
+		if (path) {
+			add_use(use, path);
+		}
+		free(path);
+	}
+	strings_finish(&names);
 }
 
 /* The mount is said of one of the disks that the file system is on. */
@@ -120,13 +85,13 @@ static void add_use_of_btrfs(const struct use *use) {
 		char *link = tree_link(use->tree, "%s/%s", disks, path_name(path));
 		found = link != NULL;
 		if (found) {
-			add_use_of_links(use, disks, "", 0);
+			add_use_of_members(use, disks);
 		}
 		free(link);
 		free(disks);
 	}
 	if (path && !found) {
-		add_use(use, path, 0);
+		add_use(use, path);
 	}
 	strings_finish(&systems);
 	free(path);
@@ -213,7 +178,7 @@ static void read_mount(struct machine *machine, struct tree *tree, char *line) {
 	} else {
 		char *path = tree_target(tree, "/sys/dev/block/%s", fields[2]);
 		if (path) {
-			add_use(&use, path, 0);
+			add_use(&use, path);
 		}
 		free(path);
 	}

@@ -1,16 +1,19 @@
 #include "inventory/nodes.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
+#include "inventory/block.h"
 
 /* One device node of one PCI device. */
 struct node {
 	char *path; /* "/dev/dri/card0" */
 	struct pci_device *device;
+	bool disk; /* a block device, which who only looks into it does not hold */
 };
 
 struct nodes {
@@ -73,6 +76,36 @@ static void add_nvidia(struct nodes *nodes, const struct machine *machine, struc
 	}
 }
 
+struct block {
+	struct nodes *nodes;
+	char *path;
+};
+
+static void add_block(struct pci_device *device, void *data) {
+	const struct block *block = data;
+	add_node(block->nodes, must_copy(block->path), device);
+	block->nodes->items[block->nodes->count - 1].disk = true;
+}
+
+/* Disks, and what is made of them: VMs have logical volumes as theirs. */
+static void add_blocks(struct nodes *nodes, struct machine *machine, struct tree *tree) {
+	struct strings names = tree_list(tree, "/sys/class/block");
+	for (size_t i = 0; i < names.count; i++) {
+		struct block block = {nodes, must_print("/dev/%s", names.items[i])};
+		char *path = tree_target(tree, "/sys/class/block/%s", names.items[i]);
+		/* sysfs has no slash in a name ("cciss!c0d0"). */
+		for (char *mark = block.path; (mark = strchr(mark, '!'));) {
+			*mark = '/';
+		}
+		if (path) {
+			block_each_controller(machine, tree, path, add_block, &block);
+		}
+		free(path);
+		free(block.path);
+	}
+	strings_finish(&names);
+}
+
 /* A VFIO group is held as a whole through one node. */
 static void add_vfio_groups(struct nodes *nodes, const struct machine *machine) {
 	for (size_t i = 0; i < machine->devices_count; i++) {
@@ -124,11 +157,24 @@ static char *read_unit(struct tree *tree, const char *pid) {
 	return unit;
 }
 
-static void add_process(
-	const struct nodes *nodes, struct tree *tree, const char *pid, const char *open_path) {
+/* udev, smartd and multipathd look into disks; whoever writes to one has it as its own. */
+static bool may_write(struct tree *tree, const char *pid, const char *file) {
+	char *text = tree_text(tree, "/proc/%s/fdinfo/%s", pid, file);
+	const char *line = text ? strstr(text, "flags:") : NULL;
+	unsigned flags = O_RDONLY;
+	if (line) {
+		sscanf(line, "flags: %o", &flags);
+	}
+	free(text);
+	return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+static void add_process(const struct nodes *nodes, struct tree *tree, const char *pid,
+	const char *file, const char *open_path) {
 	char *name = NULL;
 	for (size_t i = 0; i < nodes->count; i++) {
-		if (strcmp(nodes->items[i].path, open_path) != 0) {
+		if (strcmp(nodes->items[i].path, open_path) != 0 ||
+			(nodes->items[i].disk && !may_write(tree, pid, file))) {
 			continue;
 		}
 		if (!name) {
@@ -148,7 +194,7 @@ static void read_process(const struct nodes *nodes, struct tree *tree, const cha
 	for (size_t i = 0; i < files.count; i++) {
 		char *open_path = tree_link(tree, "/proc/%s/fd/%s", pid, files.items[i]);
 		if (open_path && strncmp(open_path, "/dev/", 5) == 0) {
-			add_process(nodes, tree, pid, open_path);
+			add_process(nodes, tree, pid, files.items[i], open_path);
 		}
 		free(open_path);
 	}
@@ -179,6 +225,7 @@ void nodes_read(struct machine *machine, struct tree *tree) {
 	add_class(&nodes, machine, tree, "vfio-dev");
 	add_nvidia(&nodes, machine, tree);
 	add_vfio_groups(&nodes, machine);
+	add_blocks(&nodes, machine, tree);
 	struct strings pids = {0};
 	if (nodes.count > 0) {
 		pids = tree_list(tree, "/proc");

@@ -10,8 +10,9 @@
 
 /* Which open files say something about a device; the others are nobody's business. */
 static bool keep_open_file(const char *target) {
-	static const char *const prefixes[] = {
-		"/dev/dri/", "/dev/fb", "/dev/snd/", "/dev/vfio/", "/dev/nvidia"};
+	static const char *const prefixes[] = {"/dev/dri/", "/dev/fb", "/dev/snd/", "/dev/vfio/",
+		"/dev/nvidia", "/dev/sd", "/dev/nvme", "/dev/vd", "/dev/dm-", "/dev/md",
+		"/dev/bcache", "/dev/cciss/"};
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		if (strncmp(target, prefixes[i], strlen(prefixes[i])) == 0) {
 			return true;
@@ -159,6 +160,9 @@ static bool filter(const char *path, char *data, size_t *size) {
 	}
 	if (strstr(path, "/fd/")) {
 		return keep_open_file(data);
+	}
+	if (strstr(path, "/fdinfo/")) {
+		filter_lines(data, size, "flags:", "flags:");
 	}
 	if (strcmp(name, "mountinfo") == 0) {
 		filter_mounts(data, size);

@@ -4,9 +4,9 @@
 #include "tree/memory.h"
 
 /* Reads a machine and keeps everything that was looked at, and nothing else: of open files only
- * those of graphics, sound and VFIO nodes, of mounts only those of block devices and ZFS pools, of
- * routes neither gateways nor, but for default ones, destinations; of logins over the network not
- * where from; no serial numbers or hardware addresses. The caller's.
+ * those of graphics, sound, VFIO and disk nodes, of mounts only those of block devices and ZFS
+ * pools, of routes neither gateways nor, but for default ones, destinations; of logins over the
+ * network not where from; no serial numbers or hardware addresses. The caller's.
  */
 struct memory_tree *record_machine(struct tree *tree);
 

@@ -196,6 +196,36 @@ static void file_systems_on_many_disks_are_behind_all_of_them(void **state) {
 	check_root(tree, true, true);
 }
 
+static void whoever_writes_to_a_disk_or_a_volume_on_it_holds_its_controller(void **state) {
+	struct memory_tree *tree = desktop_with("30 1 0:30 / / rw - tmpfs x rw\n");
+	memory_tree_put_link(tree, "/sys/class/block/dm-7", "../../devices/virtual/block/dm-7");
+	memory_tree_put_link(tree, "/sys/devices/virtual/block/dm-7/slaves/sda1",
+		"../../../../pci0000:00/0000:00:17.0/ata1/block/sda/sda1");
+	put(tree, "/proc/4711/comm", "qemu-system-x86\n");
+	memory_tree_put_link(tree, "/proc/4711/fd/9", "/dev/dm-7");
+	put(tree, "/proc/4711/fdinfo/9", "pos:\t4096\nflags:\t0140002\nmnt_id:\t27\n");
+	put(tree, "/proc/4712/comm", "smartd\n");
+	memory_tree_put_link(tree, "/proc/4712/fd/3", "/dev/nvme0n1p2");
+	put(tree, "/proc/4712/fdinfo/3", "pos:\t0\nflags:\t0104000\n");
+	struct memory_tree *recording = record_machine(memory_tree_base(tree));
+	struct memory_tree *trees[] = {tree, recording};
+	for (int i = 0; i < 2; i++) {
+		struct machine machine;
+		assert_int_equal(machine_read(&machine, memory_tree_base(trees[i]), NULL), 0);
+		const struct pci_device *sata = get(&machine, "00:17.0");
+		assert_int_equal(sata->holders_count, 1);
+		assert_true(is_held(sata, HOLDER_PROCESS, "qemu-system-x86"));
+		assert_string_equal(sata->holders[0].through, "/dev/dm-7");
+		assert_int_equal(get(&machine, "04:00.0")->holders_count, 0);
+		machine_finish(&machine);
+	}
+	char *text = tree_text(memory_tree_base(recording), "/proc/4711/fdinfo/9");
+	assert_string_equal(text, "flags:\t0140002");
+	free(text);
+	tree_destroy(memory_tree_base(recording));
+	tree_destroy(memory_tree_base(tree));
+}
+
 static void a_zfs_pool_is_behind_the_disks_that_udev_saw_it_on(void **state) {
 	static const char *const disks[][2] = {
 		/* the label that the first and the second disk have */
@@ -339,6 +369,7 @@ int main(void) {
 		cmocka_unit_test(an_nvme_disk_with_multipath_is_behind_all_its_controllers),
 		cmocka_unit_test(a_partition_of_a_raid_is_behind_all_controllers_of_the_raid),
 		cmocka_unit_test(file_systems_on_many_disks_are_behind_all_of_them),
+		cmocka_unit_test(whoever_writes_to_a_disk_or_a_volume_on_it_holds_its_controller),
 		cmocka_unit_test(a_zfs_pool_is_behind_the_disks_that_udev_saw_it_on),
 		cmocka_unit_test(the_default_route_is_followed_through_vlan_bond_and_bridge),
 		cmocka_unit_test(consoles_and_input_devices_are_found_at_their_controllers),
