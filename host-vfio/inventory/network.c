@@ -104,7 +104,7 @@ static void read_login(struct machine *machine, struct tree *tree, const char *l
 	char process[64], interface[64], peer[64];
 	int pid;
 	int count = sscanf(line, "%63s %d %63s %63s", process, &pid, interface, peer);
-	if (count < 3) {
+	if (count < 3 || pid < 1) {
 		return;
 	}
 	const struct use use = {.kind = HOLDER_LOGIN,

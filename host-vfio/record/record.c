@@ -92,7 +92,8 @@ static void mask_column(char *data, size_t *size, unsigned column, const char *k
 		const char *word;
 		for (unsigned i = 1; (word = strsep(&line, " ")); i++) {
 			out = stpcpy(out, i > 1 ? " " : "");
-			out = stpcpy(out, i != column || strcmp(word, kept) == 0 ? word : "-");
+			bool masked = i == column && word[0] != '\0' && strcmp(word, kept) != 0;
+			out = stpcpy(out, masked ? "-" : word);
 		}
 		*out++ = '\n';
 	}

@@ -244,6 +244,24 @@ static void a_recording_keeps_the_ways_but_not_where_they_lead(void **state) {
 	tree_destroy(memory_tree_base(tree));
 }
 
+/* It is masked in the place where it was read to, which has no room for more. */
+static void a_recording_of_lines_that_make_no_sense_is_not_longer_than_they_are(void **state) {
+	enum { LINES = 1360 };
+	struct memory_tree *tree = fixture_tree("many-nic-server");
+	char *lines = must_alloc(LINES * 3 + 1, 1);
+	for (int i = 0; i < LINES; i++) {
+		memcpy(lines + i * 3, " x\n", 3);
+	}
+	put(tree, "/network/routes", lines);
+	struct memory_tree *recording = record_machine(memory_tree_base(tree));
+	char *text = tree_text(memory_tree_base(recording), "/network/routes");
+	assert_memory_equal(text, lines, strlen(lines) - 1);
+	free(text);
+	free(lines);
+	tree_destroy(memory_tree_base(recording));
+	tree_destroy(memory_tree_base(tree));
+}
+
 /* A line of /proc/net/tcp or tcp6, in the byte order of this machine. */
 static void put_socket(FILE *out, const char *local, unsigned port, const char *peer,
 	unsigned state, unsigned long inode) {
@@ -347,6 +365,8 @@ int main(void) {
 		cmocka_unit_test(lines_that_make_no_sense_are_passed_over),
 		cmocka_unit_test(the_router_gets_what_the_host_is_not_managed_through),
 		cmocka_unit_test(one_card_more_than_needed_is_not_kept),
+		cmocka_unit_test(
+			a_recording_of_lines_that_make_no_sense_is_not_longer_than_they_are),
 		cmocka_unit_test(a_recording_keeps_the_ways_but_not_where_they_lead),
 		cmocka_unit_test(logins_are_what_others_began_with_a_process_that_lets_people_in),
 	};
