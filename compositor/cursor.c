@@ -4,7 +4,6 @@
 #include <math.h>
 #include <time.h>
 #include <wlr/types/wlr_cursor.h>
-#include <wlr/types/wlr_data_device.h>
 #include <wlr/types/wlr_pointer.h>
 #include <wlr/types/wlr_relative_pointer_v1.h>
 #include <wlr/types/wlr_seat.h>
@@ -21,6 +20,7 @@
 #include "layer.h"
 #include "popup.h"
 #include "seat.h"
+#include "selection.h"
 #include "server.h"
 #include "stacking.h"
 #include "toplevel.h"
@@ -74,15 +74,6 @@ static struct frame_hit hit_frame(struct seat *seat, struct toplevel *toplevel) 
 		seat->cursor->y - toplevel->box.y);
 }
 
-static void follow_with_drag_icon(struct seat *seat) {
-	struct wlr_drag *drag = seat->wlr_seat->drag;
-	if (drag != NULL && drag->icon != NULL && drag->icon->data != NULL) {
-		struct wlr_scene_tree *tree = drag->icon->data;
-		wlr_scene_node_set_position(
-			&tree->node, (int)seat->cursor->x, (int)seat->cursor->y);
-	}
-}
-
 /* A pressed button keeps the pointer with the surface it was pressed on, wherever it goes. */
 static bool send_to_pressed(struct seat *seat, uint32_t time) {
 	struct wlr_seat *wlr_seat = seat->wlr_seat;
@@ -102,7 +93,7 @@ static bool send_to_pressed(struct seat *seat, uint32_t time) {
 
 void cursor_update(struct seat *seat, uint32_t time) {
 	time = time != 0 ? time : now_msec();
-	follow_with_drag_icon(seat);
+	selection_follow_pointer(seat);
 	if (seat->interactive.toplevel != NULL || send_to_pressed(seat, time)) {
 		return;
 	}

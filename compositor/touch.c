@@ -8,6 +8,7 @@
 #include "node.h"
 #include "popup.h"
 #include "seat.h"
+#include "selection.h"
 #include "server.h"
 
 static void handle_down(struct wl_listener *listener, void *data) {
@@ -52,16 +53,9 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 	if (point == NULL) {
 		return;
 	}
-	struct node_hit hit = node_at(seat->server, lx, ly);
-	if (hit.surface != NULL) {
-		// Where a drag and drop by touch would drop.
-		wlr_seat_touch_point_focus(seat->wlr_seat, hit.surface, event->time_msec,
-			event->touch_id, hit.sx, hit.sy);
-	} else {
-		wlr_seat_touch_point_clear_focus(seat->wlr_seat, event->time_msec, event->touch_id);
-	}
 	double sx, sy;
-	if (node_surface_coords(seat->server, point->surface, lx, ly, &sx, &sy)) {
+	if (!selection_follow_finger(seat, event->touch_id, lx, ly, event->time_msec) &&
+		node_surface_coords(seat->server, point->surface, lx, ly, &sx, &sy)) {
 		wlr_seat_touch_notify_motion(
 			seat->wlr_seat, event->time_msec, event->touch_id, sx, sy);
 	}
@@ -77,6 +71,7 @@ static void handle_up(struct wl_listener *listener, void *data) {
 		return;
 	}
 	if (wlr_seat_touch_get_point(seat->wlr_seat, event->touch_id) != NULL) {
+		selection_lift_finger(seat, event->touch_id);
 		wlr_seat_touch_notify_up(seat->wlr_seat, event->time_msec, event->touch_id);
 	}
 }

@@ -1,13 +1,13 @@
 #include "agent.h"
 #include "app.h"
 #include "connection.h"
+#include "drag.h"
 #include "seat.h"
 #include "surface.h"
 #include <cursor-shape-v1-client-protocol.h>
 #include <string.h>
 #include <wayland-client-protocol.h>
 #include <wlr/types/wlr_compositor.h>
-#include <wlr/types/wlr_data_device.h>
 #include <wlr/types/wlr_seat.h>
 
 #define AXIS_SOURCE_UNKNOWN UINT32_MAX
@@ -18,11 +18,11 @@ static struct seat *focused_seat(struct seat_link *link) {
 	if (seat == NULL) {
 		return NULL;
 	}
-	const struct wlr_seat_client *client = seat->wlr->pointer_state.focused_client;
 	// A drag has taken the focus away, but wants the motion.
-	if (seat->wlr->drag != NULL) {
-		client = seat->wlr->drag->seat_client;
+	if (drag_of_pointer(seat) != NULL) {
+		return drag_of_pointer(seat) == link->connection->app ? seat : NULL;
 	}
+	const struct wlr_seat_client *client = seat->wlr->pointer_state.focused_client;
 	return client != NULL && client->client == link->connection->app->client ? seat : NULL;
 }
 
@@ -33,10 +33,15 @@ static void handle_enter(void *data, struct wl_pointer *mirror, uint32_t serial,
 	struct surface *surface = surface_from_mirror(target);
 
 	link->entered = target;
+	link->enter_serial = serial;
 	link->x = wl_fixed_to_double(x);
 	link->y = wl_fixed_to_double(y);
 	if (seat == NULL || surface == NULL) {
 		return;
+	}
+	// The button that another's drag is held by was released elsewhere.
+	if (drag_of_pointer(seat) != link->connection->app) {
+		drag_cancel_pointer(seat);
 	}
 	uint32_t begin = seat_serial_begin(link);
 	wlr_seat_pointer_notify_enter(seat->wlr, surface->wlr, link->x, link->y);
@@ -49,7 +54,7 @@ static void handle_leave(
 	struct seat *seat = seat_link_seat(link);
 	struct surface *surface = surface_from_mirror(target);
 
-	link->entered = NULL;
+	pointer_left(link);
 	// Another application's enter can have come first, on another connection.
 	if (seat == NULL || surface == NULL ||
 		seat->wlr->pointer_state.focused_surface != surface->wlr) {
@@ -76,19 +81,35 @@ static void handle_motion(
 	struct seat *seat = focused_seat(link);
 	link->x = wl_fixed_to_double(x);
 	link->y = wl_fixed_to_double(y);
-	if (seat != NULL) {
+	struct surface *surface = surface_from_mirror(link->entered);
+	if (seat == NULL || surface == NULL) {
+		return;
+	}
+	if (drag_of_pointer(seat) != NULL) {
+		drag_motion(seat, time, surface, link->x, link->y);
+	} else {
 		wlr_seat_pointer_notify_motion(seat->wlr, time, link->x, link->y);
-		event_done(link);
+	}
+	event_done(link);
+}
+
+void pointer_enter_again(struct seat_link *link) {
+	struct seat *seat = seat_link_seat(link);
+	struct surface *surface = surface_from_mirror(link->entered);
+
+	if (seat != NULL && surface != NULL) {
+		uint32_t begin = seat_serial_begin(link);
+		wlr_seat_pointer_notify_enter(seat->wlr, surface->wlr, link->x, link->y);
+		seat_serial_end(link, begin, link->enter_serial);
 	}
 }
 
-/* A drag that ended leaves the pointer on no surface, where the controller says it never left. */
-static void enter_again(struct seat_link *link, struct seat *seat) {
-	struct surface *surface;
-	wl_list_for_each (surface, &link->connection->app->surfaces, link) {
-		if (surface->mirror != NULL && surface->mirror == link->entered) {
-			wlr_seat_pointer_notify_enter(seat->wlr, surface->wlr, link->x, link->y);
-		}
+void pointer_left(struct seat_link *link) {
+	struct seat *seat = seat_link_seat(link);
+
+	link->entered = NULL;
+	if (seat != NULL && drag_of_pointer(seat) == link->connection->app) {
+		drag_cancel_pointer(seat);
 	}
 }
 
@@ -100,13 +121,9 @@ static void handle_button(void *data, struct wl_pointer *mirror, uint32_t serial
 	if (seat == NULL || pressed > WL_POINTER_BUTTON_STATE_PRESSED) {
 		return;
 	}
-	bool dragging = seat->wlr->drag != NULL;
 	uint32_t begin = seat_serial_begin(link);
 	wlr_seat_pointer_notify_button(
 		seat->wlr, time, button, (enum wl_pointer_button_state)pressed);
-	if (dragging && seat->wlr->drag == NULL) {
-		enter_again(link, seat);
-	}
 	seat_serial_end(link, begin, serial);
 	event_done(link);
 }

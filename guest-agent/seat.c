@@ -2,6 +2,7 @@
 #include "agent.h"
 #include "app.h"
 #include "connection.h"
+#include "drag.h"
 #include "server.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,17 +33,7 @@ static void handle_request_set_primary_selection(struct wl_listener *listener, v
 
 static void handle_request_start_drag(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, request_start_drag);
-	struct wlr_seat_request_start_drag_event *event = data;
-
-	if (!wlr_seat_validate_pointer_grab_serial(seat->wlr, event->origin, event->serial)) {
-		wlr_data_source_destroy(event->drag->source);
-		return;
-	}
-	// While the button is held the controller sends all motion to the surface it was pressed
-	// on, so a drag stays inside that one.
-	double sx = seat->wlr->pointer_state.sx, sy = seat->wlr->pointer_state.sy;
-	wlr_seat_start_pointer_drag(seat->wlr, event->drag, event->serial);
-	wlr_seat_pointer_notify_enter(seat->wlr, event->origin, sx, sy);
+	drag_start(seat, data);
 }
 
 static struct seat *seat_create(struct agent *agent, const char *name) {
@@ -71,6 +62,7 @@ static struct seat *seat_create(struct agent *agent, const char *name) {
 }
 
 void seat_destroy(struct seat *seat) {
+	drag_cancel(seat);
 	wl_list_remove(&seat->request_set_cursor.link);
 	wl_list_remove(&seat->request_set_selection.link);
 	wl_list_remove(&seat->request_set_primary_selection.link);
@@ -87,8 +79,9 @@ static void seat_reset(struct seat *seat, struct wl_client *only) {
 	struct wlr_seat *wlr = seat->wlr;
 	struct wlr_seat_client *client, *tmp;
 
-	if (wlr->drag != NULL && (only == NULL || wlr->drag->seat_client->client == only)) {
-		wlr_seat_pointer_end_grab(wlr);
+	const struct app *dragging = drag_get_app(seat);
+	if (dragging != NULL && (only == NULL || dragging->client == only)) {
+		drag_cancel(seat);
 	}
 	client = wlr->pointer_state.focused_client;
 	if (client != NULL && (only == NULL || client->client == only)) {
@@ -153,7 +146,7 @@ void seat_forget_surface(struct connection *connection, const struct wl_surface 
 	struct seat_link *link;
 	wl_list_for_each (link, &connection->seats, link) {
 		if (link->entered == mirror) {
-			link->entered = NULL;
+			pointer_left(link);
 		}
 	}
 }

@@ -14,6 +14,7 @@
 
 struct agent;
 struct connection;
+struct drag;
 struct keymap;
 struct surface;
 struct wlr_seat;
@@ -26,6 +27,7 @@ struct seat {
 	bool present; // the controller of now has it
 	struct keymap *keymap; // what its keyboard has; NULL: none yet
 	struct keymap *latest; // what came last on any connection; NULL: none yet
+	struct drag *drag; // NULL: none
 	struct wl_list link; // agent.seats
 
 	struct wl_listener request_set_cursor, request_set_selection, request_set_primary_selection,
@@ -45,6 +47,7 @@ struct seat_link {
 	struct wp_cursor_shape_device_v1 *shape;
 
 	struct wl_surface *entered; // the mirror under the pointer, or NULL
+	uint32_t enter_serial; // the controller's
 	double x, y; // the pointer's place there
 
 	// The pointer's events until its frame
@@ -87,6 +90,10 @@ void seat_serial_end(struct seat_link *link, uint32_t begin, uint32_t remote);
 /* The devices of a link: pointer.c, keyboard.c, touch.c, cursor.c. */
 void pointer_bind(struct seat_link *link);
 void pointer_unbind(struct seat_link *link);
+/** The pointer is on no mirror of the link any more: what it dragged from there is cancelled. */
+void pointer_left(struct seat_link *link);
+/** wlroots has forgotten the surface that the pointer is on, where the controller has not. */
+void pointer_enter_again(struct seat_link *link);
 void keyboard_bind(struct seat_link *link);
 void keyboard_unbind(struct seat_link *link);
 void keyboard_init(struct seat *seat);

@@ -2,6 +2,7 @@
 #include "agent.h"
 #include "app.h"
 #include "connection.h"
+#include "drag.h"
 #include "output.h"
 #include "presentation.h"
 #include "seat.h"
@@ -128,6 +129,9 @@ void surface_unrealize(struct surface *surface) {
 	if (surface->subsurface != NULL) {
 		subsurface_unrealize(surface->subsurface);
 	}
+	if (surface->drag != NULL) {
+		drag_icon_unrealize(surface);
+	}
 	drop_frame(surface);
 	if (surface->viewport != NULL) {
 		wp_viewport_destroy(surface->viewport);
@@ -186,14 +190,17 @@ static void send_opaque_region(struct surface *surface, struct connection *conne
 static void send_input_region(struct surface *surface, struct connection *connection) {
 	const pixman_region32_t *input = &surface->wlr->current.input;
 	const pixman_box32_t *extents = pixman_region32_extents(input);
-	// wlroots keeps "everything" as the largest rectangle there is.
-	if (extents->x1 == INT32_MIN && extents->y1 == INT32_MIN) {
-		wl_surface_set_input_region(surface->mirror, NULL);
-		return;
-	}
-	struct wl_region *region = make_region(connection, input);
+	struct wl_region *region = NULL;
+
+	if (surface->drag != NULL) { // nothing is dropped on what is being dragged
+		region = wl_compositor_create_region(connection->compositor);
+	} else if (extents->x1 != INT32_MIN || extents->y1 != INT32_MIN) {
+		region = make_region(connection, input);
+	} // wlroots keeps "everything" as the largest rectangle there is
 	wl_surface_set_input_region(surface->mirror, region);
-	wl_region_destroy(region);
+	if (region != NULL) {
+		wl_region_destroy(region);
+	}
 }
 
 static void send_viewport(struct surface *surface, struct connection *connection) {
@@ -409,7 +416,9 @@ static void absorb(struct surface *surface) {
 	surface->app->agent->stats.commits_in++;
 	surface->pending = true;
 	surface->dirty |= state->committed & STATE_FIELDS;
-	if ((state->committed & WLR_SURFACE_STATE_OFFSET) != 0) {
+	if ((state->committed & WLR_SURFACE_STATE_OFFSET) != 0 && surface->drag != NULL) {
+		drag_icon_offset(surface, state->dx, state->dy);
+	} else if ((state->committed & WLR_SURFACE_STATE_OFFSET) != 0) {
 		surface->dx += state->dx;
 		surface->dy += state->dy;
 	}
@@ -454,6 +463,9 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 		subsurface_orphan(sub);
 	}
 	surface_unrealize(surface);
+	if (surface->drag != NULL) {
+		drag_icon_forget(surface);
+	}
 	content_finish(&surface->content);
 	wl_list_remove(&surface->starved_link);
 	wl_list_remove(&surface->commit.link);

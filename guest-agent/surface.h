@@ -16,6 +16,7 @@
 struct app;
 struct agent;
 struct connection;
+struct drag;
 struct wlr_surface;
 
 struct surface {
@@ -43,6 +44,7 @@ struct surface {
 	struct xdg *xdg;
 	struct subsurface *subsurface;
 	bool cursor;
+	struct drag *drag; // it is the icon of
 
 	struct wl_list subsurfaces; // subsurface.link, in no order
 

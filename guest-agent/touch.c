@@ -1,6 +1,7 @@
 #include "agent.h"
 #include "app.h"
 #include "connection.h"
+#include "drag.h"
 #include "seat.h"
 #include "surface.h"
 #include <wayland-client-protocol.h>
@@ -38,6 +39,9 @@ static void handle_up(
 
 	if (seat != NULL) {
 		uint32_t begin = seat_serial_begin(link);
+		if (drag_is_of_finger(seat, id)) {
+			drag_lift(seat);
+		}
 		wlr_seat_touch_notify_up(seat->wlr, time, id);
 		seat_serial_end(link, begin, serial);
 	}
@@ -46,9 +50,15 @@ static void handle_up(
 static void handle_motion(void *data, struct wl_touch *mirror, uint32_t time, int32_t id,
 	wl_fixed_t x, wl_fixed_t y) {
 	struct seat *seat = seat_with_point(data, id);
-	if (seat != NULL) {
-		wlr_seat_touch_notify_motion(
-			seat->wlr, time, id, wl_fixed_to_double(x), wl_fixed_to_double(y));
+	double sx = wl_fixed_to_double(x), sy = wl_fixed_to_double(y);
+	if (seat == NULL) {
+		return;
+	}
+	const struct wlr_touch_point *point = wlr_seat_touch_get_point(seat->wlr, id);
+	if (!drag_is_of_finger(seat, id)) {
+		wlr_seat_touch_notify_motion(seat->wlr, time, id, sx, sy);
+	} else if (point->surface != NULL) {
+		drag_motion(seat, time, surface_from_wlr(point->surface), sx, sy);
 	}
 }
 

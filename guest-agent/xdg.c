@@ -80,10 +80,24 @@ void xdg_unrealize(struct xdg *xdg) {
 	xdg->acked = 0;
 	memset(&xdg->configures, 0, sizeof(xdg->configures));
 	xdg->geometry = (struct wlr_box){0};
+	xdg->fixed = false;
 }
 
 bool xdg_can_show(const struct xdg *xdg) {
 	return xdg->mirror != NULL && xdg->configured;
+}
+
+/* Empty: it is what its surfaces cover. */
+static const struct wlr_box *geometry_of(const struct xdg *xdg) {
+	const struct wlr_box *explicit = &xdg->wlr->current.geometry;
+	return wlr_box_empty(explicit) && xdg->fixed ? &xdg->wlr->geometry : explicit;
+}
+
+void xdg_fix_geometry(struct xdg *xdg) {
+	if (!xdg->fixed) {
+		xdg->fixed = true;
+		surface_mark(xdg->surface);
+	}
 }
 
 void xdg_commit(struct xdg *xdg) {
@@ -91,7 +105,7 @@ void xdg_commit(struct xdg *xdg) {
 
 	xdg_realize(xdg);
 	if (wlr->current.configure_serial != xdg->local_serial ||
-		!wlr_box_equal(&wlr->current.geometry, &xdg->geometry) ||
+		!wlr_box_equal(geometry_of(xdg), &xdg->geometry) ||
 		(xdg->toplevel != NULL && toplevel_changed(xdg->toplevel))) {
 		xdg->local_serial = wlr->current.configure_serial;
 		surface_mark(xdg->surface);
@@ -107,21 +121,20 @@ void xdg_committed(struct xdg *xdg) {
 }
 
 void xdg_send(struct xdg *xdg) {
-	const struct wlr_xdg_surface_state *state = &xdg->wlr->current;
-
 	if (xdg->mirror == NULL) {
 		return;
 	}
-	uint32_t serial = serial_map_find(&xdg->configures, state->configure_serial);
+	const struct wlr_box *geometry = geometry_of(xdg);
+	uint32_t serial = serial_map_find(&xdg->configures, xdg->wlr->current.configure_serial);
 	if (serial != 0 && serial != xdg->acked) {
 		xdg_surface_ack_configure(xdg->mirror, serial);
 		xdg->acked = serial;
 	}
-	if (!wlr_box_empty(&state->geometry) && !wlr_box_equal(&state->geometry, &xdg->geometry)) {
-		xdg_surface_set_window_geometry(xdg->mirror, state->geometry.x, state->geometry.y,
-			state->geometry.width, state->geometry.height);
+	if (!wlr_box_empty(geometry) && !wlr_box_equal(geometry, &xdg->geometry)) {
+		xdg_surface_set_window_geometry(
+			xdg->mirror, geometry->x, geometry->y, geometry->width, geometry->height);
 	}
-	xdg->geometry = state->geometry;
+	xdg->geometry = *geometry;
 	if (xdg->toplevel != NULL) {
 		toplevel_send(xdg->toplevel);
 	}

@@ -28,6 +28,7 @@ struct xdg {
 	struct serial_map configures;
 	uint32_t acked; // remote serial acked last
 	struct wlr_box geometry; // sent last; empty: never
+	bool fixed; // the mirror has a geometry also if the application has set none
 
 	struct wl_listener destroy;
 };
@@ -48,6 +49,11 @@ void xdg_unrealize(struct xdg *xdg);
 bool xdg_can_show(const struct xdg *xdg);
 /** Sends acks, geometry and the role's double-buffered state: before the mirror's commit. */
 void xdg_send(struct xdg *xdg);
+/**
+ * What is added to the mirror's surfaces from now on makes its window no larger. The next commit
+ * sends it.
+ */
+void xdg_fix_geometry(struct xdg *xdg);
 /** The mirror's first buffer was committed. */
 void xdg_shown(struct xdg *xdg);
 

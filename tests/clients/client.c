@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "primary-selection-unstable-v1-client-protocol.h"
 #include "server-decoration-client-protocol.h"
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -78,6 +79,8 @@ static const struct wanted wanted[] = {
 	WANTED(subcompositor, wl_subcompositor_interface, 1),
 	WANTED(shm, wl_shm_interface, 1),
 	WANTED(wm_base, xdg_wm_base_interface, 6),
+	WANTED(data_devices, wl_data_device_manager_interface, 3),
+	WANTED(primary_selections, zwp_primary_selection_device_manager_v1_interface, 1),
 	WANTED(viewporter, wp_viewporter_interface, 1),
 	WANTED(presentation, wp_presentation_interface, 1),
 	WANTED(cursor_shapes, wp_cursor_shape_manager_v1_interface, 1),
@@ -166,6 +169,12 @@ void client_finish(struct client *client) {
 	}
 	if (client->presentation != NULL) {
 		wp_presentation_destroy(client->presentation);
+	}
+	if (client->primary_selections != NULL) {
+		zwp_primary_selection_device_manager_v1_destroy(client->primary_selections);
+	}
+	if (client->data_devices != NULL) {
+		wl_data_device_manager_destroy(client->data_devices);
 	}
 	if (client->viewporter != NULL) {
 		wp_viewporter_destroy(client->viewporter);

@@ -30,7 +30,9 @@ struct client {
 	struct wl_seat *seat; // the first one offered; seatlog_init() binds it
 	uint32_t seat_global, seat_version;
 	struct xdg_wm_base *wm_base;
-	struct wp_viewporter *viewporter; // NULL where not offered, as all below
+	struct wl_data_device_manager *data_devices; // NULL where not offered, as all below
+	struct zwp_primary_selection_device_manager_v1 *primary_selections;
+	struct wp_viewporter *viewporter;
 	struct wp_presentation *presentation;
 	struct wp_cursor_shape_manager_v1 *cursor_shapes;
 	struct wp_fractional_scale_manager_v1 *fractional_scales;

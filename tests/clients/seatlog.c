@@ -57,6 +57,9 @@ static void pointer_button(void *data, struct wl_pointer *pointer, uint32_t seri
 	bool pressed = state == WL_POINTER_BUTTON_STATE_PRESSED;
 	log->button_serial = serial;
 	log->pressed = log->pressed || pressed;
+	if (pressed) {
+		log->pressed_surface = log->pointer_surface;
+	}
 	print(log, "pointer button %u %s", button, pressed ? "pressed" : "released");
 	if (log->button != NULL) {
 		log->button(log, button, pressed);
@@ -177,8 +180,12 @@ static void touch_down(void *data, struct wl_touch *touch, uint32_t serial, uint
 	struct seatlog *log = data;
 	log->button_serial = serial;
 	log->pressed = true;
+	log->pressed_surface = surface;
 	print(log, "touch down %d %s %.2f %.2f", id, name_of(surface), wl_fixed_to_double(x),
 		wl_fixed_to_double(y));
+	if (log->button != NULL) {
+		log->button(log, 0, true);
+	}
 }
 
 static void touch_up(

@@ -10,11 +10,13 @@ struct seatlog {
 	struct wl_keyboard *keyboard;
 	struct wl_touch *touch;
 	struct wl_surface *pointer_surface; // under the pointer
+	struct wl_surface *pressed_surface; // pressed or touched last
 	uint32_t enter_serial, button_serial,
 		key_serial; // of the last such event; a touch is a press
 	bool entered, pressed, focused; // such an event has come since it was last cleared
 	bool quiet; // keep the state, print nothing
-	void (*button)(struct seatlog *log, uint32_t button, bool pressed); // called when set
+	/* Called when set; a finger that comes down is button 0. */
+	void (*button)(struct seatlog *log, uint32_t button, bool pressed);
 	void *data;
 };
 

@@ -12,6 +12,7 @@ from portaltest.compositor import HEIGHT, WIDTH
 from portaltest.control import Control, box
 from portaltest.deadline import until
 from portaltest.desktop import Desktop
+from portaltest.picture import Picture
 from portaltest.process import is_listening
 
 NESTED = 100  # where test-minimal puts the window that the nested portal runs in
@@ -301,6 +302,50 @@ def a_touch_beside_a_menu_dismisses_it():
     with_touch_screen("touch-menu", menu)
 
 
+ICON, ICON_OFFSET = 0xF0B010, (5, 7)  # of what test-client drags
+
+
+def finger_drag(screen):
+    shown = lambda: picture_of(screen).find(ICON)
+    client, window = screen.show("drag")
+    x, y, _, _ = box(window["box"])
+    screen.touch("down", 0, x + 30, y + 30)
+    client.expect(r"drag enter window 30\.00 30\.00")
+    until("the icon", lambda: shown() == (x + 30 + ICON_OFFSET[0], y + 30 + ICON_OFFSET[1]))
+    screen.touch("motion", 0, x + 170, y + 70)
+    client.expect(r"drag enter target 30\.00 30\.00")
+    until("the icon", lambda: shown() == (x + 170 + ICON_OFFSET[0], y + 70 + ICON_OFFSET[1]))
+    screen.touch("motion", 0, 2, 2)
+    client.expect("drag leave")
+    screen.touch("motion", 0, x + 160, y + 60)
+    client.expect(r"drag enter target 20\.00 20\.00")
+    client.expect("offer action 1")
+    screen.touch("up", 0)
+    client.expect("source finished")
+    client.stop()
+    # One that is lifted where nobody is.
+    client, _ = screen.show("drag")
+    screen.touch("down", 0, x + 30, y + 30)
+    client.expect(r"drag enter window 30\.00 30\.00")
+    screen.touch("motion", 0, 2, 2)
+    client.expect("drag leave")
+    screen.touch("up", 0)
+    client.expect("source cancelled")
+    client.stop()
+
+
+def picture_of(screen):
+    """What the nested portal shows."""
+    path = os.path.join(screen.session.directory, "screenshot.ppm")
+    screen.session.run("grim", ["grim", "-t", "ppm", path], screen.portal.env)
+    with open(path, "rb") as file:
+        return Picture.from_ppm(file.read())
+
+
+def a_finger_drags_what_follows_it():
+    with_touch_screen("touch-drag", finger_drag)
+
+
 TESTS = [
     a_bar_lists_windows_and_steers_them,
     a_bar_knows_which_window_a_dialog_belongs_to,
@@ -312,6 +357,7 @@ TESTS = [
     fingers_reach_the_surface_they_came_down_on,
     a_finger_works_title_bars_as_the_pointer_does,
     a_touch_beside_a_menu_dismisses_it,
+    a_finger_drags_what_follows_it,
 ]
 
 case.run(TESTS, sys.argv[1:])

@@ -173,18 +173,49 @@ def a_window_menu_is_asked_for_with_the_seat_and_the_place(kind):
     assert asked == ["menu seat0 30 40"], asked
 
 
+def drag(desk):
+    client = desk.start(feature="drag")
+    desk.send(f"down seat0 0 {WINDOW + 30} {WINDOW + 30}")
+    desk.send("frame seat0")
+    client.expect(r"drag enter window 30\.00 30\.00")
+    desk.send(f"motion seat0 0 {WINDOW + 170} {WINDOW + 70}")
+    client.expect(r"drag enter target 30\.00 30\.00")
+    desk.send(f"motion seat0 0 {WINDOW + 300} {WINDOW + 70}")
+    client.expect("drag leave")
+    desk.send(f"motion seat0 0 {WINDOW + 160} {WINDOW + 60}")
+    client.expect(r"drag enter target 20\.00 20\.00")
+    client.expect("offer action 1")
+    desk.send("up seat0 0")
+    client.expect("source finished")
+    desk.end(client)
+    # One that is lifted where nobody takes it.
+    for arguments, *place in (([], 300, 70), (["refuse"], 160, 60)):
+        client = desk.start(*arguments, feature="drag")
+        desk.send(f"down seat0 0 {WINDOW + 30} {WINDOW + 30}")
+        client.expect(r"drag enter window 30\.00 30\.00")
+        desk.send(f"motion seat0 0 {WINDOW + place[0]} {WINDOW + place[1]}")
+        client.expect("drag leave")
+        desk.send("up seat0 0")
+        client.expect("source cancelled")
+        desk.end(client)
+        assert "drag drop" not in client.lines, client.details()
+
+
+def a_finger_drags(kind):
+    in_desk("touch-drag", kind, drag)
+
+
 def main():
     kind, *wanted = sys.argv[1:]
-    case.run(
-        [
-            touch_arrives_as_natively,
-            seats_pass_through_one_to_one,
-            a_seat_comes_and_goes,
-            a_window_menu_is_asked_for_with_the_seat_and_the_place,
-        ],
-        wanted,
-        kind,
-    )
+    tests = [
+        touch_arrives_as_natively,
+        seats_pass_through_one_to_one,
+        a_seat_comes_and_goes,
+        a_window_menu_is_asked_for_with_the_seat_and_the_place,
+    ]
+    if kind != "native":  # this compositor knows nothing of drags, the agent does
+        tests.append(a_finger_drags)
+    case.run(tests, wanted, kind)
 
 
 main()
