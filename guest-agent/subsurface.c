@@ -33,7 +33,8 @@ static void send_mode(struct subsurface *subsurface) {
 static void subsurface_realize(struct subsurface *subsurface) {
 	struct connection *connection = surface_connection(subsurface->parent);
 
-	if (subsurface->mirror != NULL || connection == NULL) {
+	// An application can have met another controller, which had subsurfaces.
+	if (subsurface->mirror != NULL || connection == NULL || connection->subcompositor == NULL) {
 		return;
 	}
 	surface_realize(subsurface->parent);

@@ -217,6 +217,14 @@ void client_roundtrip(struct client *client) {
 	}
 }
 
+struct wl_subsurface *client_get_subsurface(
+	struct client *client, struct wl_surface *surface, struct wl_surface *parent) {
+	if (client->subcompositor == NULL) {
+		client_fail("no wl_subcompositor");
+	}
+	return wl_subcompositor_get_subsurface(client->subcompositor, surface, parent);
+}
+
 /* A frame callback that has not come; freed by it, or by client_finish(). */
 struct frame {
 	struct wl_list link; // client.frames

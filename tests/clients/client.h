@@ -75,6 +75,10 @@ void client_dispatch(struct client *client);
 /* Waits until the server this connection ends at has handled everything sent so far. */
 void client_roundtrip(struct client *client);
 
+/* Makes a subsurface; ends the program with a message where the compositor knows none. */
+struct wl_subsurface *client_get_subsurface(
+	struct client *client, struct wl_surface *surface, struct wl_surface *parent);
+
 /* Asks for a frame callback on `surface`, to be sent with its next commit, and counts it as not
  * presented until the callback comes. */
 void client_expect_frame(struct client *client, struct wl_surface *surface);

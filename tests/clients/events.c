@@ -42,8 +42,7 @@ void feature_events(struct client *client, int argc, char **argv) {
 	seatlog_name(window->surface, "window");
 	struct wl_surface *surface = wl_compositor_create_surface(client->compositor);
 	seatlog_name(surface, "sub");
-	struct wl_subsurface *sub =
-		wl_subcompositor_get_subsurface(client->subcompositor, surface, window->surface);
+	struct wl_subsurface *sub = client_get_subsurface(client, surface, window->surface);
 	wl_subsurface_set_position(sub, 150, 100);
 	struct buffer *buffer = buffer_create_argb(client, 60, 60);
 	buffer_pattern(buffer, 19);

@@ -1,7 +1,8 @@
-/* test-minimal: the least a compositor can offer a guest: wl_compositor, wl_subcompositor, wl_shm,
- * xdg_wm_base and seats, headless. It has what no headless compositor has, a touch screen, and more
- * than one seat. It prints "display NAME" when it accepts clients. Every window stands at 100,100.
- * It prints what windows ask of it: "menu SEAT X Y".
+/* test-minimal [subcompositor]: the least a compositor can offer a guest: wl_compositor, wl_shm,
+ * xdg_wm_base, an output and seats, headless; and wl_subcompositor where asked for. It has what no
+ * headless compositor has, a touch screen, and more than one seat. It prints "display NAME" when it
+ * accepts clients. Every window stands at 100,100, the latest in front; "window APP-ID" says that
+ * one is shown, "closed" that one is gone. It prints what windows ask of it: "menu SEAT X Y".
  * Lines on standard input steer it, each answered with "ok":
  *
  *   down SEAT ID X Y    a finger touches, layout coordinates
@@ -45,11 +46,13 @@ struct server {
 	uint32_t time; // milliseconds; an event a tick
 	struct wl_listener frame;
 	struct wl_listener new_toplevel;
+	struct wl_listener new_popup;
 };
 
 struct window {
 	struct wlr_xdg_toplevel *xdg;
 	struct wl_listener commit;
+	struct wl_listener map;
 	struct wl_listener show_menu;
 	struct wl_listener destroy;
 };
@@ -74,6 +77,12 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 	}
 }
 
+static void handle_map(struct wl_listener *listener, void *data) {
+	struct window *window = wl_container_of(listener, window, map);
+	printf("window %s\n", window->xdg->app_id != NULL ? window->xdg->app_id : "?");
+	fflush(stdout);
+}
+
 static void handle_show_menu(struct wl_listener *listener, void *data) {
 	const struct wlr_xdg_toplevel_show_window_menu_event *event = data;
 	printf("menu %s %d %d\n", event->seat->seat->name, event->x, event->y);
@@ -82,7 +91,10 @@ static void handle_show_menu(struct wl_listener *listener, void *data) {
 
 static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct window *window = wl_container_of(listener, window, destroy);
+	puts("closed");
+	fflush(stdout);
 	wl_list_remove(&window->commit.link);
+	wl_list_remove(&window->map.link);
 	wl_list_remove(&window->show_menu.link);
 	wl_list_remove(&window->destroy.link);
 	free(window);
@@ -98,12 +110,53 @@ static void handle_new_toplevel(struct wl_listener *listener, void *data) {
 	struct wlr_scene_tree *tree =
 		wlr_scene_xdg_surface_create(&server->scene->tree, window->xdg->base);
 	wlr_scene_node_set_position(&tree->node, 100, 100);
+	window->xdg->base->data = tree;
 	window->commit.notify = handle_commit;
 	wl_signal_add(&window->xdg->base->surface->events.commit, &window->commit);
+	window->map.notify = handle_map;
+	wl_signal_add(&window->xdg->base->surface->events.map, &window->map);
 	window->show_menu.notify = handle_show_menu;
 	wl_signal_add(&window->xdg->events.request_show_window_menu, &window->show_menu);
 	window->destroy.notify = handle_destroy;
 	wl_signal_add(&window->xdg->events.destroy, &window->destroy);
+}
+
+struct popup {
+	struct wlr_xdg_popup *xdg;
+	struct wl_listener commit;
+	struct wl_listener destroy;
+};
+
+static void handle_popup_commit(struct wl_listener *listener, void *data) {
+	struct popup *popup = wl_container_of(listener, popup, commit);
+	if (popup->xdg->base->initial_commit) {
+		wlr_xdg_surface_schedule_configure(popup->xdg->base);
+	}
+}
+
+static void handle_popup_destroy(struct wl_listener *listener, void *data) {
+	struct popup *popup = wl_container_of(listener, popup, destroy);
+	wl_list_remove(&popup->commit.link);
+	wl_list_remove(&popup->destroy.link);
+	free(popup);
+}
+
+/* Each xdg_surface's data is its part of the scene. */
+static void handle_new_popup(struct wl_listener *listener, void *data) {
+	struct popup *popup = calloc(1, sizeof(*popup));
+	if (popup == NULL) {
+		fail("out of memory");
+	}
+	popup->xdg = data;
+	struct wlr_xdg_surface *parent = wlr_xdg_surface_try_from_wlr_surface(popup->xdg->parent);
+	if (parent == NULL) {
+		fail("a popup of no window");
+	}
+	popup->xdg->base->data = wlr_scene_xdg_surface_create(parent->data, popup->xdg->base);
+	popup->commit.notify = handle_popup_commit;
+	wl_signal_add(&popup->xdg->base->surface->events.commit, &popup->commit);
+	popup->destroy.notify = handle_popup_destroy;
+	wl_signal_add(&popup->xdg->events.destroy, &popup->destroy);
 }
 
 static struct wlr_seat **find_seat(struct server *server, const char *name) {
@@ -226,16 +279,18 @@ static int handle_signal(int number, void *data) {
 	return 0;
 }
 
-static void init_globals(struct server *server) {
+static void init_globals(struct server *server, bool subcompositor) {
 	struct wl_display *display = server->display;
 	if (!wlr_renderer_init_wl_shm(server->renderer, display) ||
 		wlr_compositor_create(display, 5, server->renderer) == NULL ||
-		wlr_subcompositor_create(display) == NULL) {
+		(subcompositor && wlr_subcompositor_create(display) == NULL)) {
 		fail("no globals");
 	}
 	struct wlr_xdg_shell *shell = wlr_xdg_shell_create(display, 3);
 	server->new_toplevel.notify = handle_new_toplevel;
 	wl_signal_add(&shell->events.new_toplevel, &server->new_toplevel);
+	server->new_popup.notify = handle_new_popup;
+	wl_signal_add(&shell->events.new_popup, &server->new_popup);
 	add_seat(server, "seat0");
 }
 
@@ -264,7 +319,7 @@ static void init_output(struct server *server) {
 	wlr_output_state_finish(&state);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
 	struct server server = {0};
 	server.display = wl_display_create();
 	struct wl_event_loop *loop = wl_display_get_event_loop(server.display);
@@ -275,7 +330,10 @@ int main(void) {
 	if (server.allocator == NULL || server.scene == NULL) {
 		fail("no renderer");
 	}
-	init_globals(&server);
+	if (argc > 2 || (argc == 2 && strcmp(argv[1], "subcompositor") != 0)) {
+		fail("usage: test-minimal [subcompositor]");
+	}
+	init_globals(&server, argc == 2);
 	if (!wlr_backend_start(server.backend)) {
 		fail("no backend");
 	}
@@ -295,6 +353,7 @@ int main(void) {
 	wl_event_source_remove(sources[0]);
 	wl_event_source_remove(sources[1]);
 	wl_list_remove(&server.new_toplevel.link);
+	wl_list_remove(&server.new_popup.link);
 	wl_list_remove(&server.frame.link);
 	wlr_scene_node_destroy(&server.scene->tree.node);
 	wlr_allocator_destroy(server.allocator);

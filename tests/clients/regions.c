@@ -37,8 +37,7 @@ void feature_regions(struct client *client, int argc, char **argv) {
 	seatlog_name(window->surface, "window");
 	struct wl_surface *surface = wl_compositor_create_surface(client->compositor);
 	seatlog_name(surface, "sub");
-	struct wl_subsurface *sub =
-		wl_subcompositor_get_subsurface(client->subcompositor, surface, window->surface);
+	struct wl_subsurface *sub = client_get_subsurface(client, surface, window->surface);
 	wl_subsurface_set_position(sub, 20, 20);
 	wl_subsurface_set_desync(sub);
 	struct seatlog log;

@@ -13,13 +13,9 @@ struct sub {
 };
 
 static void sub_init(struct sub *sub, struct client *client, struct wl_surface *parent) {
-	if (client->subcompositor == NULL) {
-		client_fail("no wl_subcompositor");
-	}
 	*sub = (struct sub){.client = client};
 	sub->surface = wl_compositor_create_surface(client->compositor);
-	sub->subsurface =
-		wl_subcompositor_get_subsurface(client->subcompositor, sub->surface, parent);
+	sub->subsurface = client_get_subsurface(client, sub->surface, parent);
 }
 
 static void sub_finish(struct sub *sub) {

@@ -12,6 +12,7 @@ from portaltest.compositor import HEIGHT, WIDTH
 from portaltest.control import Control, box
 from portaltest.deadline import until
 from portaltest.desktop import Desktop
+from portaltest.minimal import Minimal
 from portaltest.picture import Picture
 from portaltest.process import is_listening
 
@@ -181,12 +182,11 @@ class TouchScreen:
 
     def __init__(self, session):
         self.session = session
-        self.outer = session.start("test-minimal", [programs.TEST_MINIMAL])
-        display = self.outer.expect(r"display (\S+)").group(1)
+        self.outer = Minimal(session)
         config = f"{session.directory}/portal.scfg"
         with open(config, "w", encoding="utf-8") as file:
             file.write('vm guest {\n\tlabel "guest" "#2060c0"\n}\noutput * {\n\tmode 400x300\n}\n')
-        env = {"WAYLAND_DISPLAY": display, "WLR_BACKENDS": "wayland"}
+        env = {**self.outer.env, "WLR_BACKENDS": "wayland"}
         command = [programs.PORTAL, "--config", config, "--socket", "inner"]
         self.process = session.start("portal", command, env)
         self.portal = types.SimpleNamespace(
@@ -197,14 +197,8 @@ class TouchScreen:
         until("the nested portal's control socket", lambda: is_listening(socket))
         self.control = Control(session, self.portal)
 
-    def send(self, line):
-        self.outer.send(line)
-        self.outer.expect("ok")
-
     def touch(self, what, finger, *point):
-        point = " ".join(str(NESTED + value) for value in point)
-        self.send(f"{what} seat0 {finger} {point}")
-        self.send("frame seat0")
+        self.outer.touch(what, finger, *(NESTED + value for value in point))
 
     def drag(self, start, *points):
         self.touch("down", 0, *start)
@@ -228,7 +222,7 @@ def with_touch_screen(name, test):
         screen = TouchScreen(session)
         test(screen)
         assert screen.process.stop() == 0, screen.process.details()
-        assert screen.outer.stop() == 0, screen.outer.details()
+        screen.outer.stop()
 
 
 def fingers(screen):
@@ -250,7 +244,7 @@ def fingers(screen):
     client.expect("touch up 0")
     screen.touch("down", 2, x + 5, y + 5)
     client.expect(r"touch down 2 window 5\.00 5\.00")
-    screen.send("cancel seat0")
+    screen.outer.send("cancel seat0")
     client.expect("touch cancel")
     client.stop()
 

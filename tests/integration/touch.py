@@ -1,14 +1,13 @@
-"""Touch, several seats and window menus, on a compositor that offers the least a guest can live
-with.
+"""Touch, several seats and window menus, on a compositor that offers next to nothing else.
 
 touch.py GUEST [TEST...]; GUEST: native, agent or bridge.
 """
 
 import sys
-import types
 
 from portaltest import case, guest, programs, scenario
 from portaltest.deadline import until
+from portaltest.minimal import Minimal
 from portaltest.session import Session
 
 WINDOW = 100  # where test-minimal puts every window
@@ -18,23 +17,16 @@ class Desk:
     """The minimal compositor in a session of its own, and a guest in it."""
 
     def __init__(self, session, kind, seats=()):
-        self.process = session.start("test-minimal", [programs.TEST_MINIMAL])
-        display = self.process.expect(r"display (\S+)").group(1)
-        compositor = types.SimpleNamespace(
-            session=session, process=self.process, display=display,
-            env={"WAYLAND_DISPLAY": display},
-        )
+        self.compositor = Minimal(session, "subcompositor")
+        self.process = self.compositor.process
         for seat in seats:
-            self.send(f"seat {seat}")
+            self.compositor.send(f"seat {seat}")
         self.guest = (
-            guest.Native(session, compositor)
+            guest.Native(session, self.compositor)
             if kind == "native"
-            else guest.KINDS[kind](session, compositor)
+            else guest.KINDS[kind](session, self.compositor)
         )
-
-    def send(self, line):
-        self.process.send(line)
-        self.process.expect("ok")
+        self.send = self.compositor.send
 
     def start(self, *arguments, feature="events"):
         client = self.guest.start("test-client", [programs.TEST_CLIENT, feature, *arguments])
@@ -55,7 +47,7 @@ def in_desk(name, kind, test, seats=()):
         desk = Desk(session, kind, seats)
         result = test(desk)
         desk.guest.stop()
-        assert desk.process.stop() == 0, desk.process.details()
+        desk.compositor.stop()
         failed = False
         return result
     except AssertionError:
