@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -207,6 +209,45 @@ static void a_directory_tree_stays_below_its_root(void **state) {
 	rmdir(root);
 }
 
+/* As systemd's RestrictSUIDSGID= has it. */
+static void refuse_openat2(void) {
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (!filter || seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) < 0 ||
+		seccomp_load(filter) < 0) {
+		_exit(10);
+	}
+	seccomp_release(filter);
+}
+
+static int look_without_openat2(const char *below) {
+	refuse_openat2();
+	struct tree *tree = directory_tree_create("/"), *other = directory_tree_create(below);
+	char *text = tree_text(tree, "/proc/self/comm");
+	char *link = tree_link(tree, "/proc/self/exe");
+	struct strings names = tree_list(tree, "/proc/self");
+	bool seen = text && link && strings_contain(&names, "comm");
+	/* Below another root it could leave it. */
+	bool stays = !tree_text(other, "/self/comm") && errno == ENOSYS;
+	free(text);
+	free(link);
+	strings_finish(&names);
+	tree_destroy(tree);
+	tree_destroy(other);
+	return !seen ? 1 : !stays ? 2 : 0;
+}
+
+static void the_whole_tree_is_read_in_a_sandbox_without_openat2(void **state) {
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		_exit(look_without_openat2("/proc"));
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_path_is_normalised_without_leaving_the_root),
@@ -217,6 +258,7 @@ int main(void) {
 		cmocka_unit_test(cutting_a_machine_file_anywhere_never_crashes),
 		cmocka_unit_test(a_recorder_keeps_what_was_read_and_the_links_on_the_way),
 		cmocka_unit_test(a_directory_tree_stays_below_its_root),
+		cmocka_unit_test(the_whole_tree_is_read_in_a_sandbox_without_openat2),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
