@@ -223,18 +223,24 @@ static char *find_stray(const struct brain *brain, const struct claim *claim) {
 	return refusal;
 }
 
+/* What is known of the machine may be old, or nothing. */
+static char *find_blindness(const struct brain *brain) {
+	const char *problem = survey_problem(brain->daemon);
+	return problem ? must_print("the devices cannot be looked at: %s", problem) : NULL;
+}
+
 static void allow_claim(struct brain *brain, const char *vm) {
 	const struct claim *claim;
-	char *stray = NULL;
+	char *refusal = find_blindness(brain);
 	LIST_FOREACH(claim, &brain->claims, link) {
-		if (!stray && strcmp(claim->vm, vm) == 0) {
-			stray = find_stray(brain, claim);
+		if (!refusal && strcmp(claim->vm, vm) == 0) {
+			refusal = find_stray(brain, claim);
 		}
 	}
-	answer_claim(brain, vm, stray);
-	if (stray) {
+	answer_claim(brain, vm, refusal);
+	if (refusal) {
 		core_released(&brain->core, vm);
-		free(stray);
+		free(refusal);
 	}
 }
 

@@ -178,6 +178,10 @@ void survey_request(struct daemon *daemon) {
 	}
 }
 
+const char *survey_problem(const struct daemon *daemon) {
+	return daemon->survey->problem;
+}
+
 static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
 	begin(data);
 	return 0;

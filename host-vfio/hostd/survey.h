@@ -12,4 +12,7 @@ void survey_finish(struct daemon *daemon);
  * daemon_surveyed() is called; once for any number of requests. */
 void survey_request(struct daemon *daemon);
 
+/* Why the machine cannot be looked at; NULL when it can. */
+const char *survey_problem(const struct daemon *daemon);
+
 #endif

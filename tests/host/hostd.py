@@ -802,6 +802,16 @@ def window(finish, work):
     assert link.call("Recover") == {}
 
 
+def blind(finish, work):
+    """No VM that is to have devices starts while the daemon cannot see any."""
+    hostd = Hostd(work, "controller work\n", "--root", work).start()
+    finish.callback(hostd.stop)
+    link = hostd.link()
+    refused("Refused", "the devices cannot be looked at: ", link.call, "Hook", domain="work",
+            operation="prepare")
+    assert link.call("Hook", domain="other", operation="prepare") == {}
+
+
 def killed(finish, work):
     """Killed at one step after the other, it loses nothing."""
     hostd, link = controllers(finish, work)
@@ -881,7 +891,8 @@ def polkit(finish, work):
 
 
 CASES = {"polkit": polkit, "guests": guests, "heap": heap, "controller-heaps": controller_heaps, "door": door, "hostile-door": hostile_door,
-         "libvirt-away": libvirt_away, "switch": switch, "force": force, "by-hand": by_hand, "window": window, "killed": killed}
+         "libvirt-away": libvirt_away, "switch": switch, "force": force, "by-hand": by_hand, "window": window, "blind": blind,
+         "killed": killed}
 
 
 def main():
