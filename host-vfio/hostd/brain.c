@@ -441,15 +441,11 @@ static struct strings list_of(char **strv) {
 static void handle_hand_ended(void *data, const char *error, const char *reason) {
 	struct brain *brain = data;
 	struct order *order = brain->by_hand->order;
-	struct strings names = list_of(order->devices);
-	char *object = must_copy(names.count > 0 ? names.items[0] : NULL);
 	if (error) {
-		order_fail(order, object, error, "%s", reason);
+		order_fail(order, NULL, error, "%s", reason);
 	} else {
-		order_done(order, object, NULL);
+		order_done(order, NULL, NULL);
 	}
-	free(object);
-	strings_finish(&names);
 	free(brain->by_hand);
 	brain->by_hand = NULL;
 	core_machine_changed(&brain->core);

@@ -39,8 +39,30 @@ void orders_finish(struct daemon *daemon) {
 	}
 }
 
+/* What the caller named, for the audit; the caller's, empty when it was nothing. */
+static char *named_object(const struct order *order) {
+	const char *name = order->guest	       ? order->guest
+			   : order->controller ? order->controller
+			   : order->device     ? order->device
+					       : "";
+	char *text = must_copy(name);
+	for (size_t i = 0; order->devices && order->devices[i] && !order->device; i++) {
+		char *longer = must_print("%s%s%s", text, i ? " " : "", order->devices[i]);
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+static void audit_order(
+	const struct order *order, const char *object, const char *outcome, const char *reason) {
+	char *named = object ? NULL : named_object(order);
+	audit(&order->who, order->kind->what, object ? object : named, outcome, reason);
+	free(named);
+}
+
 void order_done(struct order *order, const char *object, sd_json_variant *reply) {
-	audit(&order->who, order->kind->what, object, "done", NULL);
+	audit_order(order, object, "done", NULL);
 	sd_varlink_reply(order->call, reply);
 	order_free(order);
 }
@@ -54,7 +76,7 @@ void order_fail(
 	va_end(args);
 	bool failed = strcmp(error, "Failed") == 0 || strcmp(error, "Unfinished") == 0 ||
 		      strcmp(error, "Timeout") == 0;
-	audit(&order->who, order->kind->what, object, failed ? "failed" : "refused", reason);
+	audit_order(order, object, failed ? "failed" : "refused", reason);
 	guest_refuse(order->call, HOST_INTERFACE, error, "%s", reason);
 	order_free(order);
 }

@@ -28,7 +28,7 @@ struct order_kind {
 /* What a method's handler returns. */
 int order_begin(struct daemon *daemon, sd_varlink *link, sd_json_variant *parameters,
 	const struct order_kind *kind);
-/* Answers, audits and frees it. `object` (or NULL) is what was to be changed. */
+/* Answers, audits and frees it. `object` is what was to be changed; NULL: what the caller named. */
 void order_done(struct order *order, const char *object, sd_json_variant *reply);
 /* `error` is one of the interface: "Refused", "Failed" … */
 void order_fail(struct order *order, const char *object, const char *error, const char *format, ...)
