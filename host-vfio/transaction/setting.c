@@ -144,12 +144,26 @@ static int compare(
 	return status;
 }
 
+/* What is not there shows nothing, has no driver, and does not run. */
+static bool is_off(enum setting_kind kind, const char *value) {
+	switch (kind) {
+	case SETTING_UNIT:
+		return strcmp(value, "inactive") == 0;
+	case SETTING_CONSOLE:
+		return strcmp(value, "0") == 0;
+	case SETTING_FRAMEBUFFER:
+		return value[0] == '\0';
+	case SETTING_AUTOPROBE:
+	case SETTING_MEM_SLEEP:
+		break;
+	}
+	return false;
+}
+
 int setting_write(
 	const struct step_host *host, enum setting_kind kind, const char *name, const char *value) {
 	int status = compare(host, kind, name, value);
-	/* What is not there shows nothing, and has no driver. */
-	bool off = kind == SETTING_CONSOLE ? strcmp(value, "0") == 0
-					   : kind == SETTING_FRAMEBUFFER && value[0] == '\0';
+	bool off = is_off(kind, value);
 	if (status == ENOENT && off) {
 		return 0;
 	}
@@ -158,6 +172,7 @@ int setting_write(
 	}
 	status = write_setting(host, kind, name, value);
 	status = status ? status : compare(host, kind, name, value);
-	/* A text console goes with its last framebuffer. */
+	/* A text console goes with its last framebuffer, a unit made for the moment with its end.
+	 */
 	return status == ENOENT && off ? 0 : status;
 }

@@ -51,21 +51,31 @@ static int bus_errno(int status) {
 	return status >= 0 ? 0 : absent ? ENOENT : -status;
 }
 
+static int get_property(sd_bus *bus, const char *path, const char *property, char **value) {
+	return sd_bus_get_property_string(bus, "org.freedesktop.systemd1", path,
+		"org.freedesktop.systemd1.Unit", property, NULL, value);
+}
+
+/* systemd has an object for every name it is asked for, whether there is such a unit or not. */
 static int read_state(sd_bus *bus, const char *name, bool *active) {
 	sd_bus_message *reply = NULL;
 	const char *path;
-	char *state = NULL;
+	char *loaded = NULL, *state = NULL;
 	int status = sd_bus_call_method(bus, MANAGER, "LoadUnit", NULL, &reply, "s", name);
 	if (status >= 0) {
 		status = sd_bus_message_read(reply, "o", &path);
 	}
 	if (status >= 0) {
-		status = sd_bus_get_property_string(bus, "org.freedesktop.systemd1", path,
-			"org.freedesktop.systemd1.Unit", "ActiveState", NULL, &state);
+		status = get_property(bus, path, "ActiveState", &state);
+	}
+	if (status >= 0) {
+		status = get_property(bus, path, "LoadState", &loaded);
 	}
 	if (status >= 0) {
 		*active = strcmp(state, "inactive") != 0 && strcmp(state, "failed") != 0;
+		status = !*active && strcmp(loaded, "not-found") == 0 ? -ENOENT : 0;
 	}
+	free(loaded);
 	free(state);
 	sd_bus_message_unref(reply);
 	return bus_errno(status);

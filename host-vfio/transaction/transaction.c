@@ -85,7 +85,7 @@ static int check_former(void *data) {
 		const struct plan_setting *setting = &work->plan->settings[i];
 		char *now = setting_read(work->host, setting->kind, setting->name);
 		if (!now) {
-			return errno;
+			return errno == ENOENT ? ESTALE : errno;
 		}
 		bool same = strcmp(now, setting->former) == 0;
 		free(now);

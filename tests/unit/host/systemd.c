@@ -20,6 +20,7 @@
 /* A bus of its own, and a process that answers on it as systemd and logind would. */
 
 #define UNIT_PATH "/org/freedesktop/systemd1/unit/gdm"
+#define ABSENT_PATH "/org/freedesktop/systemd1/unit/other"
 #define MANAGER_PATH "/org/freedesktop/systemd1"
 #define MANAGER "org.freedesktop.systemd1.Manager"
 
@@ -39,16 +40,21 @@ struct bus {
 static int load_unit(sd_bus_message *message, void *data, sd_bus_error *error) {
 	const char *name;
 	int status = sd_bus_message_read(message, "s", &name);
-	if (status < 0 || strcmp(name, "gdm.service") != 0) {
-		return sd_bus_error_set_errno(error, ENOENT);
-	}
-	return sd_bus_reply_method_return(message, "o", UNIT_PATH);
+	bool there = status >= 0 && strcmp(name, "gdm.service") == 0;
+	return sd_bus_reply_method_return(message, "o", there ? UNIT_PATH : ABSENT_PATH);
 }
 
 static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,
 	sd_bus_message *reply, void *data, sd_bus_error *error) {
 	const struct scene *scene = data;
-	return sd_bus_message_append(reply, "s", scene->active ? "active" : "inactive");
+	bool active = scene->active && strcmp(path, UNIT_PATH) == 0;
+	return sd_bus_message_append(reply, "s", active ? "active" : "inactive");
+}
+
+static int get_loaded(sd_bus *bus, const char *path, const char *interface, const char *property,
+	sd_bus_message *reply, void *data, sd_bus_error *error) {
+	bool there = strcmp(path, UNIT_PATH) == 0;
+	return sd_bus_message_append(reply, "s", there ? "loaded" : "not-found");
 }
 
 /* The signal that the job is over goes out before the answer that names the job. */
@@ -116,6 +122,7 @@ static const sd_bus_vtable manager_vtable[] = {
 static const sd_bus_vtable unit_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("ActiveState", "s", get_state, 0, 0),
+	SD_BUS_PROPERTY("LoadState", "s", get_loaded, 0, 0),
 	SD_BUS_VTABLE_END,
 };
 
@@ -135,6 +142,8 @@ static void be_manager(struct scene *scene, int ready) {
 		sd_bus_add_object_vtable(bus, NULL, MANAGER_PATH, MANAGER, manager_vtable, scene) <
 			0 ||
 		sd_bus_add_object_vtable(bus, NULL, UNIT_PATH, "org.freedesktop.systemd1.Unit",
+			unit_vtable, scene) < 0 ||
+		sd_bus_add_object_vtable(bus, NULL, ABSENT_PATH, "org.freedesktop.systemd1.Unit",
 			unit_vtable, scene) < 0 ||
 		sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/login1",
 			"org.freedesktop.login1.Manager", login_vtable, scene) < 0 ||
