@@ -1,0 +1,103 @@
+"""Screens, and what stands on them besides windows.
+
+screens.py [TEST...]
+"""
+
+import sys
+
+from portaltest import case
+from portaltest.compositor import HEIGHT, WIDTH
+from portaltest.control import box
+from portaltest.deadline import until
+from portaltest.desktop import BORDER, GUEST, Desktop, assert_filled, sides
+
+
+def a_wallpaper_and_a_bar_have_their_places():
+    with case.desktop("layers") as parts:
+        desktop = Desktop(*parts)
+        desktop.input.move(5, HEIGHT // 2)
+        desktop.start(["swaybg", "-c", "#102030"])
+        # Nobody tells when a layer surface is there: the next frames are looked at.
+        shown = lambda: desktop.portal.screenshot().count(0x102030) == WIDTH * HEIGHT
+        until("the wallpaper to be shown", shown)
+        desktop.start(["swaynag", "-m", "hello"])
+        usable = desktop.control.until(
+            lambda state: next((o for o in state["outputs"] if o["usable"]["y"] > 0), None)
+        )["usable"]
+        assert usable["y"] + usable["height"] == HEIGHT, usable
+        client, window = desktop.show("resize", "guest")
+        desktop.control.run("maximize", window["id"], "on")
+        desktop.control.window(lambda w: box(w["frame"]) == box(usable))
+        desktop.control.run("fullscreen", window["id"], "on")
+        desktop.control.window(lambda w: box(w["box"]) == (0, 0, WIDTH, HEIGHT))
+        client.stop()
+
+
+def windows_of_an_output_that_goes_move_to_another():
+    extra = f"output HEADLESS-2 {{\n\tmode custom 800x600\n\tposition {WIDTH} 0\n\tscale 1\n}}\n"
+    with case.desktop("outputs", extra=extra, env={"WLR_HEADLESS_OUTPUTS": "2"}) as parts:
+        desktop = Desktop(*parts)
+        second = desktop.control.until(
+            lambda state: next((o for o in state["outputs"] if o["name"] == "HEADLESS-2"), None)
+        )
+        assert box(second["box"]) == (WIDTH, 0, 800, 600), second
+        client, window = desktop.show("resize", "guest")
+        desktop.control.run("place", window["id"], WIDTH + 300, 200)
+        desktop.control.window(lambda w: w["output"] == "HEADLESS-2")
+        maximized, other = desktop.show("resize", "guest")
+        desktop.control.run("place", other["id"], WIDTH + 10, 50)
+        desktop.control.run("maximize", other["id"], "on")
+        desktop.control.window(lambda w: w["frame"]["width"] == 800)
+        desktop.portal.outputs("--output", "HEADLESS-2", "--off")
+        desktop.control.until(
+            lambda state: all(w["output"] == "HEADLESS-1" for w in state["windows"])
+        )
+        window = desktop.window(client)["frame"]
+        assert 0 <= window["x"] and window["x"] + window["width"] <= WIDTH, window
+        desktop.control.window(lambda w: w["frame"]["width"] == WIDTH)
+        for one in (client, maximized):
+            one.stop()
+
+
+def windows_outlive_the_only_output():
+    with case.desktop("no-output") as parts:
+        desktop = Desktop(*parts)
+        floating, window = desktop.show("resize", "guest")
+        maximized, other = desktop.show("resize", "guest")
+        desktop.control.run("maximize", other["id"], "on")
+        desktop.control.window(lambda w: w["frame"]["width"] == WIDTH)
+        place = box(desktop.window(floating)["box"])
+        desktop.portal.outputs("--output", "HEADLESS-1", "--off")
+        desktop.control.until(lambda state: not state["outputs"][0]["enabled"])
+        desktop.portal.outputs("--output", "HEADLESS-1", "--on", "--custom-mode", "800x600")
+        desktop.control.window(
+            lambda w: w["id"] == other["id"] and box(w["frame"]) == (0, 0, 800, 600)
+        )
+        assert box(desktop.control.now()["windows"][1]["box"])[2:] == place[2:]
+        for one in (floating, maximized):
+            one.stop()
+
+
+def the_scale_of_an_output_comes_from_the_configuration():
+    extra = "output HEADLESS-1 {\n\tscale 2\n}\n"
+    with case.desktop("scale", extra=extra) as parts:
+        desktop = Desktop(*parts)
+        output = desktop.control.state["outputs"][0]
+        assert output["scale"] == 2, output
+        assert box(output["box"]) == (0, 0, WIDTH // 2, HEIGHT // 2), output
+        client, window = desktop.show("damage", "guest")
+        x, y, width, height = box(window["frame"])
+        picture = desktop.portal.screenshot()
+        for side in sides((x * 2, y * 2, width * 2, height * 2), BORDER * 2):
+            assert_filled(picture, side, GUEST)
+        client.stop()
+
+
+TESTS = [
+    a_wallpaper_and_a_bar_have_their_places,
+    windows_of_an_output_that_goes_move_to_another,
+    windows_outlive_the_only_output,
+    the_scale_of_an_output_comes_from_the_configuration,
+]
+
+case.run(TESTS, sys.argv[1:])
