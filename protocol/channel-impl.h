@@ -90,9 +90,17 @@ void portal_channel_update_events(struct portal_channel *channel);
 /* The stream ended, or the peer said so. */
 void portal_channel_end_by_peer(
 	struct portal_channel *channel, enum portal_bye_reason reason, const char *text);
+/* No more can be read or written; ERROR is an errno, or 0 at the end of the stream. */
+void portal_channel_lose_stream(struct portal_channel *channel, int error);
 /* begin and end without asking whether the channel is ready */
 void *portal_channel_begin_any(struct portal_channel *channel, enum portal_frame_type type,
 	uint32_t id, size_t size, size_t spare);
+
+/* channel_input.c */
+/* Read what there is, once or for as long as an edge-triggered stream wants, and hand it out. */
+void portal_channel_read(struct portal_channel *channel);
+/* Hand out the whole frames that are in the input. */
+void portal_channel_take_input(struct portal_channel *channel);
 
 /* channel_greeting.c */
 int portal_channel_greeting_init(

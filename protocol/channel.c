@@ -10,9 +10,6 @@
 
 #include "channel-impl.h"
 
-/* Reads of an edge-triggered stream in one dispatch, before others get their turn. */
-#define READS_PER_DISPATCH 16
-
 static bool prepare_name(char out[PORTAL_NAME_MAX + 1], const char *name) {
 	size_t length = name != NULL ? strlen(name) : 0;
 	if (length > PORTAL_NAME_MAX) {
@@ -305,7 +302,7 @@ static void note_unheard(struct portal_channel *channel) {
 				      channel->counters.bytes_received > 0;
 }
 
-static void lose_stream(struct portal_channel *channel, int error) {
+void portal_channel_lose_stream(struct portal_channel *channel, int error) {
 	char text[PORTAL_BYE_TEXT_MAX];
 	note_unheard(channel);
 	/* Which of these it is depends on what was under way: one text, so that a log can tell
@@ -338,117 +335,6 @@ int portal_channel_flush(struct portal_channel *channel) {
 	return leave(channel);
 }
 
-static bool is_zero(const uint8_t *data, size_t size) {
-	for (size_t i = 0; i < size; i++) {
-		if (data[i] != 0) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static void refuse_frame(struct portal_channel *channel, const uint8_t *data) {
-	struct portal_frame_header untrusted_header;
-	memcpy(&untrusted_header, data, sizeof(untrusted_header));
-	if (channel->transport->persistent && is_zero(data, sizeof(untrusted_header))) {
-		portal_channel_end_by_peer(
-			channel, PORTAL_BYE_REPLACED, "the other end started again");
-		return;
-	}
-	portal_channel_fail(channel, PORTAL_BYE_VIOLATION,
-		"no such frame: type %u (%s), flags %#x, length %u", untrusted_header.type,
-		portal_frame_type_name(untrusted_header.type), untrusted_header.flags,
-		untrusted_header.length);
-}
-
-static void take_frame(struct portal_channel *channel, const struct portal_frame *frame) {
-	channel->counters.frames_received++;
-	if (frame->sequence != channel->sequence_in) {
-		portal_channel_fail(channel, PORTAL_BYE_VIOLATION,
-			"frame %u came where %u was due: bytes were lost", frame->sequence,
-			channel->sequence_in);
-		return;
-	}
-	channel->sequence_in++;
-	if (channel->greeting != CHANNEL_GREETED) {
-		portal_channel_greeting_take_frame(channel, frame);
-	} else {
-		portal_channel_receive(channel, frame);
-	}
-}
-
-/* Hand out the whole frames that are in the input. */
-static void take_input(struct portal_channel *channel) {
-	struct portal_ring *input = &channel->input;
-	if (channel->greeting == CHANNEL_WAIT_PREAMBLE &&
-		!portal_channel_greeting_take_preamble(channel)) {
-		return;
-	}
-	while (channel->state != PORTAL_CHANNEL_CLOSED && !channel->paused) {
-		const uint8_t *data = portal_ring_at(input, input->tail);
-		struct portal_frame frame;
-		ptrdiff_t size = portal_frame_decode(data, portal_ring_used(input), &frame);
-		if (size == 0) {
-			return;
-		}
-		if (size < 0) {
-			refuse_frame(channel, data);
-			return;
-		}
-		/* taken before its handler runs, so that it is not handed out twice, or on */
-		input->tail += (uint64_t)size;
-		take_frame(channel, &frame);
-	}
-}
-
-static void keep_fd(struct portal_channel *channel, int fd) {
-	if (fd < 0) {
-		return;
-	}
-	if (channel->greeting == CHANNEL_GREETED || channel->received_fd >= 0) {
-		close(fd);
-		return;
-	}
-	channel->received_fd = fd;
-}
-
-/* Returns whether there may be more to read. */
-static bool read_input(struct portal_channel *channel) {
-	struct portal_ring *input = &channel->input;
-	int fd;
-	ssize_t got = portal_transport_read(channel->transport, portal_ring_at(input, input->head),
-		portal_ring_free(input), &fd);
-	channel->counters.reads++;
-	keep_fd(channel, fd);
-	if (got < 0 && errno == EINTR) {
-		return true;
-	}
-	if (got < 0 && errno == EAGAIN) {
-		if (channel->output_error != 0) {
-			lose_stream(channel, channel->output_error);
-		}
-		return false;
-	}
-	if (got <= 0) {
-		lose_stream(channel, got < 0 ? errno : channel->output_error);
-		return false;
-	}
-	input->head += (uint64_t)got;
-	channel->counters.bytes_received += (uint64_t)got;
-	take_input(channel);
-	return true;
-}
-
-static void read_edge_triggered(struct portal_channel *channel) {
-	for (int i = 0; i < READS_PER_DISPATCH; i++) {
-		if (channel->state == PORTAL_CHANNEL_CLOSED || channel->paused ||
-			!read_input(channel)) {
-			return;
-		}
-	}
-	portal_transport_rearm(channel->transport);
-}
-
 int portal_channel_dispatch(struct portal_channel *channel, short revents) {
 	if (channel->state == PORTAL_CHANNEL_CLOSED) {
 		return -1;
@@ -456,19 +342,18 @@ int portal_channel_dispatch(struct portal_channel *channel, short revents) {
 	channel->depth++;
 	if (channel->resumed && !channel->paused) {
 		channel->resumed = channel->output_error != 0;
-		take_input(channel);
+		portal_channel_take_input(channel);
 	}
 	if (channel->state == PORTAL_CHANNEL_CLOSED) {
 		return leave(channel);
 	}
 	if (channel->paused) {
 		if ((revents & (POLLHUP | POLLERR)) != 0 || channel->output_error != 0) {
-			lose_stream(channel, channel->output_error);
+			portal_channel_lose_stream(channel, channel->output_error);
 		}
-	} else if (channel->transport->persistent) {
-		read_edge_triggered(channel);
-	} else if (revents != POLLOUT || channel->output_error != 0) {
-		read_input(channel);
+	} else if (channel->transport->persistent || revents != POLLOUT ||
+		   channel->output_error != 0) {
+		portal_channel_read(channel);
 	}
 	if (channel->state != PORTAL_CHANNEL_CLOSED &&
 		(channel->regreet || portal_ring_used(&channel->output) > 0)) {
