@@ -13,6 +13,8 @@
 #define CASCADE 32
 /* Between windows that are placed beside each other. */
 #define GAP 8
+/* How much of a title bar has to be seen for it to be taken by. */
+#define HANDLE 32
 /* How many windows are looked at for a place beside one of them. */
 #define PLACES_MAX 16
 
@@ -259,6 +261,25 @@ void placement_uncover(struct toplevel *toplevel, const struct wlr_box *before) 
 		toplevel_move(
 			toplevel, toplevel->box.x, output->usable.y + toplevel->box.y - outer.y);
 	}
+}
+
+bool placement_is_reachable(struct toplevel *toplevel, int x, int y) {
+	struct wlr_box box = toplevel->box;
+	box.x = x;
+	box.y = y;
+	struct wlr_box bar = outer_box(toplevel, box);
+	bar.height = toplevel_extents(toplevel).top;
+	int wanted = bar.width < HANDLE ? bar.width : HANDLE;
+	struct output *output;
+	wl_list_for_each (output, &toplevel->server->outputs, link) {
+		struct wlr_box seen;
+		if (output->scene_output != NULL &&
+			wlr_box_intersection(&seen, &bar, &output->usable) &&
+			seen.width >= wanted && seen.height == bar.height) {
+			return true;
+		}
+	}
+	return false;
 }
 
 void placement_rescue(struct toplevel *toplevel) {

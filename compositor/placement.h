@@ -1,6 +1,7 @@
 #ifndef PLACEMENT_H
 #define PLACEMENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <wlr/util/box.h>
 
@@ -25,6 +26,8 @@ void placement_center_fullscreen(struct toplevel *toplevel);
  * BEFORE: the room that there was.
  */
 void placement_uncover(struct toplevel *toplevel, const struct wlr_box *before);
+/** Whether enough of a window's title bar would be seen, with its corner there, to take it by. */
+bool placement_is_reachable(struct toplevel *toplevel, int x, int y);
 /** Brings a floating window whose output is gone back to where it can be reached. */
 void placement_rescue(struct toplevel *toplevel);
 

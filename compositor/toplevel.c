@@ -256,6 +256,20 @@ void toplevel_place(struct toplevel *toplevel, int x, int y, int width, int heig
 	seat_update_pointers(toplevel->server);
 }
 
+void toplevel_grow(struct toplevel *toplevel, int width, int height) {
+	const struct wlr_xdg_toplevel *xdg = toplevel->xdg;
+	int old_width = toplevel->box.width, old_height = toplevel->box.height;
+	if (xdg->base->current.configure_serial != xdg->base->scheduled_serial &&
+		xdg->scheduled.width > 0 && xdg->scheduled.height > 0) {
+		old_width = xdg->scheduled.width;
+		old_height = xdg->scheduled.height;
+	}
+	width += old_width;
+	height += old_height;
+	toplevel_clamp_size(toplevel, &width, &height);
+	toplevel_resize(toplevel, width, height);
+}
+
 void toplevel_set_fullscreen(struct toplevel *toplevel, bool fullscreen, struct output *output) {
 	save_box(toplevel);
 	toplevel->output = output != NULL ? output : toplevel_find_output(toplevel);

@@ -86,6 +86,8 @@ void toplevel_move(struct toplevel *toplevel, int x, int y);
 uint32_t toplevel_resize(struct toplevel *toplevel, int width, int height);
 /** Moves a window, and resizes it unless WIDTH or HEIGHT is 0; it becomes floating. */
 void toplevel_place(struct toplevel *toplevel, int x, int y, int width, int height);
+/** Asks for a size that is larger by that much than the one it has, or has been asked for last. */
+void toplevel_grow(struct toplevel *toplevel, int width, int height);
 void toplevel_set_layout(struct toplevel *toplevel, enum toplevel_layout layout);
 void toplevel_set_fullscreen(struct toplevel *toplevel, bool fullscreen, struct output *output);
 void toplevel_set_minimized(struct toplevel *toplevel, bool minimized);

@@ -6,11 +6,32 @@ windows.py [TEST...]
 import os
 import sys
 
-from portaltest import case
+from portaltest import case, guest, programs
 from portaltest.compositor import HEIGHT, WIDTH
 from portaltest.control import box
 from portaltest.deadline import until
-from portaltest.desktop import ALT, KEY_ENTER, KEY_F, KEY_Q, SUPER, TAB, Desktop
+from portaltest.desktop import (
+    ALT,
+    BORDER,
+    CTRL,
+    DOWN,
+    GUEST,
+    KEY_ENTER,
+    KEY_F,
+    KEY_F4,
+    KEY_H,
+    KEY_J,
+    KEY_M,
+    KEY_Q,
+    LEFT,
+    RIGHT,
+    SHIFT,
+    SUPER,
+    TAB,
+    UP,
+    Desktop,
+    is_filled,
+)
 
 
 def a_new_window_does_not_interrupt_what_is_being_typed():
@@ -124,6 +145,120 @@ def keys_cycle_through_windows_and_close_them():
             client.stop()
 
 
+def of_a_guest_and_of_here(name, test, extra=""):
+    """Runs a test with a window that a label only stands for, and with one that a guest shows."""
+    for real in (False, True):
+        with case.desktop(f"{name}-{'guest' if real else 'here'}", extra=extra) as (session, portal):
+            desktop = Desktop(session, portal)
+            desktop.input.move(WIDTH - 1, HEIGHT - 1)
+            inside = (guest.Bridged if real else guest.Native)(session, portal, "guest")
+            client = inside.start("test-client", [programs.TEST_CLIENT, "resize"])
+            client.expect("ready .*")
+            window = desktop.control.window("resize")
+            assert window["vm"] == "guest" and window["focused"], window
+            test(desktop, client, window)
+            client.stop()
+            inside.stop()
+
+
+def keys_change_what_a_window_takes_and_bring_it_back():
+    screen, half = (0, 0, WIDTH, HEIGHT), WIDTH // 2
+
+    def test(desktop, client, window):
+        place = box(window["box"])
+        is_at = lambda wanted: desktop.control.window(lambda w: box(w["box"]) == wanted)
+        fills = lambda wanted: desktop.control.window(lambda w: box(w["frame"]) == wanted)
+
+        def shows(wanted):
+            """The picture, too, ends where the window does."""
+            x, y, width, height = wanted
+            edge = (x + width - BORDER, y + height - BORDER, BORDER, BORDER)
+            until("the window to be drawn", lambda: is_filled(desktop, edge, GUEST))
+
+        for key in (KEY_M, UP):
+            desktop.press(SUPER, key)
+            assert fills(screen)["maximized"]
+            shows(screen)
+            desktop.press(SUPER, key)
+            assert not is_at(place)["maximized"]
+        for key, wanted in ((LEFT, (0, 0, half, HEIGHT)), (RIGHT, (half, 0, half, HEIGHT))):
+            desktop.press(SUPER, key)
+            fills(wanted)
+            shows(wanted)
+            desktop.press(SUPER, key)
+            is_at(place)
+        desktop.press(SUPER, KEY_F)
+        assert is_at(screen)["fullscreen"]
+        desktop.press(SUPER, KEY_F)
+        assert not is_at(place)["fullscreen"]
+        # From one to the other and all the way back.
+        desktop.press(SUPER, LEFT)
+        fills((0, 0, half, HEIGHT))
+        desktop.press(SUPER, KEY_M)
+        fills(screen)
+        desktop.press(SUPER, KEY_F)
+        assert is_at(screen)["fullscreen"]
+        desktop.press(SUPER, KEY_F)
+        assert fills(screen)["maximized"]
+        desktop.press(SUPER, KEY_M)
+        is_at(place)
+        desktop.press(SUPER, KEY_H)
+        desktop.control.window(lambda w: w["minimized"] and not w["focused"])
+        desktop.press(ALT, TAB)
+        back = desktop.control.window(lambda w: w["focused"] and not w["minimized"])
+        assert box(back["box"]) == place, back
+        desktop.press(ALT, KEY_F4)
+        client.expect("end")
+        desktop.control.no_windows()
+
+    of_a_guest_and_of_here("keys-states", test)
+
+
+def keys_move_and_resize_a_window():
+    def test(desktop, client, window):
+        desktop.control.run("place", window["id"], 300, 200, 210, 170)
+        is_at = lambda *wanted: desktop.control.window(lambda w: box(w["box"]) == wanted)
+        is_at(300, 200, 210, 170)
+        steps = [
+            ((SUPER, SHIFT, RIGHT), (364, 200, 210, 170)),
+            ((SUPER, SHIFT, DOWN), (364, 264, 210, 170)),
+            ((SUPER, SHIFT, LEFT), (300, 264, 210, 170)),
+            ((SUPER, SHIFT, UP), (300, 200, 210, 170)),
+            ((SUPER, CTRL, RIGHT), (300, 200, 274, 170)),
+            ((SUPER, CTRL, DOWN), (300, 200, 274, 234)),
+            ((SUPER, CTRL, LEFT), (300, 200, 210, 234)),
+            ((SUPER, CTRL, UP), (300, 200, 210, 170)),
+            ((SUPER, KEY_J), (300, 207, 210, 170)),  # as the configuration says
+        ]
+        for keys, wanted in steps:
+            desktop.press(*keys)
+            is_at(*wanted)
+        # Without waiting for the client in between, every step counts.
+        for _ in range(5):
+            desktop.press(SUPER, CTRL, RIGHT)
+        is_at(300, 207, 210 + 5 * 64, 170)
+        for _ in range(5):
+            desktop.press(SUPER, CTRL, LEFT)
+        is_at(300, 207, 210, 170)
+        # The title bar stays where it can be taken by the mouse.
+        top = window["box"]["y"] - window["frame"]["y"]
+        for key in (UP, LEFT):
+            for _ in range(12):
+                desktop.press(SUPER, SHIFT, key)
+        y = 207 - (207 - top) // 64 * 64
+        x = next(x for x in range(300, -500, -64) if x - 64 + 210 + BORDER < 32)
+        is_at(x, y, 210, 170)
+        # What is maximised has no place of its own.
+        desktop.press(SUPER, KEY_M)
+        desktop.control.window(lambda w: w["frame"]["width"] == WIDTH)
+        desktop.press(SUPER, SHIFT, RIGHT)
+        desktop.press(SUPER, CTRL, LEFT)
+        desktop.press(SUPER, KEY_M)
+        is_at(x, y, 210, 170)
+
+    of_a_guest_and_of_here("keys-move", test, "bind Super+j move down 7\n")
+
+
 def a_window_is_not_left_below_a_bar_that_comes():
     with case.desktop("bar-over-window") as parts:
         desktop = Desktop(*parts)
@@ -199,6 +334,8 @@ TESTS = [
     a_title_bar_moves_maximises_and_closes,
     a_modifier_drag_moves_and_resizes_anywhere_in_the_window,
     keys_cycle_through_windows_and_close_them,
+    keys_change_what_a_window_takes_and_bring_it_back,
+    keys_move_and_resize_a_window,
     a_window_is_not_left_below_a_bar_that_comes,
     a_window_that_began_maximised_is_placed_when_it_is_restored,
     a_window_that_cannot_be_seen_is_asked_for_no_frames,

@@ -9,7 +9,9 @@ from .control import Control
 GUEST, OTHER, LOCAL, UNKNOWN = 0x2060C0, 0xC06020, 0x565C66, 0xFF00C8
 BACKGROUND = 0x23262B
 BORDER, POPUP_BORDER, FULLSCREEN_BORDER = 4, 2, 3
-SUPER, ALT, TAB, KEY_F, KEY_Q, KEY_ENTER = 125, 56, 15, 33, 16, 28
+SUPER, ALT, SHIFT, CTRL, TAB = 125, 56, 42, 29, 15
+KEY_F, KEY_H, KEY_J, KEY_M, KEY_Q, KEY_ENTER, KEY_F4 = 33, 35, 36, 50, 16, 28, 62
+UP, LEFT, RIGHT, DOWN = 103, 105, 106, 108
 
 
 class Desktop:
@@ -52,6 +54,14 @@ class Desktop:
 
     def release(self, code):
         self.input.send(f"key {code} 0")
+
+    def press(self, *codes):
+        """A key with the modifiers before it held."""
+        for code in codes[:-1]:
+            self.hold(code)
+        self.input.key(codes[-1])
+        for code in reversed(codes[:-1]):
+            self.release(code)
 
 
 def sides(area, thickness):
