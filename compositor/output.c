@@ -112,7 +112,10 @@ static void handle_layout_change(struct wl_listener *listener, void *data) {
 		wlr_output_layout_get_box(server->layout, output->wlr_output, &output->box);
 		wlr_scene_node_set_position(
 			&output->background->node, output->box.x, output->box.y);
-		wlr_scene_rect_set_size(output->background, output->box.width, output->box.height);
+		// A screen whose size is no multiple of its scale ends with a part of a logical
+		// pixel.
+		wlr_scene_rect_set_size(
+			output->background, output->box.width + 1, output->box.height + 1);
 		output_arrange(output);
 	}
 	struct toplevel *toplevel;

@@ -9,7 +9,7 @@ from portaltest import case
 from portaltest.compositor import HEIGHT, WIDTH
 from portaltest.control import box
 from portaltest.deadline import until
-from portaltest.desktop import BORDER, GUEST, Desktop, assert_filled, sides
+from portaltest.desktop import BACKGROUND, BORDER, GUEST, Desktop, assert_filled, sides
 
 
 def a_wallpaper_and_a_bar_have_their_places():
@@ -93,11 +93,22 @@ def the_scale_of_an_output_comes_from_the_configuration():
         client.stop()
 
 
+def a_fractional_scale_leaves_no_line_black():
+    extra = "output HEADLESS-1 {\n\tscale 1.5\n}\n"
+    with case.desktop("fractional-scale", extra=extra) as parts:
+        desktop = Desktop(*parts)
+        # The width is 682 logical pixels and two thirds of one.
+        assert desktop.control.state["outputs"][0]["box"]["width"] == 682
+        # Not at the top: grim scales, and blends its first row with nothing.
+        assert_filled(desktop.portal.screenshot(), (8, 8, WIDTH - 8, HEIGHT - 8), BACKGROUND)
+
+
 TESTS = [
     a_wallpaper_and_a_bar_have_their_places,
     windows_of_an_output_that_goes_move_to_another,
     windows_outlive_the_only_output,
     the_scale_of_an_output_comes_from_the_configuration,
+    a_fractional_scale_leaves_no_line_black,
 ]
 
 case.run(TESTS, sys.argv[1:])
