@@ -16,16 +16,21 @@ void change_finish(struct change *change) {
 	findings_finish(&change->findings);
 }
 
-static sd_json_variant *change_json(const struct change *change) {
-	sd_json_variant *object = NULL, *findings = json_array();
-	for (size_t i = 0; i < change->findings.count; i++) {
+static sd_json_variant *findings_json(const struct findings *findings) {
+	sd_json_variant *array = json_array();
+	for (size_t i = 0; i < findings->count; i++) {
 		sd_json_variant *finding = NULL;
-		json_set_flag(&finding, "blocks", change->findings.items[i].blocks);
-		json_set_string(&finding, "text", change->findings.items[i].text);
-		json_append(&findings, finding);
+		json_set_flag(&finding, "blocks", findings->items[i].blocks);
+		json_set_string(&finding, "text", findings->items[i].text);
+		json_append(&array, finding);
 	}
+	return array;
+}
+
+static sd_json_variant *change_json(const struct change *change) {
+	sd_json_variant *object = NULL;
 	json_set_string(&object, "what", change->what);
-	json_set(&object, "findings", findings);
+	json_set(&object, "findings", findings_json(&change->findings));
 	if (findings_block(&change->findings)) {
 		json_set_string(&object, "plan", NULL);
 	} else {
@@ -147,13 +152,25 @@ static int show_change(const struct cli *cli, struct change *change) {
 	return CLI_DONE;
 }
 
+static int refuse(const struct cli *cli, const struct change *change) {
+	static const char reason[] = "nothing was changed";
+	if (cli->json) {
+		sd_json_variant *object = NULL;
+		json_set_string(&object, "outcome", "refused");
+		json_set_string(&object, "reason", reason);
+		json_set(&object, "findings", findings_json(&change->findings));
+		cli_print_json(object);
+	}
+	return cli_fail(CLI_REFUSED, "%s", reason);
+}
+
 int change_carry_out(struct cli *cli, struct change *change) {
 	if (change->dry_run) {
 		return show_change(cli, change);
 	}
 	print_findings(&change->findings, stderr);
 	if (findings_block(&change->findings)) {
-		return cli_fail(CLI_REFUSED, "nothing was changed");
+		return refuse(cli, change);
 	}
 	int status = change_is_possible(cli);
 	if (status != CLI_DONE) {

@@ -122,8 +122,10 @@ static void print_json(const struct editing *editing, bool changed) {
 	snprintf(token, sizeof(token), "%016" PRIx64, editing->change.token);
 	json_set_string(&object, "domain", editing->libvirt.name);
 	json_set(&object, "findings", list);
-	json_set_string(&object, "diff", editing->change.diff);
-	json_set_string(&object, "token", token);
+	/* Of what is refused there is neither. */
+	bool blocked = findings_block(findings);
+	json_set_string(&object, "diff", blocked ? NULL : editing->change.diff);
+	json_set_string(&object, "token", blocked ? NULL : token);
 	json_set_flag(&object, "changed", changed);
 	cli_print_json(object);
 }

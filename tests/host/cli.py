@@ -151,7 +151,9 @@ def a_dry_run_of_what_is_refused_has_no_steps(shell):
         assert said["plan"] is None and said["what"] == "take", said
         assert [found for found in said["findings"] if found["blocks"]], said
         # The same as in earnest.
-        shell.expect(REFUSED, words, *args, machine=machine)
+        done = shell.expect(REFUSED, words, "--json", *args, machine=machine)
+        real = json.loads(done.stdout)
+        assert real["outcome"] == "refused" and real["findings"] == said["findings"], real
     said = json.loads(shell.run("--json", "take", "05:00.0", "--dry-run").stdout)
     assert said["plan"]["steps"], said
 

@@ -135,6 +135,9 @@ def what_stands_in_the_way_refuses_a_change(shell):
     shell.edit(REFUSED, "0000:00:01.0 is a bridge", "--device", "00:01.0", "--apply")
     shell.edit(REFUSED, "(system, driver i801_smbus) is in the same IOMMU group", "--device",
                "00:1f.3", "--apply")
+    done = shell.run("--json", "domain", "edit", "desk", "--device", "00:1f.3", "--dry-run")
+    said = json.loads(done.stdout)
+    assert done.returncode == REFUSED and said["diff"] is None and said["token"] is None, said
     shell.edit(REFUSED, "the host has no processor 9 (it has 0-3)", "--pin", "0=9", "--apply")
     shell.edit(REFUSED, "every processor the host has", "--pin", "0=0-3", "--apply")
     shell.edit(REFUSED, "the virtual processors together", "--pin", "0=0-1", "--pin", "1=2-3")
