@@ -109,9 +109,7 @@ int machine_door_stop(struct machine *machine, unsigned timeout, bool force) {
 	if (machine->state == DOMAIN_ABSENT) {
 		return absent(machine);
 	}
-	if (machine->state == DOMAIN_OFF) {
-		return RUN_OK;
-	}
+	/* Also one that was off in the list, which the host heard of a moment before: it looks. */
 	say_progress("waiting for %s to shut down…", machine->vm->name);
 	const struct host_call stop = {
 		.method = PORTAL_CALL_STOP,

@@ -152,7 +152,7 @@ struct errand {
 static void handle_errand(void *data, int failure, const char *reason) {
 	struct errand *errand = data;
 	struct brain *brain = errand->brain;
-	const char *problem = failure == 0 ? NULL : reason ? reason : "libvirt said no";
+	const char *problem = failure >= 0 ? NULL : reason ? reason : "libvirt said no";
 	if (errand->start) {
 		core_start_ended(&brain->core, errand->vm, problem);
 	} else {

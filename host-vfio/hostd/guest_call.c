@@ -8,9 +8,13 @@
 #include "base/file.h"
 #include "base/must.h"
 #include "hostd/budget.h"
+#include "hostd/guest_progress.h"
 #include "hostd/watchers.h"
 #include "inventory/json.h"
 #include "memory/history.h"
+
+/* Between libvirt's answer to a start and its event are moments. */
+enum { EVENT_S = 30 };
 
 struct guest_call {
 	struct daemon *daemon;
@@ -18,9 +22,8 @@ struct guest_call {
 	const char *interface;
 	struct audit_who who;
 	char *guest, *domain;
-	bool start;
+	struct guest_progress progress;
 	uint64_t heap; /* to start: as the memory plan has it */
-	bool asked; /* libvirt has taken the order: its end is waited for */
 	bool forgotten; /* its asker has gone: nobody waits for it */
 	sd_event_source *deadline;
 	LIST_ENTRY(guest_call) link; /* daemon.guest_calls */
@@ -101,7 +104,7 @@ static void call_free(struct guest_call *call) {
 
 /* `error` NULL: it was done. */
 static void finish(struct guest_call *call, const char *error, const char *reason) {
-	audit(&call->who, call->start ? "start guest" : "stop guest", call->guest,
+	audit(&call->who, call->progress.start ? "start guest" : "stop guest", call->guest,
 		error ? "failed" : "done", reason);
 	if (error) {
 		guest_refuse(call->call, call->interface, error, "%s", reason);
@@ -116,7 +119,7 @@ static void finish_all(struct guest_call *call, const char *error, const char *r
 	struct guest_call *other, *next;
 	for (other = LIST_FIRST(&call->daemon->guest_calls); other; other = next) {
 		next = LIST_NEXT(other, link);
-		if (call->start && other->start && other != call &&
+		if (call->progress.start && other->progress.start && other != call &&
 			strcmp(other->guest, call->guest) == 0) {
 			finish(other, error, reason);
 		}
@@ -124,19 +127,32 @@ static void finish_all(struct guest_call *call, const char *error, const char *r
 	finish(call, error, reason);
 }
 
-static bool has_happened(const struct guest_call *call) {
-	int state = domains_state(&call->daemon->domains, call->domain);
-	return state == DOMAIN_OFF || state == DOMAIN_ABSENT;
-}
-
 static void give_up(struct guest_call *call) {
 	finish(call, "Timeout", "who asked for it has gone; the guest is still shutting down");
 }
 
-static void handle_asked(void *data, int failure, const char *reason) {
+/* False: there is something to wait for yet. */
+static bool finish_as_it_stands(struct guest_call *call) {
+	switch (guest_progress_verdict(&call->progress)) {
+	case GUEST_DONE:
+		finish_all(call, NULL, NULL);
+		return true;
+	case GUEST_DIED:
+		finish_all(call, "Failed", "it has ended as soon as it was started");
+		return true;
+	case GUEST_WAIT:
+		break;
+	}
+	return false;
+}
+
+static void set_deadline(struct guest_call *call, uint64_t seconds);
+
+static void handle_answer(void *data, int failure, const char *reason) {
 	struct guest_call *call = data;
 	switch (failure) {
 	case 0:
+	case HYPERVISOR_WAS_OFF:
 		break;
 	case DOMAIN_FAILURE_CONNECT:
 	case HYPERVISOR_NO_ANSWER:
@@ -146,14 +162,12 @@ static void handle_asked(void *data, int failure, const char *reason) {
 		finish_all(call, "Failed", reason ? reason : "libvirt said no");
 		return;
 	}
-	call->asked = true;
-	if (call->start) {
-		/* The event says so later: too late for a stop that comes before it. */
-		domains_set(&call->daemon->domains, call->domain, DOMAIN_RUNNING, 0);
-		watchers_changed(call->daemon);
+	guest_progress_answer(&call->progress, failure == HYPERVISOR_WAS_OFF);
+	if (finish_as_it_stands(call)) {
+		return;
 	}
-	if (call->start || has_happened(call)) {
-		finish_all(call, NULL, NULL);
+	if (call->progress.start) {
+		set_deadline(call, EVENT_S);
 	} else if (call->forgotten) {
 		give_up(call);
 	}
@@ -161,14 +175,25 @@ static void handle_asked(void *data, int failure, const char *reason) {
 
 static int handle_deadline(sd_event_source *source, uint64_t usec, void *data) {
 	struct guest_call *call = data;
-	if (call->asked) {
+	if (call->progress.answered && call->progress.start) {
+		finish_all(call, "Failed", "it was started, but libvirt does not say that it runs");
+	} else if (call->progress.answered) {
 		finish(call, "Timeout", "the guest is still shutting down");
 	} else {
 		/* Libvirt has not even taken the order. Its own deadline ends that call. */
-		sd_event_source_set_time_relative(source, 1000 * 1000);
-		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+		set_deadline(call, 1);
 	}
 	return 0;
+}
+
+static void set_deadline(struct guest_call *call, uint64_t seconds) {
+	if (!call->deadline) {
+		sd_event_add_time_relative(call->daemon->loop, &call->deadline, CLOCK_MONOTONIC,
+			seconds * 1000 * 1000, 0, handle_deadline, call);
+		return;
+	}
+	sd_event_source_set_time_relative(call->deadline, seconds * 1000 * 1000);
+	sd_event_source_set_enabled(call->deadline, SD_EVENT_ONESHOT);
 }
 
 /* What can be said without asking libvirt; NULL: nothing. */
@@ -194,7 +219,8 @@ static int refuse_at_once(struct daemon *daemon, sd_varlink *link, const char *i
 		return guest_refuse(link, interface, "NoLibvirt", "%s",
 			reason ? reason : "libvirt has not answered yet");
 	}
-	if (state == (order->start ? DOMAIN_RUNNING : DOMAIN_OFF)) {
+	/* One that was heard to be off may have been started a moment ago: libvirt knows. */
+	if (order->start && state == DOMAIN_RUNNING) {
 		return sd_varlink_reply(link, NULL);
 	}
 	uint64_t starting;
@@ -211,7 +237,7 @@ static int refuse_at_once(struct daemon *daemon, sd_varlink *link, const char *i
 bool guest_is_starting(const struct daemon *daemon, const char *guest, uint64_t *heap) {
 	const struct guest_call *call;
 	LIST_FOREACH(call, &daemon->guest_calls, link) {
-		if (call->start && strcmp(call->guest, guest) == 0) {
+		if (call->progress.start && strcmp(call->guest, guest) == 0) {
 			*heap = call->heap;
 			return true;
 		}
@@ -236,18 +262,17 @@ int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interf
 		.who = *who,
 		.guest = must_copy(order->guest),
 		.domain = must_copy(policy_guest_domain(&daemon->policy, order->guest)),
-		.start = order->start,
 		.heap = heap,
 	};
+	call->progress =
+		guest_progress_begin(order->start, domains_state(&daemon->domains, call->domain));
 	*who = (struct audit_who){0};
 	uint64_t under_way;
 	bool joins = order->start && guest_is_starting(daemon, order->guest, &under_way);
 	LIST_INSERT_HEAD(&daemon->guest_calls, call, link);
 	if (!order->start) {
-		uint64_t seconds = order->timeout_s < GUEST_TIMEOUT_MOST_S ? order->timeout_s
-									   : GUEST_TIMEOUT_MOST_S;
-		sd_event_add_time_relative(daemon->loop, &call->deadline, CLOCK_MONOTONIC,
-			seconds * 1000 * 1000, 0, handle_deadline, call);
+		set_deadline(call, order->timeout_s < GUEST_TIMEOUT_MOST_S ? order->timeout_s
+									   : GUEST_TIMEOUT_MOST_S);
 	}
 	if (joins) {
 		return 0; /* answered with who asked first */
@@ -257,7 +282,7 @@ int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interf
 							     : HYPERVISOR_SHUTDOWN;
 	const struct hypervisor_order to_libvirt = {
 		.operation = operation, .domain = call->domain, .heap = heap};
-	hypervisor_call(daemon->hypervisor, &to_libvirt, handle_asked, call);
+	hypervisor_call(daemon->hypervisor, &to_libvirt, handle_answer, call);
 	return 0;
 }
 
@@ -282,18 +307,30 @@ int guest_report_heap(struct daemon *daemon, sd_varlink *link, const char *inter
 	return sd_varlink_reply(link, NULL);
 }
 
-void guest_calls_update(struct daemon *daemon) {
-	struct guest_call *call, *next;
-	for (call = LIST_FIRST(&daemon->guest_calls); call; call = next) {
-		next = LIST_NEXT(call, link);
-		if (!call->asked) {
-			continue; /* libvirt's own answer to the call comes yet */
+/* A call that has ended; others that waited for the same start end with it. */
+static bool finish_one(struct daemon *daemon) {
+	struct guest_call *call;
+	LIST_FOREACH(call, &daemon->guest_calls, link) {
+		if (!call->progress.answered) {
+			continue; /* libvirt's own answer comes yet */
 		}
 		if (!daemon->domains.known) {
-			finish(call, "NoLibvirt", "libvirt went away");
-		} else if (has_happened(call)) {
-			finish(call, NULL, NULL);
+			finish_all(call, "NoLibvirt", "libvirt went away");
+			return true;
 		}
+		if (finish_as_it_stands(call)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void guest_calls_update(struct daemon *daemon) {
+	struct guest_call *call;
+	LIST_FOREACH(call, &daemon->guest_calls, link) {
+		guest_progress_hear(&call->progress, domains_state(&daemon->domains, call->domain));
+	}
+	while (finish_one(daemon)) {
 	}
 }
 
@@ -306,7 +343,7 @@ void guest_calls_forget(struct daemon *daemon, const sd_varlink *link) {
 			continue;
 		}
 		call->forgotten = true;
-		if (call->asked) {
+		if (call->progress.answered && !call->progress.start) {
 			give_up(call);
 		}
 	}

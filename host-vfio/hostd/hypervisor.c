@@ -172,7 +172,10 @@ void hypervisor_retry(struct hypervisor *hypervisor) {
 static void handle_call_line(void *data, const char *line) {
 	struct call *call = data;
 	sd_json_variant *object = parse(line);
-	if (object) {
+	if (object && sd_json_variant_by_key(object, "off")) {
+		call->failure = HYPERVISOR_WAS_OFF;
+		sd_json_variant_unref(object);
+	} else if (object) {
 		call->failure = -(int)get_number(object, "failure");
 		replace(&call->reason, get_text(object, "reason"));
 		sd_json_variant_unref(object);

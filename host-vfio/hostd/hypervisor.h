@@ -29,7 +29,11 @@ struct hypervisor_order {
 };
 
 /* What came of a call beside 0 and enum domain_failure. */
-enum { HYPERVISOR_NO_ANSWER = -10 };
+enum {
+	HYPERVISOR_NO_ANSWER = -10,
+	HYPERVISOR_WAS_OFF =
+		1, /* to shut down or kill: done, it was off already or ended by itself */
+};
 
 struct hypervisor;
 
@@ -54,7 +58,8 @@ void hypervisor_watch(struct hypervisor *hypervisor, const struct strings *domai
 void hypervisor_retry(struct hypervisor *hypervisor);
 
 /* Calls libvirt; a domain that is started gets a heap of so many bytes before, 0: the one that it
- * has. `done` is called once, from the loop, with 0 or a failure and its reason. */
+ * has. `done` is called once, from the loop, with 0, HYPERVISOR_WAS_OFF, or a failure and its
+ * reason. */
 void hypervisor_call(struct hypervisor *hypervisor, const struct hypervisor_order *order,
 	void (*done)(void *data, int failure, const char *reason), void *data);
 

@@ -125,6 +125,11 @@ static int make_needs(struct domain_manager *manager, const char *domain, struct
 	return failure;
 }
 
+static bool is_off(struct domain_manager *manager, const char *domain) {
+	enum domain_state state;
+	return domain_manager_get_state(manager, domain, &state, NULL) == 0 && state == DOMAIN_OFF;
+}
+
 /* A domain that is off gets its heap first: the size that is planned, and the file; a controller
  * those of its guests. */
 static int start(
@@ -142,7 +147,14 @@ static int start(
 	if (failure == 0 && state == DOMAIN_OFF) {
 		failure = make_needs(manager, work->order.domain, error);
 	}
-	return failure != 0 ? failure : domain_manager_start(manager, work->order.domain, error);
+	if (failure == 0) {
+		failure = domain_manager_start(manager, work->order.domain, error);
+	}
+	if (failure == 0 && is_off(manager, work->order.domain)) {
+		error_set(error, "it has ended as soon as it was started");
+		failure = DOMAIN_FAILURE_REFUSED;
+	}
+	return failure;
 }
 
 /* A domain that is to end. */
@@ -159,9 +171,7 @@ static void handle_ending(void *data, const char *domain, enum domain_state stat
 
 /* One that ends by itself at that moment makes libvirt complain of what was wanted. */
 static bool ends_anyway(struct domain_manager *manager, struct ending *ending) {
-	enum domain_state state;
-	if (domain_manager_get_state(manager, ending->domain, &state, NULL) == 0 &&
-		state == DOMAIN_OFF) {
+	if (is_off(manager, ending->domain)) {
 		return true;
 	}
 	while (!ending->off && sd_event_run(ending->loop, ending_usec) > 0) {
@@ -198,7 +208,7 @@ static int perform(struct domain_manager *manager, const struct hypervisor_work 
 		failure = domain_manager_kill(manager, work->order.domain, error);
 		break;
 	}
-	return failure != 0 && ends_anyway(manager, ending) ? 0 : failure;
+	return failure != 0 && ends_anyway(manager, ending) ? HYPERVISOR_WAS_OFF : failure;
 }
 
 int hypervisor_work_call(void *data, int out) {
@@ -214,6 +224,12 @@ int hypervisor_work_call(void *data, int out) {
 		return tell_failure(out, DOMAIN_FAILURE_CONNECT, &error);
 	}
 	int failure = perform(manager, work, &ending, &error);
+	if (failure == HYPERVISOR_WAS_OFF) {
+		sd_json_variant *object = NULL;
+		json_set_flag(&object, "off", true);
+		tell(out, object);
+		return EXIT_SUCCESS;
+	}
 	return failure == 0 ? EXIT_SUCCESS : tell_failure(out, failure, &error);
 }
 

@@ -6,7 +6,8 @@
 #include "hostd/hypervisor.h"
 
 /* What the processes do that speak to libvirt. Each line they write is a JSON object:
- * {"domain", "state", "heapSize"?}, {"ready": true}, {"failure", "reason"}; of heaps also
+ * {"domain", "state", "heapSize"?}, {"ready": true}, {"failure", "reason"}, {"off": true} of a
+ * domain that did not have to be stopped; of heaps also
  * {"guest", "came"} when one came or, false, went, and {"guest", "reason"} when it did not. */
 
 struct hypervisor_work {
