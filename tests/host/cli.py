@@ -5,15 +5,19 @@ cli.py PORTAL-HOST
 """
 
 import fcntl
+import functools
 import json
 import os
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(TOP, "tests", "harness"))
+
+from portaltest import sentences  # noqa: E402, pylint: disable=wrong-import-position
+
 MACHINES = os.path.join(TOP, "tests", "machines")
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
@@ -388,19 +392,4 @@ TESTS = [
     a_set_up_says_what_the_machine_lacks,
 ]
 
-
-def main():
-    failed = 0
-    for test in TESTS:
-        with tempfile.TemporaryDirectory() as work:
-            try:
-                test(Shell(sys.argv[1], work))
-                result = "ok"
-            except AssertionError as failure:
-                failed += 1
-                result = f"FAILED: {failure}"
-        print(f"{test.__name__.replace('_', ' ')}: {result}", flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sentences.run_each(TESTS, sys.argv[2:], functools.partial(Shell, sys.argv[1]))

@@ -5,14 +5,18 @@ domain.py PORTAL-HOST: against libvirt's test driver, which needs no daemon; wha
 gone with the process. tests/vm/domain.py does it with a real one.
 """
 
+import functools
 import grp
 import json
 import os
 import subprocess
 import sys
-import tempfile
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(TOP, "tests", "harness"))
+
+from portaltest import sentences  # noqa: E402, pylint: disable=wrong-import-position
+
 MACHINE = os.path.join(TOP, "tests", "machines", "two-gpu-desktop.machine")
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
@@ -276,19 +280,4 @@ TESTS = [
     what_a_domain_has_is_shown,
 ]
 
-
-def main():
-    failed = 0
-    for test in TESTS:
-        with tempfile.TemporaryDirectory() as work:
-            try:
-                test(Shell(sys.argv[1], work))
-                result = "ok"
-            except AssertionError as failure:
-                failed += 1
-                result = f"FAILED: {failure}"
-        print(f"{test.__name__.replace('_', ' ')}: {result}", flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sentences.run_each(TESTS, sys.argv[2:], functools.partial(Shell, sys.argv[1]))

@@ -16,7 +16,7 @@ TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tests", "harness"))
 sys.path.insert(0, os.path.join(TOP, "tools", "lib"))
 
-from portaltest import case  # noqa: E402, pylint: disable=wrong-import-position
+from portaltest import sentences  # noqa: E402, pylint: disable=wrong-import-position
 from portalvm import varlink, wait  # noqa: E402, pylint: disable=wrong-import-position
 
 HOSTD = os.path.realpath(sys.argv[1])
@@ -133,7 +133,7 @@ def nobody_waits_for_the_end_of_a_guest_when_who_asked_has_gone():
 
 
 def main():
-    case.run(
+    sentences.run(
         [
             thousands_of_calls_wait_in_their_connection_and_are_one_line_in_the_log,
             a_call_that_wants_no_answer_is_not_done_and_ends_the_door,

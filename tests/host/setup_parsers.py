@@ -5,14 +5,18 @@ of initramfs generators. Each runs in a mount namespace in which the set-up tree
 setup_parsers.py PORTAL-HOST
 """
 
+import functools
 import os
 import re
 import shlex
 import subprocess
 import sys
-import tempfile
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(TOP, "tests", "harness"))
+
+from portaltest import sentences  # noqa: E402, pylint: disable=wrong-import-position
+
 MACHINE = os.path.join(TOP, "tests", "machines", "two-gpu-desktop.machine")
 CARD, SOUND = "0000:01:00.0", "0000:01:00.1"
 KERNELS = ["6.12.48+deb13-amd64", "6.1.0-39-amd64"]
@@ -295,19 +299,4 @@ TESTS = [
     a_kernel_that_comes_to_systemd_boot_brings_its_entry_along,
 ]
 
-
-def main():
-    failed = 0
-    for test in TESTS:
-        with tempfile.TemporaryDirectory() as work:
-            try:
-                test(System(sys.argv[1], work))
-                result = "ok"
-            except AssertionError as failure:
-                failed += 1
-                result = f"FAILED: {failure}"
-        print(f"{test.__name__.replace('_', ' ')}: {result}", flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sentences.run_each(TESTS, sys.argv[2:], functools.partial(System, sys.argv[1]))

@@ -3,10 +3,10 @@
 import contextlib
 import os
 import sys
-import traceback
 
 from . import compositor as compositors
 from . import programs
+from .sentences import run
 from .session import Session
 
 COMPOSITORS = {"portal": compositors.Portal, "sway": compositors.Sway}
@@ -40,25 +40,6 @@ def desktop(name, kind="portal", extra="", env=None):
         yield made, compositor
         status = compositor.stop()
         assert status == 0, f"{kind} exited with {status}\n{compositor.process.details()}"
-
-
-def run(tests, wanted, *arguments):
-    """Calls the functions whose names are wanted, or all of them, with the arguments; exits with 1
-    when one fails. Each function's name is a sentence about Portal that holds."""
-    unknown = set(wanted) - {test.__name__ for test in tests}
-    assert not unknown, f"no such test: {', '.join(unknown)}"
-    failures = 0
-    for test in tests:
-        if wanted and test.__name__ not in wanted:
-            continue
-        try:
-            test(*arguments)
-            print(f"ok {test.__name__}", flush=True)
-        except Exception:  # every failure is shown, and the next test still runs
-            failures += 1
-            print(f"FAILED {test.__name__}", flush=True)
-            traceback.print_exc()
-    sys.exit(1 if failures else 0)
 
 
 def main(compositor_kind, guest_kind, tests, wanted):
