@@ -1,11 +1,9 @@
 #include "hostd/assigned.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/must.h"
+#include "base/text.h"
 #include "inventory/address.h"
 #include "scfg/scfg_file.h"
 
@@ -31,15 +29,12 @@ int assigned_load(struct strings *assigned, const char *path, struct error *erro
 }
 
 static int save(const struct strings *assigned, const char *path, struct error *error) {
-	char *text = must_copy("");
+	struct text text;
+	text_init(&text);
 	for (size_t i = 0; i < assigned->count; i++) {
-		char *longer = must_print("%sdevice %s\n", text, assigned->items[i]);
-		free(text);
-		text = longer;
+		fprintf(text.stream, "device %s\n", assigned->items[i]);
 	}
-	int status = file_replace(path, text, strlen(text), 0644, error);
-	free(text);
-	return status;
+	return text_replace_file(&text, path, 0644, error);
 }
 
 int assigned_change(struct strings *assigned, const char *path, const struct strings *names,

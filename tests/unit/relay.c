@@ -9,8 +9,7 @@
 static void test_a_client_sees_what_the_list_allows_and_no_more(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	assert_int_equal(globals.count, 3);
 	assert_false(globals.privileged);
 	assert_int_equal(globals.formats, 2); /* NV12 cannot be measured */
@@ -20,8 +19,7 @@ static void test_a_client_sees_what_the_list_allows_and_no_more(void **state) {
 static void test_the_server_sees_the_pixels_where_the_client_wrote_them(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct portal_heap *heap = &fixture->guest.heap;
 	int32_t pool_size = portal_heap_get_pool_size(heap);
 	struct wl_shm_pool *pool = wl_shm_create_pool(globals.shm, heap->fd, pool_size);
@@ -46,8 +44,7 @@ static void test_the_server_sees_the_pixels_where_the_client_wrote_them(void **s
 static void test_more_descriptors_than_one_message_takes_arrive_in_order(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct wl_shm_pool *pools[100];
 	for (size_t i = 0; i < 100; i++) {
 		pools[i] = wl_shm_create_pool(globals.shm, fixture->guest.heap.fd, 4096);
@@ -68,8 +65,7 @@ static void test_more_descriptors_than_one_message_takes_arrive_in_order(void **
 static void test_ids_never_upset_the_server_however_objects_come_and_go(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct wl_surface *surfaces[50] = {0};
 	uint32_t random = 1;
 	for (int i = 0; i < 20000; i++) {
@@ -152,8 +148,7 @@ static void test_a_keymap_arrives_whole_and_read_only(void **state) {
 	static struct keymap keymap;
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct wl_keyboard *keyboard = wl_seat_get_keyboard(globals.seat);
 	wl_keyboard_add_listener(keyboard, &keyboard_listener, &keymap);
 	assert_int_equal(fixture_roundtrip(fixture), 0);
@@ -176,8 +171,7 @@ static void test_a_keymap_arrives_whole_and_read_only(void **state) {
 static void test_a_keymap_for_a_keyboard_just_released_is_no_trouble(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct wl_keyboard *keyboard = wl_seat_get_keyboard(globals.seat);
 	assert_int_equal(fixture_roundtrip(fixture), 0);
 	int fd = memfd_create("keymap", MFD_CLOEXEC);
@@ -190,16 +184,14 @@ static void test_a_keymap_for_a_keyboard_just_released_is_no_trouble(void **stat
 	assert_int_equal(fixture_roundtrip(fixture), 0);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		T(test_a_client_sees_what_the_list_allows_and_no_more),
-		T(test_the_server_sees_the_pixels_where_the_client_wrote_them),
-		T(test_more_descriptors_than_one_message_takes_arrive_in_order),
-		T(test_ids_never_upset_the_server_however_objects_come_and_go),
-		T(test_a_keymap_arrives_whole_and_read_only),
-		T(test_a_keymap_for_a_keyboard_just_released_is_no_trouble),
+		FIXTURE_TEST(test_a_client_sees_what_the_list_allows_and_no_more),
+		FIXTURE_TEST(test_the_server_sees_the_pixels_where_the_client_wrote_them),
+		FIXTURE_TEST(test_more_descriptors_than_one_message_takes_arrive_in_order),
+		FIXTURE_TEST(test_ids_never_upset_the_server_however_objects_come_and_go),
+		FIXTURE_TEST(test_a_keymap_arrives_whole_and_read_only),
+		FIXTURE_TEST(test_a_keymap_for_a_keyboard_just_released_is_no_trouble),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

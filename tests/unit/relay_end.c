@@ -8,8 +8,7 @@
 static void test_the_servers_last_words_reach_the_client(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct wl_surface *surface = wl_compositor_create_surface(globals.compositor);
 	uint32_t id = wl_proxy_get_id((struct wl_proxy *)surface);
 	wl_surface_attach(surface, NULL, 5, 5);
@@ -31,8 +30,7 @@ static void test_the_servers_last_words_reach_the_client(void **state) {
 static void test_a_client_that_goes_away_leaves_nothing(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct wl_surface *surface = wl_compositor_create_surface(globals.compositor);
 	fixture_settle(fixture);
 	assert_int_equal(fixture->server.surfaces, 1);
@@ -52,8 +50,7 @@ static void test_a_client_that_goes_away_leaves_nothing(void **state) {
 static void test_a_pool_over_other_memory_does_not_leave_the_guest(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	int fd = memfd_create("other", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(fd, 4096), 0);
 	struct wl_shm_pool *pool = wl_shm_create_pool(globals.shm, fd, 4096);
@@ -66,13 +63,11 @@ static void test_a_pool_over_other_memory_does_not_leave_the_guest(void **state)
 	globals_destroy(&globals);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		T(test_the_servers_last_words_reach_the_client),
-		T(test_a_client_that_goes_away_leaves_nothing),
-		T(test_a_pool_over_other_memory_does_not_leave_the_guest),
+		FIXTURE_TEST(test_the_servers_last_words_reach_the_client),
+		FIXTURE_TEST(test_a_client_that_goes_away_leaves_nothing),
+		FIXTURE_TEST(test_a_pool_over_other_memory_does_not_leave_the_guest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

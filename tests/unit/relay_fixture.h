@@ -62,4 +62,6 @@ int fixture_roundtrip(struct fixture *fixture);
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
+#define FIXTURE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+
 #endif

@@ -82,8 +82,7 @@ static void test_motion_is_merged_while_the_guest_does_not_read(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
 	fixture->queue_size = 1; /* the least there is */
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct pointer_log log = {0};
 	struct wl_pointer *pointer = wl_seat_get_pointer(globals.seat);
 	wl_pointer_add_listener(pointer, &pointer_listener, &log);
@@ -111,8 +110,7 @@ static void test_motion_is_merged_while_the_guest_does_not_read(void **state) {
 static void test_nothing_is_merged_while_the_guest_reads(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct pointer_log log = {0};
 	struct wl_pointer *pointer = wl_seat_get_pointer(globals.seat);
 	wl_pointer_add_listener(pointer, &pointer_listener, &log);
@@ -129,8 +127,7 @@ static void test_a_guest_that_never_reads_is_cut_off(void **state) {
 	struct globals globals;
 	fixture->queue_size = 1;
 	fixture->backlog_max = 100000;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct wl_keyboard *keyboard = wl_seat_get_keyboard(globals.seat);
 	assert_int_equal(fixture_roundtrip(fixture), 0);
 
@@ -164,8 +161,7 @@ static void test_so_is_one_for_whom_descriptors_wait(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
 	fixture->queue_size = 1;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct wl_keyboard *keyboard = wl_seat_get_keyboard(globals.seat);
 	assert_int_equal(fixture_roundtrip(fixture), 0);
 	fixture->guest.idle = true;
@@ -189,8 +185,7 @@ static void test_so_is_one_for_whom_descriptors_wait(void **state) {
 static void test_a_server_that_does_not_read_slows_the_guest_down(void **state) {
 	struct fixture *fixture = *state;
 	struct globals globals;
-	fixture_start(fixture, true);
-	globals_get(&globals, fixture);
+	globals_start(&globals, fixture);
 	struct wl_surface *surface = wl_compositor_create_surface(globals.compositor);
 	fixture_settle(fixture);
 	fixture->server_idle = true;
@@ -211,15 +206,13 @@ static void test_a_server_that_does_not_read_slows_the_guest_down(void **state) 
 	globals_release(&globals);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		T(test_motion_is_merged_while_the_guest_does_not_read),
-		T(test_nothing_is_merged_while_the_guest_reads),
-		T(test_a_guest_that_never_reads_is_cut_off),
-		T(test_so_is_one_for_whom_descriptors_wait),
-		T(test_a_server_that_does_not_read_slows_the_guest_down),
+		FIXTURE_TEST(test_motion_is_merged_while_the_guest_does_not_read),
+		FIXTURE_TEST(test_nothing_is_merged_while_the_guest_reads),
+		FIXTURE_TEST(test_a_guest_that_never_reads_is_cut_off),
+		FIXTURE_TEST(test_so_is_one_for_whom_descriptors_wait),
+		FIXTURE_TEST(test_a_server_that_does_not_read_slows_the_guest_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,8 +48,9 @@ static const struct wl_registry_listener registry_listener = {
 	.global_remove = handle_global_remove,
 };
 
-void globals_get(struct globals *globals, struct fixture *fixture) {
+void globals_start(struct globals *globals, struct fixture *fixture) {
 	*globals = (struct globals){0};
+	fixture_start(fixture, true);
 	struct wl_registry *registry = wl_display_get_registry(fixture->client);
 	wl_registry_add_listener(registry, &registry_listener, globals);
 	assert_int_equal(fixture_roundtrip(fixture), 0);

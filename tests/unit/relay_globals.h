@@ -16,7 +16,8 @@ struct globals {
 	bool privileged; /* others among them */
 };
 
-void globals_get(struct globals *globals, struct fixture *fixture);
+/* Starts both ends and a client, which binds what it is offered. */
+void globals_start(struct globals *globals, struct fixture *fixture);
 
 /* Told to the server; or, where the connection has ended, not. */
 void globals_release(struct globals *globals);

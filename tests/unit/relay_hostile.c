@@ -190,23 +190,21 @@ static void test_connections_over_the_quota_are_refused(void **state) {
 	assert_int_equal(errno, EDQUOT);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		T(test_half_a_message_is_a_violation),
-		T(test_a_message_over_libwaylands_buffer_is_a_violation),
-		T(test_what_stands_before_a_violation_still_passes),
-		T(test_a_privileged_global_cannot_be_bound_by_guessing_its_name),
-		T(test_a_pool_without_its_descriptor_is_a_violation),
-		T(test_a_blob_is_of_no_use_to_a_guest),
-		T(test_descriptors_nobody_asked_for_are_not_hoarded),
-		T(test_a_pool_larger_than_the_heap_never_reaches_the_server),
-		T(test_a_connection_ends_once),
-		T(test_a_reason_is_made_printable),
-		T(test_a_guest_over_its_rate_is_throttled_not_cut),
-		T(test_a_guest_over_its_quota_loses_that_connection_only),
-		T(test_connections_over_the_quota_are_refused),
+		FIXTURE_TEST(test_half_a_message_is_a_violation),
+		FIXTURE_TEST(test_a_message_over_libwaylands_buffer_is_a_violation),
+		FIXTURE_TEST(test_what_stands_before_a_violation_still_passes),
+		FIXTURE_TEST(test_a_privileged_global_cannot_be_bound_by_guessing_its_name),
+		FIXTURE_TEST(test_a_pool_without_its_descriptor_is_a_violation),
+		FIXTURE_TEST(test_a_blob_is_of_no_use_to_a_guest),
+		FIXTURE_TEST(test_descriptors_nobody_asked_for_are_not_hoarded),
+		FIXTURE_TEST(test_a_pool_larger_than_the_heap_never_reaches_the_server),
+		FIXTURE_TEST(test_a_connection_ends_once),
+		FIXTURE_TEST(test_a_reason_is_made_printable),
+		FIXTURE_TEST(test_a_guest_over_its_rate_is_throttled_not_cut),
+		FIXTURE_TEST(test_a_guest_over_its_quota_loses_that_connection_only),
+		FIXTURE_TEST(test_connections_over_the_quota_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,3 +173,39 @@ int scene_run(struct scene *scene) {
 int scene_recover(struct scene *scene) {
 	return run(scene, true);
 }
+
+static bool kills(const struct fault *fault) {
+	return fault->kind == FAULT_KILL || fault->kind == FAULT_KILL_LATE;
+}
+
+void scene_fail(struct scene *scene, const struct fault *faults, size_t count) {
+	bool killed = false;
+	for (size_t i = 0; i < count; i++) {
+		killed |= kills(&faults[i]);
+	}
+	kernel_model_arm(scene->model, faults, count);
+	assert_int_equal(scene_run(scene), killed ? -1 : TRANSACTION_UNDONE);
+	assert_int_equal(scene_recover(scene), TRANSACTION_UNDONE);
+	scene_assert_former(scene);
+}
+
+void scene_kill_twice(struct scene *scene, const struct fault faults[2]) {
+	kernel_model_arm(scene->model, faults, 2);
+	assert_int_equal(scene_run(scene), -1);
+	int outcome = scene_recover(scene);
+	assert_true(outcome == -1 || outcome == TRANSACTION_UNDONE);
+	assert_int_equal(scene_recover(scene), TRANSACTION_UNDONE);
+	scene_assert_former(scene);
+}
+
+int scene_kill_at_each(struct scene *scene) {
+	for (int report = 0;; report++) {
+		kernel_model_arm(scene->model, NULL, 0);
+		scene_kill_at(scene, report);
+		if (scene_run(scene) != -1) {
+			return report; /* there was no such moment */
+		}
+		assert_int_equal(scene_recover(scene), TRANSACTION_UNDONE);
+		scene_assert_former(scene);
+	}
+}

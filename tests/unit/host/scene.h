@@ -4,6 +4,14 @@
 #include "kernel_model.h"
 #include "release/release.h"
 
+enum {
+	/* Far more than anything here takes, on a machine that has other things to do. */
+	PATIENT_MS = 30000,
+	/* For operations that are made to hang: a step that is slow for another reason is undone as
+	 * well, so the outcome does not hang on it. */
+	IMPATIENT_MS = 150,
+};
+
 /* A modelled machine, a directory for journals, and a plan to take a device. */
 struct scene {
 	struct kernel_model *model;
@@ -39,5 +47,14 @@ int scene_recover(struct scene *scene);
 /* In the next run or recovery, the process kills itself at the how manieth report of progress. -1:
  * never. */
 void scene_kill_at(struct scene *scene, int report);
+
+/* Runs the plan with these faults, of which those that kill end the run: it is undone, by itself or
+ * by the recovery, and everything is as it was. */
+void scene_fail(struct scene *scene, const struct fault *faults, size_t count);
+/* The same with two faults of which the second may kill the recovery: the next one undoes it. */
+void scene_kill_twice(struct scene *scene, const struct fault faults[2]);
+/* Kills the run at each report of progress in turn, as above, until one comes to its end. Returns
+ * how many reports there are, and leaves what that run came to. */
+int scene_kill_at_each(struct scene *scene);
 
 #endif
