@@ -12,6 +12,8 @@
  * `interactive`: polkit may ask a person. */
 void authority_check(struct daemon *daemon, sd_varlink *link, const char *action, bool interactive,
 	void (*answer)(void *data, const char *refusal), void *data);
+/* `data` is not asked about any more. */
+void authority_forget(struct daemon *daemon, const void *data);
 void authority_finish(struct daemon *daemon);
 
 #endif

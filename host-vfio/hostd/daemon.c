@@ -15,6 +15,7 @@
 #include "hostd/heaps.h"
 #include "hostd/host_server.h"
 #include "hostd/order.h"
+#include "hostd/pace.h"
 #include "hostd/survey.h"
 #include "hostd/watchers.h"
 
@@ -92,7 +93,11 @@ void daemon_surveyed(struct daemon *daemon) {
 void daemon_forget(struct daemon *daemon, const sd_varlink *link) {
 	watchers_forget(daemon, link);
 	guest_calls_forget(daemon, link);
+	orders_forget(daemon, link);
 	brain_forget(daemon, link);
+	if (daemon->strangers) {
+		pace_forget(daemon->strangers, link);
+	}
 }
 
 /* What a person has written; -1 with the reason, and nothing to finish. */

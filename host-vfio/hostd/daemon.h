@@ -18,6 +18,7 @@ struct door;
 struct guest_call;
 struct heaps;
 struct order;
+struct pace;
 struct question;
 struct survey;
 struct watcher;
@@ -59,6 +60,7 @@ struct daemon {
 	struct domains domains;
 	struct hypervisor *hypervisor;
 	sd_varlink_server *server; /* org.portal.Host */
+	struct pace *strangers; /* how fast it is called by others than root */
 	sd_varlink_server *doors_server; /* org.portal.Door, over socket pairs only */
 	LIST_HEAD(, door) doors; /* door.link */
 	LIST_HEAD(, heaps) heaps; /* heaps.link */
@@ -66,7 +68,7 @@ struct daemon {
 	LIST_HEAD(, watcher) watchers; /* watcher.link */
 	sd_event_source *tell; /* tells the watchers */
 	LIST_HEAD(, order) orders; /* order.link */
-	LIST_HEAD(, question) questions; /* question.link, in authority.c */
+	LIST_HEAD(, question) questions; /* question.entry, in authority.c */
 	struct change_run *change; /* under way, or NULL */
 	sd_bus *bus; /* to polkit; NULL until somebody has to be asked about */
 };

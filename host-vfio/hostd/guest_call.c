@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/must.h"
+#include "base/utf8.h"
 #include "hostd/budget.h"
 #include "hostd/guest_progress.h"
 #include "hostd/watchers.h"
@@ -84,6 +85,7 @@ int guest_refuse(
 	va_start(args, format);
 	vsnprintf(reason.text, sizeof(reason.text), format, args);
 	va_end(args);
+	utf8_make_whole(reason.text);
 	char *error = must_print("%s.%s", interface, name);
 	int result =
 		sd_varlink_errorbo(link, error, SD_JSON_BUILD_PAIR_STRING("reason", reason.text));

@@ -3,19 +3,30 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/must.h"
+#include "hostd/audit.h"
 #include "hostd/brain.h"
 #include "hostd/budget.h"
 #include "hostd/guest_call.h"
 #include "hostd/host_interface.h"
 #include "hostd/host_methods.h"
 #include "hostd/order.h"
+#include "hostd/pace.h"
 #include "hostd/watchers.h"
 #include "inventory/json.h"
+
+enum {
+	/* Of one user: each can hold a message of 16 MiB that is not whole. */
+	CONNECTIONS_OF_USER = 64,
+	/* Of all users but root together; everything that is refused is a line in the log. */
+	CALLS_AT_ONCE = 128,
+	CALLS_INTERVAL = 50 * 1000, /* µs */
+};
 
 static sd_json_variant *build_state(struct daemon *daemon, const char *controller) {
 	sd_json_variant *object = NULL, *vms = json_array();
@@ -46,19 +57,19 @@ static sd_json_variant *build_state(struct daemon *daemon, const char *controlle
 	return object;
 }
 
-static int handle_get_state(sd_varlink *link, sd_json_variant *parameters,
-	sd_varlink_method_flags_t flags, void *data) {
+static int get_state(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+	void *data) {
 	int result = sd_varlink_dispatch(link, parameters, NULL, NULL);
 	return result != 0 ? result : watchers_answer(data, link, flags, build_state, NULL);
 }
 
-static int handle_list_guests(sd_varlink *link, sd_json_variant *parameters,
+static int list_guests(sd_varlink *link, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
 	int result = sd_varlink_dispatch(link, parameters, NULL, NULL);
 	return result != 0 ? result : watchers_answer(data, link, flags, guest_list, NULL);
 }
 
-static int handle_get_memory(sd_varlink *link, sd_json_variant *parameters,
+static int get_memory(sd_varlink *link, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
 	int result = sd_varlink_dispatch(link, parameters, NULL, NULL);
 	if (result != 0) {
@@ -109,22 +120,51 @@ static void run_reload(struct order *order) {
 	}
 }
 
-/* One handler for each method that changes something. */
-#define ORDER(handler, what, action, run)                                                          \
-	static int handler(sd_varlink *link, sd_json_variant *parameters,                          \
+/* One for each method that changes something. */
+#define ORDER(method, what, action, run)                                                           \
+	static int method(sd_varlink *link, sd_json_variant *parameters,                           \
 		sd_varlink_method_flags_t flags, void *data) {                                     \
 		static const struct order_kind kind = {what, "org.portal.host." action, run};      \
 		return order_begin(data, link, parameters, &kind);                                 \
 	}
 
-ORDER(handle_start_guest, "start guest", "guests", run_start_guest)
-ORDER(handle_stop_guest, "stop guest", "guests", run_stop_guest)
-ORDER(handle_report_heap, "report heap", "guests", run_report_heap)
-ORDER(handle_reload, "reload", "configure", run_reload)
+ORDER(start_guest, "start guest", "guests", run_start_guest)
+ORDER(stop_guest, "stop guest", "guests", run_stop_guest)
+ORDER(report_heap, "report heap", "guests", run_report_heap)
+ORDER(reload, "reload", "configure", run_reload)
 
 static void handle_disconnect(sd_varlink_server *server, sd_varlink *link, void *data) {
 	daemon_forget(data, link);
 }
+
+/* Root is heard at once, everybody else in turn. */
+static bool is_turn(struct daemon *daemon, sd_varlink *link, sd_varlink_method_flags_t flags) {
+	uid_t uid;
+	return (sd_varlink_get_peer_uid(link, &uid) >= 0 && uid == 0) ||
+	       pace_allows(daemon->strangers, link, flags);
+}
+
+#define METHOD(handler, method)                                                                    \
+	static int handler(sd_varlink *link, sd_json_variant *parameters,                          \
+		sd_varlink_method_flags_t flags, void *data) {                                     \
+		return is_turn(data, link, flags) ? method(link, parameters, flags, data) : 0;     \
+	}
+
+METHOD(handle_get_state, get_state)
+METHOD(handle_list_guests, list_guests)
+METHOD(handle_get_memory, get_memory)
+METHOD(handle_start_guest, start_guest)
+METHOD(handle_stop_guest, stop_guest)
+METHOD(handle_report_heap, report_heap)
+METHOD(handle_reload, reload)
+METHOD(handle_list_devices, host_list_devices)
+METHOD(handle_list_assignments, host_list_assignments)
+METHOD(handle_take, host_take)
+METHOD(handle_return, host_return)
+METHOD(handle_release_gpu, host_release_gpu)
+METHOD(handle_recover, host_recover)
+METHOD(handle_switch, host_switch)
+METHOD(handle_hook, host_hook)
 
 static int bind_methods(sd_varlink_server *server) {
 	return sd_varlink_server_bind_method_many(server, HOST_INTERFACE ".GetState",
@@ -132,11 +172,11 @@ static int bind_methods(sd_varlink_server *server) {
 		HOST_INTERFACE ".GetMemory", handle_get_memory, HOST_INTERFACE ".StartGuest",
 		handle_start_guest, HOST_INTERFACE ".StopGuest", handle_stop_guest,
 		HOST_INTERFACE ".ReportHeap", handle_report_heap, HOST_INTERFACE ".Reload",
-		handle_reload, HOST_INTERFACE ".ListDevices", host_list_devices,
-		HOST_INTERFACE ".ListAssignments", host_list_assignments, HOST_INTERFACE ".Take",
-		host_take, HOST_INTERFACE ".Return", host_return, HOST_INTERFACE ".ReleaseGpu",
-		host_release_gpu, HOST_INTERFACE ".Recover", host_recover, HOST_INTERFACE ".Switch",
-		host_switch, HOST_INTERFACE ".Hook", host_hook);
+		handle_reload, HOST_INTERFACE ".ListDevices", handle_list_devices,
+		HOST_INTERFACE ".ListAssignments", handle_list_assignments, HOST_INTERFACE ".Take",
+		handle_take, HOST_INTERFACE ".Return", handle_return, HOST_INTERFACE ".ReleaseGpu",
+		handle_release_gpu, HOST_INTERFACE ".Recover", handle_recover,
+		HOST_INTERFACE ".Switch", handle_switch, HOST_INTERFACE ".Hook", handle_hook);
 }
 
 /* The socket that systemd hands over, else one of our own: everybody may connect, and is asked for
@@ -167,7 +207,20 @@ static int listen_at(struct daemon *daemon, struct error *error) {
 	return result < 0 ? error_set(error, "%s: %s", path, strerror(-result)) : 0;
 }
 
+static void handle_slowed(void *data) {
+	say(LOG_WARNING, "users other than root call more often than one should: their calls wait");
+}
+
 int host_server_init(struct daemon *daemon, struct error *error) {
+	const struct pace_options pace = {
+		.most = CALLS_AT_ONCE,
+		.interval = CALLS_INTERVAL,
+		.slowed = handle_slowed,
+	};
+	daemon->strangers = pace_create(daemon->loop, &pace);
+	if (!daemon->strangers) {
+		return error_set(error, "org.portal.Host: no timer");
+	}
 	int result = sd_varlink_server_new(&daemon->server,
 		SD_VARLINK_SERVER_ACCOUNT_UID | SD_VARLINK_SERVER_INHERIT_USERDATA);
 	sd_varlink_server *server = daemon->server;
@@ -175,6 +228,9 @@ int host_server_init(struct daemon *daemon, struct error *error) {
 		sd_varlink_server_set_userdata(server, daemon);
 		sd_varlink_server_set_info(server, "Portal", "portal-hostd", PORTAL_VERSION, NULL);
 		result = sd_varlink_server_add_interface(server, &vl_interface_org_portal_Host);
+	}
+	if (result >= 0) {
+		result = sd_varlink_server_set_connections_per_uid_max(server, CONNECTIONS_OF_USER);
 	}
 	if (result >= 0) {
 		result = bind_methods(server);
@@ -193,4 +249,6 @@ int host_server_init(struct daemon *daemon, struct error *error) {
 
 void host_server_finish(struct daemon *daemon) {
 	daemon->server = sd_varlink_server_unref(daemon->server);
+	pace_destroy(daemon->strangers);
+	daemon->strangers = NULL;
 }

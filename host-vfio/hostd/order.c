@@ -33,6 +33,17 @@ void order_forget(struct order *order) {
 	order_free(order);
 }
 
+void orders_forget(struct daemon *daemon, const sd_varlink *link) {
+	struct order *order, *next;
+	for (order = LIST_FIRST(&daemon->orders); order; order = next) {
+		next = LIST_NEXT(order, link);
+		if (order->call == link && order->asking) {
+			authority_forget(daemon, order);
+			order_free(order);
+		}
+	}
+}
+
 void orders_finish(struct daemon *daemon) {
 	while (!LIST_EMPTY(&daemon->orders)) {
 		order_free(LIST_FIRST(&daemon->orders));
@@ -83,6 +94,7 @@ void order_fail(
 
 static void handle_answer(void *data, const char *refusal) {
 	struct order *order = data;
+	order->asking = false;
 	if (refusal) {
 		order_fail(order, NULL, "NotAuthorized", "%s", refusal);
 	} else {
@@ -129,6 +141,7 @@ int order_begin(struct daemon *daemon, sd_varlink *link, sd_json_variant *parame
 		return result;
 	}
 	audit_who_peer(&order->who, link);
+	order->asking = true;
 	authority_check(daemon, link, kind->action, order->interactive, handle_answer, order);
 	return 0;
 }

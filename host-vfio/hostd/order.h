@@ -10,6 +10,7 @@ struct order {
 	sd_varlink *call;
 	const struct order_kind *kind;
 	struct audit_who who;
+	bool asking; /* whether it may */
 	/* Parameters; which of them there are, the interface says. */
 	char *guest, *controller, *device;
 	char **devices, **unguard;
@@ -35,6 +36,8 @@ void order_fail(struct order *order, const char *object, const char *error, cons
 	__attribute__((format(printf, 4, 5)));
 /* Somebody else answers. */
 void order_forget(struct order *order);
+/* A connection has ended: what nobody has been asked about yet, or has not answered, is dropped. */
+void orders_forget(struct daemon *daemon, const sd_varlink *link);
 void orders_finish(struct daemon *daemon);
 
 #endif

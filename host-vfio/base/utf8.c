@@ -1,0 +1,47 @@
+#include "base/utf8.h"
+
+#include <stddef.h>
+
+/* The length of the character that a text begins with; 0: that is none. RFC 3629. */
+static size_t character_length(const unsigned char *text) {
+	static const struct {
+		unsigned char first, last; /* of its first byte */
+		unsigned char least, most; /* of its second */
+		size_t length;
+	} forms[] = {
+		{0x01, 0x7f, 0, 0, 1},
+		{0xc2, 0xdf, 0x80, 0xbf, 2},
+		{0xe0, 0xe0, 0xa0, 0xbf, 3},
+		{0xe1, 0xec, 0x80, 0xbf, 3},
+		{0xed, 0xed, 0x80, 0x9f, 3}, /* no surrogates */
+		{0xee, 0xef, 0x80, 0xbf, 3},
+		{0xf0, 0xf0, 0x90, 0xbf, 4},
+		{0xf1, 0xf3, 0x80, 0xbf, 4},
+		{0xf4, 0xf4, 0x80, 0x8f, 4},
+	};
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (text[0] < forms[i].first || text[0] > forms[i].last) {
+			continue;
+		}
+		size_t length = 1;
+		if (forms[i].length > 1 && text[1] >= forms[i].least && text[1] <= forms[i].most) {
+			length = 2;
+			while (length < forms[i].length && (text[length] & 0xc0) == 0x80) {
+				length++;
+			}
+		}
+		return length == forms[i].length ? length : 0;
+	}
+	return 0;
+}
+
+void utf8_make_whole(char *text) {
+	char *at = text;
+	while (*at != '\0') {
+		size_t length = character_length((const unsigned char *)at);
+		if (length == 0) {
+			*at = '?';
+		}
+		at += length != 0 ? length : 1;
+	}
+}

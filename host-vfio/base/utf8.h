@@ -1,0 +1,8 @@
+#ifndef HOST_BASE_UTF8_H
+#define HOST_BASE_UTF8_H
+
+/* What is not whole UTF-8, as where a text was cut off, becomes question marks: JSON takes no
+ * other. */
+void utf8_make_whole(char *text);
+
+#endif

@@ -1,0 +1,53 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+static void assert_whole(const char *text, const char *expected) {
+	char copy[64];
+	snprintf(copy, sizeof(copy), "%s", text);
+	utf8_make_whole(copy);
+	assert_string_equal(copy, expected);
+}
+
+static void what_is_whole_stays(void **state) {
+	static const char *const texts[] = {"", "a", "Köln", "\xe2\x82\xac 5", "\xf0\x9f\x96\xa5",
+		"\x7f", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf"};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_whole(texts[i], texts[i]);
+	}
+}
+
+static void what_was_cut_off_becomes_question_marks(void **state) {
+	assert_whole("K\xc3", "K?");
+	assert_whole("5 \xe2\x82", "5 ??");
+	assert_whole("\xf0\x9f\x96", "???");
+	assert_whole("\xe2\x82"
+		     "a",
+		"??a");
+}
+
+static void so_does_what_is_no_character(void **state) {
+	assert_whole("\x80"
+		     "a\xff",
+		"?a?");
+	assert_whole("\xc0\xaf", "??"); /* a slash, too long */
+	assert_whole("\xe0\x80\xaf", "???");
+	assert_whole("\xed\xa0\x80", "???"); /* half of a pair of UTF-16 */
+	assert_whole("\xf4\x90\x80\x80", "????"); /* beyond the last */
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_whole_stays),
+		cmocka_unit_test(what_was_cut_off_becomes_question_marks),
+		cmocka_unit_test(so_does_what_is_no_character),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
