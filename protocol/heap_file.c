@@ -83,12 +83,76 @@ static int clear_begin(int fd) {
 	return 0;
 }
 
+/*
+ * Whoever else has the file open sees the guest's windows, and anybody can make one of a name that
+ * he knows in /dev/shm. 0 where that cannot be, 1 where another user's is to make way, -1 with
+ * errno.
+ *
+ * While a machine runs its files are libvirt's user's, an nvdimm's are given to him at the start,
+ * and an ivshmem's he makes himself: as root that owner is as good as oneself, but for an nvdimm's
+ * no better.
+ */
+static int judge_file(int fd, bool dax) {
+	struct stat status;
+	if (fstat(fd, &status) < 0) {
+		return -1;
+	}
+	bool ours = status.st_uid == geteuid();
+	if (!S_ISREG(status.st_mode) || status.st_nlink != 1 ||
+		(status.st_mode & (S_IWGRP | S_IWOTH)) != 0 || (!ours && geteuid() != 0)) {
+		errno = EPERM;
+		return -1;
+	}
+	return !ours && dax;
+}
+
+/* One that exists is opened without O_CREAT, by which the kernel refuses others' in /dev/shm to
+ * root as well (fs.protected_regular). */
+static int open_file(const char *path, bool dax) {
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	int fd = open(path, flags);
+	if (fd >= 0) {
+		int verdict = judge_file(fd, dax);
+		if (verdict == 0) {
+			return fd;
+		}
+		int error = errno;
+		close(fd);
+		if (verdict < 0 || unlink(path) < 0) {
+			errno = verdict < 0 ? error : errno;
+			return -1;
+		}
+	} else if (errno != ENOENT) {
+		return -1;
+	}
+	return open(path, flags | O_CREAT | O_EXCL, 0600);
+}
+
+int portal_heap_check_file(const char *path) {
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0) {
+		return -1;
+	}
+	int result = judge_file(fd, false);
+	int error = errno;
+	close(fd);
+	errno = error;
+	return result;
+}
+
+const char *portal_heap_file_error(int error) {
+	return error == EPERM || error == ELOOP
+		       ? "it is no file of its own, or others than its owner may write it: they "
+			 "would see the guest's windows; remove it"
+		       : strerror(error);
+}
+
 int portal_heap_format_file(const char *path, uint64_t size, bool dax) {
 	if (size % DAX_ALIGNMENT != 0 || size < PORTAL_HEAP_SIZE_MIN + PORTAL_HEAP_DAX_BASE) {
 		errno = EINVAL;
 		return -1;
 	}
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open_file(path, dax);
 	if (fd < 0) {
 		return -1;
 	}

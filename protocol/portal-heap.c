@@ -22,7 +22,7 @@ static int create(const char *path, const char *size_text, bool dax) {
 	}
 	fprintf(stderr, "portal-heap: %s: %s\n", path,
 		errno == EINVAL ? "the size is not a multiple of 2 MiB, or under 6 MiB"
-				: strerror(errno));
+				: portal_heap_file_error(errno));
 	return 1;
 }
 

@@ -94,7 +94,8 @@ static int prepare_heap(const struct machine *machine, const struct domain_info 
 		return RUN_OK;
 	}
 	return say_failure(RUN_HEAP, "the heap of %s, %s (%llu MiB): %s", machine->vm->name,
-		info->heap_path, (unsigned long long)(info->heap_size >> 20), strerror(errno));
+		info->heap_path, (unsigned long long)(info->heap_size >> 20),
+		portal_heap_file_error(errno));
 }
 
 static int start_planned(struct machine *machine) {

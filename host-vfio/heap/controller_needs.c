@@ -13,16 +13,19 @@
 
 static int make_heap(const struct heap_device *heap, struct error *error) {
 	struct stat status;
+	int result = 0;
+	bool exists = lstat(heap->path, &status) == 0;
 	if (heap->kind != DOMAIN_HEAP_NVDIMM) {
-		return 0; /* QEMU makes it, whose user has to own it */
+		/* QEMU makes it, whose user has to own it; and takes one that is there. */
+		result = exists ? portal_heap_check_file(heap->path) : 0;
+	} else if (exists && (uint64_t)status.st_size == heap->size) {
+		result = portal_heap_check_file(heap->path);
+	} else {
+		result = portal_heap_format_file(heap->path, heap->size, true);
 	}
-	if (lstat(heap->path, &status) == 0 && (uint64_t)status.st_size == heap->size) {
-		return 0;
-	}
-	return portal_heap_format_file(heap->path, heap->size, heap->kind == DOMAIN_HEAP_NVDIMM) ==
-			       0
-		       ? 0
-		       : error_set(error, "the heap %s: %s", heap->path, strerror(errno));
+	return result == 0 ? 0
+			   : error_set(error, "the heap %s: %s", heap->path,
+				     portal_heap_file_error(errno));
 }
 
 /* A socket at which nobody listens: QEMU tries again until the guest's takes its place. */

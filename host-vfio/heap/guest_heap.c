@@ -139,7 +139,7 @@ static int make_file(struct domain_manager *manager, const char *domain,
 				   info->heap == DOMAIN_HEAP_NVDIMM) == 0) {
 		return shared < 0 ? shared : 0;
 	}
-	error_set(error, "the heap %s: %s", info->heap_path, strerror(errno));
+	error_set(error, "the heap %s: %s", info->heap_path, portal_heap_file_error(errno));
 	return DOMAIN_FAILURE_REFUSED;
 }
 

@@ -300,6 +300,68 @@ static void files_of_odd_sizes_are_not_made(void **state) {
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static void assert_not_taken(void) {
+	assert_int_equal(portal_heap_format_file(path, 8u << 20, false), -1);
+	assert_string_equal(portal_heap_file_error(errno), portal_heap_file_error(EPERM));
+	assert_int_equal(portal_heap_format_file(path, 8u << 20, true), -1);
+	assert_string_equal(portal_heap_file_error(errno), portal_heap_file_error(EPERM));
+	assert_int_equal(portal_heap_check_file(path), -1);
+	assert_string_equal(portal_heap_file_error(errno), portal_heap_file_error(EPERM));
+	assert_int_equal(unlink(path), 0);
+}
+
+static void touch(const char *name, mode_t mode) {
+	int fd = open(name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+/* In /dev/shm everybody can make a file of the name that a guest's heap will have. */
+static void what_others_could_have_made_does_not_become_a_heap(void **state) {
+	char other[sizeof(path) + 8];
+	snprintf(other, sizeof(other), "%s.other", path);
+	touch(path, 0666);
+	assert_not_taken();
+	touch(path, 0660);
+	assert_not_taken();
+	touch(other, 0600);
+	assert_int_equal(link(other, path), 0);
+	assert_not_taken();
+	assert_int_equal(symlink(other, path), 0);
+	assert_not_taken();
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_not_taken();
+	struct stat status;
+	assert_int_equal(stat(other, &status), 0);
+	assert_int_equal(status.st_size, 0);
+	unlink(other);
+}
+
+static void the_file_of_libvirts_user_stays_his_where_he_makes_it(void **state) {
+	struct stat before, after;
+	if (geteuid() != 0) {
+		skip();
+	}
+	touch(path, 0644);
+	assert_int_equal(chown(path, 64055, 64055), 0);
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(portal_heap_check_file(path), 0);
+	assert_int_equal(portal_heap_format_file(path, 8u << 20, false), 0);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_ino, before.st_ino);
+	assert_int_equal(after.st_uid, 64055);
+	/* An nvdimm's is given to him at each start: what is not root's then is made anew. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(portal_heap_format_file(path, 8u << 20, true), 0);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_not_equal(after.st_ino, before.st_ino);
+	assert_int_equal(after.st_uid, 0);
+	assert_int_equal(after.st_mode & 0777, 0600);
+	close(fd);
+	unlink(path);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_are_parsed),
@@ -317,6 +379,8 @@ int main(void) {
 		cmocka_unit_test(a_dax_files_information_block_is_what_linux_reads),
 		cmocka_unit_test(a_plain_file_has_no_information_block_left),
 		cmocka_unit_test(files_of_odd_sizes_are_not_made),
+		cmocka_unit_test(what_others_could_have_made_does_not_become_a_heap),
+		cmocka_unit_test(the_file_of_libvirts_user_stays_his_where_he_makes_it),
 	};
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
