@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/utf8.h"
 #include "inventory/group.h"
 
 static void check(int result) {
@@ -19,10 +20,18 @@ void json_append(sd_json_variant **array, sd_json_variant *value) {
 	sd_json_variant_unref(value);
 }
 
+/* JSON is UTF-8, and what a process is called, or a file, need not be. The caller's. */
+static sd_json_variant *make_string(const char *value) {
+	sd_json_variant *string = NULL;
+	char *text = must_copy(value);
+	utf8_make_whole(text);
+	check(sd_json_variant_new_string(&string, text));
+	free(text);
+	return string;
+}
+
 void json_append_string(sd_json_variant **array, const char *value) {
-	sd_json_variant *text = NULL;
-	check(sd_json_variant_new_string(&text, value));
-	json_append(array, text);
+	json_append(array, make_string(value));
 }
 
 void json_set(sd_json_variant **object, const char *name, sd_json_variant *value) {
@@ -32,7 +41,7 @@ void json_set(sd_json_variant **object, const char *name, sd_json_variant *value
 
 void json_set_string(sd_json_variant **object, const char *name, const char *value) {
 	if (value) {
-		check(sd_json_variant_set_field_string(object, name, value));
+		json_set(object, name, make_string(value));
 	} else {
 		sd_json_variant *null = NULL;
 		check(sd_json_variant_new_null(&null));

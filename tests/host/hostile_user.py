@@ -56,6 +56,28 @@ class User:
 USER = User()
 
 
+def make_root(work):
+    """A machine with a card, and a process that has it open and calls itself what is no text."""
+    root = os.path.join(work, "root")
+    card = "sys/devices/pci0000:00/0000:00:02.0"
+    for name, text in {
+            "vendor": b"0x8086", "device": b"0x4c8a", "class": b"0x030000",
+            "drm/card0/uevent": b"DEVNAME=dri/card0"}.items():
+        path = os.path.join(root, card, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(text + b"\n")
+    for name, target in (
+            ("sys/bus/pci/devices/0000:00:02.0", f"../../../../{card}"),
+            ("sys/class/drm/card0", f"../../../{card}/drm/card0"),
+            ("proc/4711/fd/3", "/dev/dri/card0")):
+        os.makedirs(os.path.dirname(os.path.join(root, name)), exist_ok=True)
+        os.symlink(target, os.path.join(root, name))
+    with open(os.path.join(root, "proc/4711/comm"), "wb") as file:
+        file.write(b"x\xff\n")
+    return root
+
+
 class Scene:
     def __init__(self, program, work):
         os.chmod(work, 0o755)
@@ -68,7 +90,7 @@ class Scene:
         self.bus.listen()
         self.process, self.log = wait.start(
             [program, "--config", config, "--state", os.path.join(work, "state"), "--socket",
-             self.path, "--uri", "test:///default"], "portal-hostd",
+             self.path, "--uri", "test:///default", "--root", make_root(work)], "portal-hostd",
             env=dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={bus}"))
         self.log.for_text(b"libvirt at")
 
@@ -166,12 +188,23 @@ def a_name_that_is_cut_in_the_middle_of_a_letter_is_refused_like_others(scene):
             assert "reason" in said["parameters"], said
 
 
+def whatever_a_process_calls_itself_it_can_be_told(scene):
+    states = varlink.stream(scene.path, "org.portal.Host.GetState")
+    next(said for said in states if said["deviceChanges"] > 0)
+    with scene.connect() as link:
+        link.sendall(message("ListDevices"))
+        device, = answer(link)["parameters"]["devices"]
+        assert [holder["name"] for holder in device["holders"]] == ["x?"], device["holders"]
+    scene.state()
+
+
 TESTS = [
     orders_of_who_has_gone_are_dropped,
     orders_that_want_no_answer_end_the_connection,
     who_calls_without_end_waits_and_nobody_else,
     a_user_has_only_so_many_connections,
     a_name_that_is_cut_in_the_middle_of_a_letter_is_refused_like_others,
+    whatever_a_process_calls_itself_it_can_be_told,
 ]
 
 

@@ -5,9 +5,11 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
+#include "inventory/json.h"
 
 static void assert_whole(const char *text, const char *expected) {
 	char copy[64];
@@ -43,11 +45,25 @@ static void so_does_what_is_no_character(void **state) {
 	assert_whole("\xf4\x90\x80\x80", "????"); /* beyond the last */
 }
 
+/* A process has the name that it gives itself, and the daemon says who has a device open. */
+static void a_name_that_is_no_text_is_a_text_in_json(void **state) {
+	sd_json_variant *object = NULL, *names = json_array();
+	char *text = NULL;
+	json_set_string(&object, "name", "bad\xff\xfe");
+	json_append_string(&names, "\xc3");
+	json_set(&object, "names", names);
+	assert_true(sd_json_variant_format(object, 0, &text) >= 0);
+	assert_string_equal(text, "{\"name\":\"bad??\",\"names\":[\"?\"]}");
+	free(text);
+	sd_json_variant_unref(object);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_whole_stays),
 		cmocka_unit_test(what_was_cut_off_becomes_question_marks),
 		cmocka_unit_test(so_does_what_is_no_character),
+		cmocka_unit_test(a_name_that_is_no_text_is_a_text_in_json),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
