@@ -35,6 +35,14 @@ static size_t character_length(const unsigned char *text) {
 	return 0;
 }
 
+bool utf8_is_whole(const char *text) {
+	size_t length = 1;
+	for (const char *at = text; *at != '\0' && length != 0; at += length) {
+		length = character_length((const unsigned char *)at);
+	}
+	return length != 0;
+}
+
 void utf8_make_whole(char *text) {
 	char *at = text;
 	while (*at != '\0') {

@@ -122,19 +122,29 @@ static bool has_suffix(const char *text, const char *suffix) {
 	return length >= end && strcmp(text + length - end, suffix) == 0;
 }
 
+/* Of a service or a scope, as systemd.unit(5) allows it: a user makes groups of other names, too.
+ */
+static bool is_unit(const char *part) {
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789:-_.\\@";
+	return part[0] != '-' && part[strspn(part, allowed)] == '\0' &&
+	       (has_suffix(part, ".service") || has_suffix(part, ".scope"));
+}
+
 /* The unit of a path of control groups (systemd.unit(5), "user@1000.service" being the manager of
- * a user's own units). A login session is a scope. The caller's; NULL: none that can be stopped. */
+ * a user's own units, below which all groups are that user's). A login session is a scope. The
+ * caller's; NULL: none that can be stopped. */
 static char *unit_of_group(char *path) {
 	char *rest = path, *part, *unit = NULL, *user = NULL;
 	while ((part = strsep(&rest, "/"))) {
 		size_t length = strlen(part);
-		if (strncmp(part, "user@", 5) == 0 && has_suffix(part, ".service")) {
+		if (!user && strncmp(part, "user@", 5) == 0 && has_suffix(part, ".service")) {
 			free(user);
 			free(unit);
 			unit = NULL;
 			user = must_print(
 				"%.*s/", (int)(length - 5 - strlen(".service")), part + 5);
-		} else if (!unit && (has_suffix(part, ".service") || has_suffix(part, ".scope"))) {
+		} else if (!unit && is_unit(part)) {
 			unit = must_copy(part);
 		}
 	}

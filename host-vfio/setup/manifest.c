@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/must.h"
+#include "base/utf8.h"
 #include "inventory/json.h"
 
 static sd_json_variant *strings_json(const struct strings *strings) {
@@ -16,7 +17,25 @@ static sd_json_variant *strings_json(const struct strings *strings) {
 	return array;
 }
 
+/* What cannot be written down as it is cannot be brought back. */
+static int check_text(const struct manifest *manifest, struct error *error) {
+	for (size_t i = 0; i < manifest->changes.count; i++) {
+		const struct change_file *change = &manifest->changes.files[i];
+		if ((change->before && !utf8_is_whole(change->before)) ||
+			(change->after && !utf8_is_whole(change->after))) {
+			return error_set(error,
+				"%s is no UTF-8, so that it could not be brought back: convert it "
+				"first (iconv)",
+				change->path);
+		}
+	}
+	return 0;
+}
+
 int manifest_save(const struct manifest *manifest, const char *path, struct error *error) {
+	if (check_text(manifest, error) < 0) {
+		return -1;
+	}
 	sd_json_variant *object = NULL, *files = json_array();
 	for (size_t i = 0; i < manifest->changes.count; i++) {
 		const struct change_file *change = &manifest->changes.files[i];

@@ -100,11 +100,20 @@ static int setup(void **state) {
 	return 0;
 }
 
+/* Everything that can happen at this moment. */
+static void settle(struct scene *scene) {
+	int result;
+	while ((result = sd_event_run(scene->loop, 0)) > 0) {
+	}
+	assert_int_equal(result, 0);
+}
+
 static int teardown(void **state) {
 	struct scene *scene = *state;
 	for (size_t i = 0; i < CALLERS; i++) {
 		sd_varlink_close_unref(scene->callers[i].link);
 	}
+	settle(scene); /* a server's connections end when it hears of it */
 	sd_varlink_server_unref(scene->server);
 	pace_destroy(scene->pace);
 	sd_event_unref(scene->loop);
@@ -115,14 +124,6 @@ static int teardown(void **state) {
 static void call(struct scene *scene, size_t caller) {
 	assert_true(sd_varlink_invokebo(scene->callers[caller].link, METHOD,
 			    SD_JSON_BUILD_PAIR_UNSIGNED("caller", caller)) >= 0);
-}
-
-/* Everything that can happen at this moment. */
-static void settle(struct scene *scene) {
-	int result;
-	while ((result = sd_event_run(scene->loop, 0)) > 0) {
-	}
-	assert_int_equal(result, 0);
 }
 
 static void so_many_calls_are_done_at_once_and_the_others_wait(void **state) {

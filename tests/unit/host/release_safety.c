@@ -104,16 +104,20 @@ static void a_sleep_that_is_not_safe_is_refused_with_its_reason(void **state) {
 }
 
 /* A desktop on the laptop's second card: its display manager, the session's compositor, a service
- * of the user, a process of nobody, and logind, which opened the card for the session. */
+ * of the user, which has made groups below its own, a process in groups that are no units', and
+ * logind, which opened the card for the session. */
 static struct kernel_model *desktop_in_use(void) {
 	struct memory_tree *tree = fixture_tree(laptop);
 	put_unit(tree, 1390, "/system.slice/nvidia-persistenced.service");
 	put_unit(tree, 1411,
 		"/user.slice/user-1000.slice/user@1000.service/session.slice/"
-		"wireplumber.service");
+		"wireplumber.service/user@0.service/sshd.service");
 	put_process(tree, 1500, "Xorg", "/dev/nvidia0");
 	put_unit(tree, 1500, "/user.slice/user-1000.slice/session-2.scope");
 	put_process(tree, 1501, "cuda-job", "/dev/nvidia0");
+	put_unit(tree, 1501,
+		"/user.slice/user-1000.slice/user@1000.service/-all.service/a b.service/"
+		"\xff.service");
 	put_process(tree, 600, "systemd-logind", "/dev/nvidia0");
 	put_unit(tree, 600, "/system.slice/systemd-logind.service");
 	memory_tree_put_link(tree, "/etc/systemd/system/display-manager.service",

@@ -354,6 +354,21 @@ static void a_system_of_unknown_ways_is_refused_with_the_reason(void **state) {
 	setup_system_finish(&system);
 }
 
+static void a_file_that_is_no_utf8_is_left_as_it_is(void **state) {
+	struct setup_system system;
+	struct error error;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_put(&system, "/etc/default/grub",
+		"# f\xfcr alle\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"ro\"\n",
+		0644);
+	setup_system_generate(&system);
+	assert_int_equal(
+		changes_apply(&system.plan.changes, system.root, system.manifest, &error), -1);
+	assert_non_null(strstr(error.text, "/etc/default/grub is no UTF-8"));
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+}
+
 static void what_cannot_be_taken_back_is_refused_with_the_reason(void **state) {
 	static const char *const manifests[] = {"{",
 		("{\"version\":1,\"files\":[{\"path\":\"/../etc/x\",\"before\":null,"
@@ -423,6 +438,7 @@ int main(void) {
 		cmocka_unit_test(a_file_that_went_with_its_kernel_stays_away),
 		cmocka_unit_test(a_link_does_not_lead_out_of_the_tree),
 		cmocka_unit_test(a_system_of_unknown_ways_is_refused_with_the_reason),
+		cmocka_unit_test(a_file_that_is_no_utf8_is_left_as_it_is),
 		cmocka_unit_test(what_cannot_be_taken_back_is_refused_with_the_reason),
 		cmocka_unit_test(words_are_added_once_and_inside_quotes),
 	};

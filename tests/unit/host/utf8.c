@@ -14,6 +14,7 @@
 static void assert_whole(const char *text, const char *expected) {
 	char copy[64];
 	snprintf(copy, sizeof(copy), "%s", text);
+	assert_int_equal(utf8_is_whole(text), strcmp(text, expected) == 0);
 	utf8_make_whole(copy);
 	assert_string_equal(copy, expected);
 }
