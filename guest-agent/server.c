@@ -14,7 +14,9 @@
 #include <wayland-client-protocol.h>
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_cursor_shape_v1.h>
+#include <wlr/types/wlr_data_control_v1.h>
 #include <wlr/types/wlr_data_device.h>
+#include <wlr/types/wlr_ext_data_control_v1.h>
 #include <wlr/types/wlr_fractional_scale_v1.h>
 #include <wlr/types/wlr_output_layout.h>
 #include <wlr/types/wlr_presentation_time.h>
@@ -35,6 +37,7 @@
 #define PRESENTATION_VERSION 2
 #define CURSOR_SHAPE_VERSION 2
 #define SHM_VERSION 2
+#define DATA_CONTROL_VERSION 1
 
 static void handle_new_surface(struct wl_listener *listener, void *data) {
 	struct server *server = wl_container_of(listener, server, new_surface);
@@ -215,14 +218,25 @@ static bool start_input(struct server *server, const struct connection *connecti
 		}
 		listen(&manager->events.request_set_shape, &server->set_shape, handle_set_shape);
 	}
+	return true;
+}
+
+/*
+ * Nothing of it leaves the guest, so all of the guest's programs have it, those without a window as
+ * well: wl-copy and what keeps a history of the clipboard.
+ */
+static bool start_selections(struct wl_display *display) {
 	return wlr_data_device_manager_create(display) != NULL &&
-	       wlr_primary_selection_v1_device_manager_create(display) != NULL;
+	       wlr_primary_selection_v1_device_manager_create(display) != NULL &&
+	       wlr_data_control_manager_v1_create(display) != NULL &&
+	       wlr_ext_data_control_manager_v1_create(display, DATA_CONTROL_VERSION) != NULL;
 }
 
 int server_start(struct server *server, const struct connection *connection) {
 	server->started = true;
 	if (!start_surfaces(server, connection) || !start_windows(server, connection) ||
-		!start_outputs(server, connection) || !start_input(server, connection)) {
+		!start_outputs(server, connection) || !start_input(server, connection) ||
+		!start_selections(server->agent->display)) {
 		errno = ENOMEM;
 		return -1;
 	}

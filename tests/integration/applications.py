@@ -4,6 +4,7 @@ where the click was, typing arrives.
 applications.py COMPOSITOR GUEST TEST...; GUEST: native, agent or bridge.
 """
 
+import itertools
 import os
 import sys
 
@@ -285,6 +286,39 @@ def gtk4_demo_shows_its_window(desk):
     demo.wait_exit()
 
 
+def gtk4_items_are_dragged_about(desk):
+    """GTK's own demonstration: a yellow item is dropped where the pointer let it go."""
+    yellow, by = 0xFFFF00, (220, 150)
+    demo = desk.start("gtk4-demo", "--run=dnd", env=GTK)
+    window = desk.windows.expect("gtk4-demo", "Drag-and-Drop")
+    until("the items", lambda: desk.compositor.screenshot().find(yellow))
+    before = desk.await_stillness()
+    x, y = before.find(yellow)
+    # Those below stand further to the right: this one is alone in its columns.
+    assert before.crop(x, y + 60, 20, 200).find(yellow) is None
+    device = desk.compositor.input
+    device.move(x + 20, y + 10)
+    device.button(True)
+    # Of what is dragged, and of what was dropped, which GTK places a little differently.
+    corner = lambda: desk.compositor.screenshot().crop(x + by[0] + 20, y + by[1] + 4, 4, 4)
+    steps = itertools.cycle((0, 1))
+
+    def follows():
+        """The icon, which is what is dragged, hangs from the pointer. GTK begins a drag only when
+        the pointer moves on after a frame or two."""
+        device.move(x + by[0] + 20 + next(steps), y + by[1] + 10)
+        return corner().count(yellow) == 16
+
+    until("the icon at the pointer", follows)
+    device.button(False)
+    until("the item to go", lambda: desk.compositor.screenshot().find(yellow) != (x, y))
+    device.move(*scenario.PARK)
+    until("the item to be dropped", lambda: corner().count(yellow) == 16)
+    desk.windows.steer("close", window)
+    desk.windows.expect_closed(window)
+    demo.wait_exit()
+
+
 TESTS = [
     foot_shows_a_terminal_and_typing_arrives,
     what_is_typed_before_the_keymap_changes_is_read_by_the_old_one,
@@ -301,6 +335,7 @@ TESTS = [
     featherpad_menu_opens_below_its_bar,
     gtk4_application_opens_its_menu_by_the_pointer,
     gtk4_demo_shows_its_window,
+    gtk4_items_are_dragged_about,
 ]
 
 

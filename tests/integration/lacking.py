@@ -17,8 +17,10 @@ WINDOW = 100  # where test-minimal puts every window
 
 # What the agent itself stands for, whatever the controller has.
 OF_THE_AGENT = {
+    "ext_data_control_manager_v1",
     "wl_data_device_manager",
     "wp_single_pixel_buffer_manager_v1",
+    "zwlr_data_control_manager_v1",
     "zwp_primary_selection_device_manager_v1",
     "zxdg_output_manager_v1",
 }

@@ -364,6 +364,31 @@ def what_is_copied_in_a_guest_stays_there(kind):
             other.stop()
 
 
+def one_without_a_window_copies_and_pastes(kind):
+    """wl-clipboard, in the guest, and at the same time in another one and on this machine."""
+    with desk("tools", kind) as here:
+        places = [here.guest, here.add(kind, "other"), here.add("native")]
+        for primary in ([], ["--primary"]):
+
+            def pasted(inside):
+                process = inside.start("wl-paste", ["wl-paste", *primary])
+                process.close_input()
+                return process.wait_exit(), process.lines
+
+            copiers = []
+            for number, inside in enumerate(places):
+                for other in places[number:]:
+                    assert pasted(other)[0] == 1, f"{other} has what was copied elsewhere"
+                text = f"copied by {number}"
+                copiers.append(
+                    inside.start("wl-copy", ["wl-copy", "--foreground", *primary, text])
+                )
+                until(f"{text!r} to be pasted", lambda: pasted(inside) == (0, [text]))
+            for copier in copiers:
+                copier.stop()
+        places[1].stop()
+
+
 def what_is_dragged_over_a_guest_is_not_seen_there(kind):
     with desk("over", kind) as here:
         watcher = here.paste(offered="none")
@@ -402,6 +427,7 @@ OF_A_GUEST = [
     a_drag_ends_with_the_controller,
     a_selection_outlives_the_controller,
     what_is_copied_in_a_guest_stays_there,
+    one_without_a_window_copies_and_pastes,
     what_is_dragged_over_a_guest_is_not_seen_there,
 ]
 
