@@ -1,9 +1,10 @@
-/* test-minimal [subcompositor]: the least a compositor can offer a guest: wl_compositor, wl_shm,
- * xdg_wm_base, an output and seats, headless; and wl_subcompositor where asked for. It has what no
- * headless compositor has, a touch screen, and more than one seat. It prints "display NAME" when it
- * accepts clients. Every window stands at 100,100, the latest in front; "window APP-ID" says that
- * one is shown, "closed" that one is gone. It prints what windows ask of it: "menu SEAT X Y".
- * Lines on standard input steer it, each answered with "ok":
+/* test-minimal [subcompositor|blind]: the least a compositor can offer a guest: wl_compositor,
+ * wl_shm, xdg_wm_base, an output and seats, headless; and wl_subcompositor where asked for, or
+ * without the output. It has what no headless compositor has, a touch screen, and more than one
+ * seat. It prints "display NAME" when it accepts clients. Every window stands at 100,100, the
+ * latest in front; "window APP-ID" says that one is shown, "closed" that one is gone. It prints
+ * what windows ask of it: "menu SEAT X Y". Lines on standard input steer it, each answered with
+ * "ok":
  *
  *   down SEAT ID X Y    a finger touches, layout coordinates
  *   motion SEAT ID X Y
@@ -330,14 +331,19 @@ int main(int argc, char **argv) {
 	if (server.allocator == NULL || server.scene == NULL) {
 		fail("no renderer");
 	}
-	if (argc > 2 || (argc == 2 && strcmp(argv[1], "subcompositor") != 0)) {
-		fail("usage: test-minimal [subcompositor]");
+	bool subcompositor = argc == 2 && strcmp(argv[1], "subcompositor") == 0;
+	bool blind = argc == 2 && strcmp(argv[1], "blind") == 0;
+	if (argc > 1 && !subcompositor && !blind) {
+		fail("usage: test-minimal [subcompositor|blind]");
 	}
-	init_globals(&server, argc == 2);
+	init_globals(&server, subcompositor);
 	if (!wlr_backend_start(server.backend)) {
 		fail("no backend");
 	}
-	init_output(&server);
+	wl_list_init(&server.frame.link);
+	if (!blind) {
+		init_output(&server);
+	}
 	const char *name = wl_display_add_socket_auto(server.display);
 	if (name == NULL) {
 		fail("no socket");

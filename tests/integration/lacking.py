@@ -28,9 +28,9 @@ OF_THE_CONTROLLER = {"wl_compositor", "wl_output", "wl_seat", "wl_shm", "xdg_wm_
 
 
 @contextlib.contextmanager
-def inside_minimal(name, kind):
+def inside_minimal(name, kind, *more):
     with case.session(f"lacking-{name}-{kind}") as session:
-        minimal = Minimal(session)
+        minimal = Minimal(session, *more)
         inside = guest.KINDS[kind](session, minimal)
         yield inside, minimal
         assert inside.agent.alive(), inside.agent.details()
@@ -53,13 +53,28 @@ def failure(inside, command):
     return process.log() + "\n".join(process.lines)
 
 
+def globals_of(inside):
+    path = os.path.join(os.path.dirname(__file__), "globals.py")
+    lister = inside.start("globals", [sys.executable, path])
+    assert lister.wait_exit() == 0, lister.details()
+    return set(lister.lines)
+
+
 def a_guest_sees_what_its_controller_has(kind):
     with inside_minimal("globals", kind) as (inside, _):
-        lister = inside.start(
-            "globals", [sys.executable, os.path.join(os.path.dirname(__file__), "globals.py")]
-        )
-        assert lister.wait_exit() == 0, lister.details()
-        assert set(lister.lines) == OF_THE_AGENT | OF_THE_CONTROLLER, lister.lines
+        seen = globals_of(inside)
+        assert seen == OF_THE_AGENT | OF_THE_CONTROLLER, seen
+
+
+def a_controller_without_a_screen_is_one_too(kind):
+    with inside_minimal("blind", kind, "blind") as (inside, minimal):
+        seen = globals_of(inside)
+        assert seen == OF_THE_AGENT | OF_THE_CONTROLLER - {"wl_output"}, seen
+        # It hears of a window, which nobody will see.
+        client = inside.start("test-client", [programs.TEST_CLIENT, "damage"])
+        minimal.process.expect("window portal.test.damage")
+        client.stop()
+        minimal.process.expect("closed")
 
 
 def what_does_without_works(kind):
@@ -137,6 +152,7 @@ def main():
     kind, *wanted = sys.argv[1:]
     tests = [
         a_guest_sees_what_its_controller_has,
+        a_controller_without_a_screen_is_one_too,
         what_does_without_works,
         what_cannot_do_without_is_told_so,
         a_drag_has_no_icon_and_ends_where_it_should,
