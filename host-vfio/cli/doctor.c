@@ -1,74 +1,46 @@
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/must.h"
 #include "cli/cli.h"
 #include "cli/services.h"
 #include "cli/terminal.h"
 #include "doctor/doctor.h"
 
-/* The largest expansion ROM that PCI allows. */
-enum { ROM_MAX = 16 * 1024 * 1024 };
-
 enum { INDENT = 9 };
 
-static int read_rom_file(const char *path, void *data, size_t *size) {
-	FILE *file = fopen(path, "re");
-	if (!file) {
-		return cli_fail(CLI_FAILED, "%s: %s", path, strerror(errno));
-	}
-	*size = fread(data, 1, ROM_MAX, file);
-	int status = CLI_DONE;
-	if (ferror(file)) {
-		status = cli_fail(CLI_FAILED, "%s: %s", path, strerror(errno));
-	}
-	fclose(file);
-	return status;
-}
-
-/* sysfs shows a card's ROM between a 1 and a 0 (Documentation/filesystems/sysfs-pci.rst). A driver
- * that uses the card at that moment may be in the way of it. */
-static int read_rom_of(struct cli *cli, const char *name, void *data, size_t *size) {
-	const struct pci_device *device = cli_device(cli, name);
-	if (!device) {
-		return CLI_FAILED;
-	}
+static int read_card(struct cli *cli, const struct pci_device *device, struct rom_copy *copy) {
+	struct error error;
 	if (cli->machine_file) {
 		return cli_fail(CLI_REFUSED, "a recorded machine has no ROMs");
 	}
-	if (device->driver && strcmp(device->driver, "vfio-pci") != 0) {
+	if (!rom_copy_is_free(device)) {
 		return cli_fail(CLI_REFUSED,
 			"%s is in use by %s: take it first (portal-host take), or give the name "
 			"of a file with a copy of its ROM",
 			device->name, device->driver);
 	}
-	ssize_t got = -1;
-	if (tree_write(cli->tree, "1", "%s/rom", device->path) == 0) {
-		got = tree_bytes(cli->tree, data, ROM_MAX, "%s/rom", device->path);
-		int saved = errno;
-		tree_write(cli->tree, "0", "%s/rom", device->path);
-		errno = saved;
-	}
-	if (got < 0) {
-		return cli_fail(CLI_FAILED, "the ROM of %s cannot be read: %s", device->name,
-			strerror(errno));
-	}
-	*size = (size_t)got;
-	return CLI_DONE;
+	return rom_copy_read_card(copy, cli->tree, device, &error) < 0
+		       ? cli_fail(CLI_FAILED, "%s", error.text)
+		       : CLI_DONE;
 }
 
 static int examine_rom(struct cli *cli, struct diagnoses *diagnoses, const char *what) {
-	void *data = must_alloc(ROM_MAX, 1);
+	struct rom_copy copy = {0};
 	struct pci_address address;
-	size_t size = 0;
-	bool named = pci_address_parse(what, &address) || known_find(&cli->known, what);
-	int status = named ? read_rom_of(cli, what, data, &size) : read_rom_file(what, data, &size);
-	if (status == CLI_DONE) {
-		doctor_examine_rom(diagnoses, what, data, size);
+	struct error error;
+	const struct pci_device *device = NULL;
+	int status = CLI_DONE;
+	if (pci_address_parse(what, &address) || known_find(&cli->known, what)) {
+		device = cli_device(cli, what);
+		status = device ? read_card(cli, device, &copy) : CLI_FAILED;
+	} else if (rom_copy_read_file(&copy, what, &error) < 0) {
+		status = cli_fail(CLI_FAILED, "%s", error.text);
 	}
-	free(data);
+	if (status == CLI_DONE) {
+		doctor_examine_rom(diagnoses, device, what, &copy);
+	}
+	rom_copy_finish(&copy);
 	return status;
 }
 

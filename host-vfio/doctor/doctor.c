@@ -154,31 +154,34 @@ static char *find_strangers(const struct machine *machine, const struct pci_devi
 	return list;
 }
 
+void doctor_examine_group(struct diagnoses *diagnoses, const struct machine *machine,
+	const struct pci_device *device) {
+	char *strangers = device->iommu_group >= 0 ? find_strangers(machine, device) : NULL;
+	if (!strangers) {
+		return;
+	}
+	diagnoses_add(diagnoses, DIAGNOSIS_HINT, "group",
+		must_print("%s (%s) shares IOMMU group %d with %s: they go to a VM together "
+			   "or not at all.",
+			device->name, category_name(device->category), device->iommu_group,
+			strangers),
+		must_copy("The bridges between them do not keep them apart (no ACS). A "
+			  "card can be moved to another slot, best one that the processor "
+			  "drives; a firmware update, or \"ACS\" in the firmware's set-up, "
+			  "sometimes makes smaller groups."));
+	free(strangers);
+}
+
 static void examine_groups(struct diagnoses *diagnoses, const struct machine *machine) {
-	bool all_apart = machine_last_group(machine) >= 0;
+	size_t before = diagnoses->count;
 	for (size_t i = 0; i < machine->devices_count; i++) {
 		const struct pci_device *device = &machine->devices[i];
-		bool wanted = device->category == CATEGORY_GPU ||
-			      device->category == CATEGORY_NET || device->category == CATEGORY_USB;
-		char *strangers =
-			wanted && device->iommu_group >= 0 ? find_strangers(machine, device) : NULL;
-		if (!strangers) {
-			continue;
+		if (device->category == CATEGORY_GPU || device->category == CATEGORY_NET ||
+			device->category == CATEGORY_USB) {
+			doctor_examine_group(diagnoses, machine, device);
 		}
-		all_apart = false;
-		diagnoses_add(diagnoses, DIAGNOSIS_HINT, "group",
-			must_print(
-				"%s (%s) shares IOMMU group %d with %s: they go to a VM together "
-				"or not at all.",
-				device->name, category_name(device->category), device->iommu_group,
-				strangers),
-			must_copy("The bridges between them do not keep them apart (no ACS). A "
-				  "card can be moved to another slot, best one that the processor "
-				  "drives; a firmware update, or \"ACS\" in the firmware's set-up, "
-				  "sometimes makes smaller groups."));
-		free(strangers);
 	}
-	if (all_apart) {
+	if (diagnoses->count == before && machine_last_group(machine) >= 0) {
 		add(diagnoses, DIAGNOSIS_GOOD, "group",
 			"Every graphics, network and USB device can be given away by itself.",
 			NULL);
@@ -245,13 +248,19 @@ void doctor_examine(struct diagnoses *diagnoses, const struct machine *machine, 
 	facts_finish(&facts);
 }
 
-void doctor_examine_rom(
-	struct diagnoses *diagnoses, const char *name, const void *data, size_t size) {
+void doctor_examine_rom(struct diagnoses *diagnoses, const struct pci_device *device,
+	const char *name, const struct rom_copy *copy) {
 	struct rom_images images;
-	if (!rom_parse(data, size, &images)) {
+	if (!rom_parse(copy->data, copy->size, &images)) {
 		diagnoses_add(diagnoses, DIAGNOSIS_PROBLEM, "rom",
 			must_print("%s is no whole expansion ROM.", name),
 			must_copy("Read it again while no driver has the card."));
+	} else if (device && images.vendor != device->vendor) {
+		diagnoses_add(diagnoses, DIAGNOSIS_PROBLEM, "rom",
+			must_print("%s is of a device %04x:%04x, and %s is %04x:%04x.", name,
+				images.vendor, images.device, device->name, device->vendor,
+				device->device),
+			must_copy("Take a copy of this card's own ROM."));
 	} else if (!images.efi) {
 		diagnoses_add(diagnoses, DIAGNOSIS_PROBLEM, "rom",
 			must_print("The ROM of %04x:%04x has no UEFI image: a guest that starts by "

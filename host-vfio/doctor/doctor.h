@@ -1,6 +1,7 @@
 #ifndef HOST_DOCTOR_DOCTOR_H
 #define HOST_DOCTOR_DOCTOR_H
 
+#include "doctor/rom_copy.h"
 #include "inventory/machine.h"
 
 /* Can this machine give its devices away, and what is missing, in words to act on. */
@@ -26,9 +27,13 @@ struct diagnoses {
 /* Looks at processor, firmware, kernel, memory, IOMMU groups, graphics cards and keyboards. Reads
  * only. */
 void doctor_examine(struct diagnoses *diagnoses, const struct machine *machine, struct tree *tree);
-/* Looks at a copy of a graphics card's expansion ROM, for a guest that boots by UEFI. */
-void doctor_examine_rom(
-	struct diagnoses *diagnoses, const char *name, const void *data, size_t size);
+/* Looks at a copy of a graphics card's expansion ROM, for a guest that boots by UEFI. `name` is
+ * where it came from; `device` the card that it is meant for, or NULL: any. */
+void doctor_examine_rom(struct diagnoses *diagnoses, const struct pci_device *device,
+	const char *name, const struct rom_copy *copy);
+/* Looks at what shares the IOMMU group of a device; says nothing where it is alone on its card. */
+void doctor_examine_group(struct diagnoses *diagnoses, const struct machine *machine,
+	const struct pci_device *device);
 void diagnoses_add(struct diagnoses *diagnoses, enum diagnosis_grade grade, const char *id,
 	char *finding, char *remedy);
 void diagnoses_finish(struct diagnoses *diagnoses);

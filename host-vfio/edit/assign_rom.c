@@ -1,54 +1,20 @@
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/must.h"
 #include "doctor/rom.h"
+#include "doctor/rom_copy.h"
 #include "edit/assign.h"
-
-/* The largest expansion ROM BAR there is (PCI Local Bus 3.0, 6.2.5.2). */
-enum { ROM_MAX = 16 << 20 };
-
-/* The whole file; the caller's. NULL after saying why not. */
-static uint8_t *read_file(struct findings *findings, const char *path, size_t *size) {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat status;
-	if (fd < 0 || fstat(fd, &status) < 0) {
-		findings_add(findings, true, "%s: %s", path, strerror(errno));
-		if (fd >= 0) {
-			close(fd);
-		}
-		return NULL;
-	}
-	if (!S_ISREG(status.st_mode) || status.st_size > ROM_MAX) {
-		findings_add(findings, true, "%s is no copy of an expansion ROM", path);
-		close(fd);
-		return NULL;
-	}
-	uint8_t *data = must_alloc((size_t)status.st_size + 1, 1);
-	ssize_t got = read(fd, data, (size_t)status.st_size);
-	*size = got < 0 ? 0 : (size_t)got;
-	close(fd);
-	return data;
-}
 
 void assign_check_rom(
 	struct findings *findings, const struct pci_device *device, const char *path) {
-	size_t size;
 	struct rom_images images;
+	struct rom_copy copy;
+	struct error error;
 	if (path[0] != '/') {
 		findings_add(
 			findings, true, "%s: libvirt wants the ROM's path from the root on", path);
 		return;
 	}
-	uint8_t *data = read_file(findings, path, &size);
-	if (data == NULL) {
-		return;
-	}
-	if (!rom_parse(data, size, &images)) {
+	if (rom_copy_read_file(&copy, path, &error) < 0) {
+		findings_add(findings, true, "%s", error.text);
+	} else if (!rom_parse(copy.data, copy.size, &images)) {
 		findings_add(
 			findings, true, "%s is no copy of an expansion ROM, or is cut off", path);
 	} else if (images.vendor != device->vendor) {
@@ -71,5 +37,5 @@ void assign_check_rom(
 				path);
 		}
 	}
-	free(data);
+	rom_copy_finish(&copy);
 }

@@ -19,6 +19,52 @@ static bool same(const char *a, const char *b) {
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* The path without links of what there is of it: its end may not be there yet. The caller's. */
+static char *resolve(const char *path) {
+	char *partial = must_copy(path), *found;
+	while (!(found = realpath(partial, NULL)) && strrchr(partial, '/')) {
+		*strrchr(partial, '/') = '\0';
+		if (partial[0] == '\0') {
+			break;
+		}
+	}
+	free(partial);
+	found = found ? found : realpath(path[0] == '/' ? "/" : ".", NULL);
+	return found ? found : must_copy("/");
+}
+
+static bool lies_below(const char *path, const char *root) {
+	char *whole = resolve(path), *top = resolve(root);
+	size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);
+	bool below =
+		strncmp(whole, top, length) == 0 && (whole[length] == '/' || whole[length] == '\0');
+	free(top);
+	free(whole);
+	return below;
+}
+
+/* Another system than the one that was changed would be found without most of the files, as if
+ * somebody had removed them. */
+static int check_root(
+	const struct manifest *manifest, const char *root, const char *path, struct error *error) {
+	int status = 0;
+	if (!manifest->root) {
+		return 0;
+	}
+	char *whole = resolve(root);
+	if (manifest->root[0] == '\0' && !lies_below(path, root)) {
+		status = error_set(error,
+			"the last set-up (%s) was made in the system that this file lies in, and "
+			"not below %s",
+			path, root);
+	} else if (manifest->root[0] != '\0' && strcmp(manifest->root, whole) != 0) {
+		status = error_set(error, "the last set-up (%s) was made below %s: say --into %s",
+			path, manifest->root, manifest->root);
+	}
+	free(whole);
+	return status;
+}
+
 /* What a change is to lead to: the content, or NULL for none. */
 static const char *wanted(const struct change_file *change, bool back) {
 	return back ? change->before : change->after;
@@ -144,7 +190,10 @@ int changes_apply(const struct changes *changes, const char *root, const char *m
 		return error_set(
 			error, "there is a set-up already (%s): undo it first", manifest_path);
 	}
-	struct manifest manifest = {.changes = *changes};
+	struct manifest manifest = {
+		.changes = *changes,
+		.root = lies_below(manifest_path, root) ? must_copy("") : resolve(root),
+	};
 	for (size_t i = 0; i < changes->count; i++) {
 		find_missing(&manifest.directories, root, changes->files[i].path);
 	}
@@ -159,6 +208,7 @@ int changes_apply(const struct changes *changes, const char *root, const char *m
 		}
 	}
 	strings_finish(&manifest.directories);
+	free(manifest.root);
 	return status;
 }
 
@@ -191,7 +241,10 @@ int changes_undo(const char *root, const char *manifest_path, struct changes_und
 	if (manifest_load(&manifest, manifest_path, error) < 0) {
 		return -1;
 	}
-	int status = check_untouched(root, &manifest, &undone->gone, error);
+	int status = check_root(&manifest, root, manifest_path, error);
+	if (status == 0) {
+		status = check_untouched(root, &manifest, &undone->gone, error);
+	}
 	if (status == 0) {
 		status = switch_all(root, &manifest, true, &begun, error);
 	}

@@ -211,3 +211,17 @@ int boot_add_entry(const struct boot *boot, const struct strings *arguments, con
 	strings_finish(&entries);
 	return status;
 }
+
+const char *boot_menu_help(const struct boot *boot) {
+	return boot_grub_is_there(boot)
+		       ? "The devices are left to VMs when \"Devices for VMs: ...\" is chosen in "
+			 "the "
+			 "boot menu. Where no menu is shown, press Esc once (with a BIOS hold "
+			 "Shift) "
+			 "as soon as the maker's picture goes; Fedora hides it until "
+			 "\"grub2-editenv - unset menu_auto_hide\" is run as root."
+		       : "The devices are left to VMs when the entry \"... (devices for VMs)\" is "
+			 "chosen in the boot menu. Where no menu is shown, hold the space bar "
+			 "while "
+			 "the machine starts.";
+}

@@ -20,6 +20,9 @@ int boot_add_arguments(const struct boot *boot, const struct strings *arguments)
  * their titles. The usual entries stay the default. */
 int boot_add_entry(const struct boot *boot, const struct strings *arguments, const char *more);
 
+/* How a person finds the entry, in words of its own. */
+const char *boot_menu_help(const struct boot *boot);
+
 /* The paths below the root of copies of entries, among them those that were made for kernels that
  * came since. */
 void boot_find_copies(const char *root, struct strings *paths);

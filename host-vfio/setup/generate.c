@@ -39,6 +39,7 @@ static int generate_boot(struct generator *generator) {
 	}
 	if (status == 0 && generator->options->own_entry) {
 		status = boot_add_entry(&boot, &generator->arguments, GENERATOR_WORD);
+		strings_add(&generator->plan->notes, boot_menu_help(&boot));
 	}
 	return status;
 }

@@ -24,26 +24,52 @@ static int generate_initramfs_tools(struct generator *generator) {
 		0755);
 }
 
+enum maker { INITRAMFS_TOOLS, DRACUT, MKINITCPIO, MAKERS };
+
+/* A system that went from one to another keeps the former one's configuration: its program tells.
+ * Where none is there, the configuration has to. */
+static enum maker find_maker(const struct generator *generator) {
+	static const char *const places[MAKERS][3] = {
+		[INITRAMFS_TOOLS] = {"/usr/sbin/mkinitramfs", "/etc/initramfs-tools"},
+		[DRACUT] = {"/usr/bin/dracut", "/etc/dracut.conf.d", "/etc/dracut.conf"},
+		[MKINITCPIO] = {"/usr/bin/mkinitcpio", "/etc/mkinitcpio.conf"},
+	};
+	for (unsigned i = 0; i < MAKERS; i++) {
+		if (generator_has(generator, places[i][0])) {
+			return i;
+		}
+	}
+	for (unsigned i = 0; i < MAKERS; i++) {
+		for (unsigned k = 1; k < 3 && places[i][k]; k++) {
+			if (generator_has(generator, places[i][k])) {
+				return i;
+			}
+		}
+	}
+	return MAKERS;
+}
+
 int generate_initramfs(struct generator *generator) {
 	const char *also = generator->modprobe ? " " GENERATOR_MODPROBE : "";
 	const char *path, *format;
-	if (generator_has(generator, "/etc/initramfs-tools")) {
+	switch (find_maker(generator)) {
+	case INITRAMFS_TOOLS:
 		return generate_initramfs_tools(generator);
-	}
-	if (generator_has(generator, "/etc/dracut.conf.d") ||
-		generator_has(generator, "/etc/dracut.conf")) {
+	case DRACUT:
 		path = "/etc/dracut.conf.d/portal-vfio.conf";
 		format = "# Written by portal-host setup.\n"
 			 "force_drivers+=\" vfio-pci \"\n"
 			 "install_items+=\" " GENERATOR_RULES "%s \"\n";
 		strings_add(&generator->plan->changes.commands, "dracut --force --regenerate-all");
-	} else if (generator_has(generator, "/etc/mkinitcpio.conf")) {
+		break;
+	case MKINITCPIO:
 		path = "/etc/mkinitcpio.conf.d/portal-vfio.conf";
 		format = "# Written by portal-host setup.\n"
 			 "MODULES=(vfio-pci \"${MODULES[@]}\")\n"
 			 "FILES+=(" GENERATOR_RULES "%s)\n";
 		strings_add(&generator->plan->changes.commands, "mkinitcpio -P");
-	} else {
+		break;
+	default:
 		return error_set(generator->error,
 			"this system makes its initramfs in no way known here (initramfs-tools, "
 			"dracut, mkinitcpio)");

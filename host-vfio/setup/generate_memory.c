@@ -52,6 +52,12 @@ int generate_memory(struct generator *generator) {
 	if (!generator->options->zram) {
 		return 0;
 	}
+	if (!generator_has(generator, "/usr/lib/systemd/system-generators/zram-generator")) {
+		strings_add(&generator->plan->notes,
+			"Compressed swap is made by a program that is not installed here: the "
+			"package "
+			"is zram-generator, with Debian and Ubuntu systemd-zram-generator.");
+	}
 	strings_add(&generator->plan->commands,
 		"systemctl daemon-reload && systemctl start systemd-zram-setup@zram0.service");
 	return generator_put(generator, "/etc/systemd/zram-generator.conf.d/portal.conf",

@@ -47,6 +47,7 @@ int manifest_save(const struct manifest *manifest, const char *path, struct erro
 		json_append(&files, file);
 	}
 	json_set_number(&object, "version", 1);
+	json_set_string(&object, "root", manifest->root);
 	json_set(&object, "files", files);
 	json_set(&object, "directories", strings_json(&manifest->directories));
 	json_set(&object, "commands", strings_json(&manifest->changes.commands));
@@ -133,6 +134,7 @@ static bool read_manifest(struct manifest *manifest, sd_json_variant *object) {
 			return false;
 		}
 	}
+	manifest->root = must_copy(string_of(object, "root"));
 	return read_strings(&manifest->directories, object, "directories", is_plain_path) &&
 	       read_strings(&manifest->changes.commands, object, "commands", is_text);
 }
@@ -159,4 +161,5 @@ int manifest_load(struct manifest *manifest, const char *path, struct error *err
 void manifest_finish(struct manifest *manifest) {
 	changes_finish(&manifest->changes);
 	strings_finish(&manifest->directories);
+	free(manifest->root);
 }

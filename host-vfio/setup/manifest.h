@@ -7,6 +7,9 @@
 struct manifest {
 	struct changes changes;
 	struct strings directories; /* those that were made, outermost first */
+	/* Which system was changed: the path of its root, "" for the one that the manifest lies in
+	 * and goes along with, or NULL when that was not written down. */
+	char *root;
 };
 
 int manifest_save(const struct manifest *manifest, const char *path, struct error *error);

@@ -356,6 +356,61 @@ def set_ups_that_make_no_sense_are_refused(shell):
         shell.expect(FAILED, f"{missing}: No such file", "setup", what, "--into", missing)
     shell.expect(FAILED, "Not a directory", "setup", "--zram", "--into", "/etc/passwd")
     shell.expect(REFUSED, "a recorded machine has no ROMs", "doctor", "--rom", "01:00.0")
+    shell.expect(USAGE, "expected: --device DEVICE[,rom=FILE|any]", "setup", "--device",
+                 "01:00.0,rom")
+    shell.expect(USAGE, "expected: --device DEVICE[,rom=FILE|any]", "setup", "--device",
+                 "01:00.0,rom=")
+    shell.expect(USAGE, "0000:05:00.0 is no graphics card", "setup", "--device", "05:00.0,rom=any")
+    shell.expect(REFUSED, "00:1c.0 is a bridge", "setup", "--device", "00:1c.0")
+    # The SMBus stays with its driver, so no VM could have the sound card.
+    shell.expect(REFUSED, "0000:00:1f.4 (system, driver i801_smbus) shares IOMMU group 8", "setup",
+                 "--device", "00:1f.3")
+
+
+def image(vendor, device, kind):
+    """An expansion ROM of one image: code type 0 for a BIOS, 3 for UEFI."""
+    rom = bytearray(512)
+    rom[0:2], rom[0x18] = b"\x55\xaa", 0x1c
+    struct.pack_into("<4sHH", rom, 0x1c, b"PCIR", vendor, device)
+    rom[0x2c], rom[0x30], rom[0x31] = 1, kind, 0x80
+    return bytes(rom)
+
+
+def a_graphics_card_is_set_up_with_a_rom_that_uefi_can_use(shell):
+    shell.write("root/etc/initramfs-tools/modules", "")
+    shell.write("root/etc/default/grub", 'GRUB_CMDLINE_LINUX=""\n')
+    setup = ["setup", "--into", os.path.join(shell.work, "root"), "--device"]
+    roms = {}
+    for name, rom in (("uefi", image(0x10de, 0x2484, 3)), ("bios", image(0x10de, 0x2484, 0)),
+                      ("other", image(0x1002, 0x2484, 3)), ("cut", image(0x10de, 0x2484, 3)[:40])):
+        roms[name] = os.path.join(shell.work, name)
+        with open(roms[name], "wb") as file:
+            file.write(rom)
+    said = shell.expect(DONE, "", *setup, f"01:00.0,rom={roms['uefi']}").stdout
+    assert "UEFI" not in said and "Nothing was written: --apply does it." in said, said
+    for name, words in (("bios", "The ROM of 10de:2484 has no UEFI image"),
+                        ("other", f"{roms['other']} is of a device 1002:2484"),
+                        ("cut", f"{roms['cut']} is no whole expansion ROM")):
+        said = shell.expect(REFUSED, words, *setup, f"01:00.0,rom={roms[name]}", "--apply").stderr
+        assert "--device 0000:01:00.0,rom=any" in said, said
+    shell.expect(FAILED, "missing: No such file", *setup,
+                 f"01:00.0,rom={os.path.join(shell.work, 'missing')}")
+    shell.expect(FAILED, "is no copy of an expansion ROM", *setup, f"01:00.0,rom={shell.work}")
+    said = shell.expect(DONE, "", *setup, "01:00.0,rom=any").stdout
+    assert "UEFI" not in said, said
+    said = " ".join(shell.expect(DONE, "", *setup, "01:00.0").stdout.split())
+    assert "Whether the ROM of 0000:01:00.0 has an image for UEFI was not looked at" in said, said
+    assert "0000:01:00.1 (gpu-audio) is reserved as well" in said, said
+
+
+def what_a_reserved_disk_holds_is_told(shell):
+    shell.write("root/etc/initramfs-tools/modules", "")
+    shell.write("root/etc/default/grub", 'GRUB_CMDLINE_LINUX=""\n')
+    done = shell.expect(DONE, "", "setup", "--into", os.path.join(shell.work, "root"), "--device",
+                        "04:00.0", "--unguard", "04:00.0")
+    said = " ".join(done.stdout.split())
+    assert "/home is mounted from /dev/mapper/vg-home, a disk behind 0000:04:00.0" in said, said
+    assert "Take it out of /etc/fstab" in said, said
 
 
 def a_set_up_says_what_the_machine_lacks(shell):
@@ -389,6 +444,8 @@ TESTS = [
     names_stay_with_their_cards_over_runs,
     tables_fit_a_terminal_of_80_columns,
     set_ups_that_make_no_sense_are_refused,
+    a_graphics_card_is_set_up_with_a_rom_that_uefi_can_use,
+    what_a_reserved_disk_holds_is_told,
     a_set_up_says_what_the_machine_lacks,
 ]
 

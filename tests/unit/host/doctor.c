@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -253,9 +254,72 @@ static void the_images_of_a_rom_are_told_apart(void **state) {
 	assert_true(rom_parse(rom, sizeof(rom), &images));
 	assert_false(images.efi);
 	struct visit visit = {0};
-	doctor_examine_rom(&visit.diagnoses, "card.rom", rom, sizeof(rom));
+	struct rom_copy copy = {rom, sizeof(rom)};
+	doctor_examine_rom(&visit.diagnoses, NULL, "card.rom", &copy);
 	expect(&visit, "rom", DIAGNOSIS_PROBLEM, "10de:25a0 has no UEFI image");
 	diagnoses_finish(&visit.diagnoses);
+	/* Meant for a card of somebody else's. */
+	struct pci_device device = {.name = "0000:01:00.0", .vendor = 0x1002, .device = 0x73bf};
+	make_image(rom, 0, 3, true);
+	doctor_examine_rom(&visit.diagnoses, &device, "card.rom", &copy);
+	expect(&visit, "rom", DIAGNOSIS_PROBLEM,
+		"card.rom is of a device 10de:25a0, and 0000:01:00.0 is 1002:73bf.");
+	diagnoses_finish(&visit.diagnoses);
+	device.vendor = 0x10de;
+	doctor_examine_rom(&visit.diagnoses, &device, "card.rom", &copy);
+	expect(&visit, "rom", DIAGNOSIS_GOOD, "has a UEFI image");
+	diagnoses_finish(&visit.diagnoses);
+}
+
+/* As sysfs does it: the ROM is there to read between a "1" and a "0". */
+struct card_tree {
+	struct tree base;
+	bool shown, broken;
+	unsigned writes;
+};
+
+static ssize_t card_read(struct tree *tree, const char *path, void *data, size_t size) {
+	const struct card_tree *card = (const struct card_tree *)tree;
+	assert_string_equal(path, "/sys/devices/card/rom");
+	errno = card->shown && !card->broken ? 0 : EIO;
+	if (errno != 0) {
+		return -1;
+	}
+	assert_true(size >= 512);
+	memset(data, 0, 512);
+	make_image(data, 0, 3, true);
+	return 512;
+}
+
+static int card_write(struct tree *tree, const char *path, const char *text) {
+	struct card_tree *card = (struct card_tree *)tree;
+	assert_string_equal(path, "/sys/devices/card/rom");
+	card->shown = strcmp(text, "1") == 0;
+	card->writes++;
+	return 0;
+}
+
+static void a_rom_is_read_from_its_card_and_hidden_again(void **state) {
+	static const struct tree_interface impl = {.read = card_read, .write = card_write};
+	struct card_tree tree = {.base.impl = &impl};
+	struct pci_device device = {.name = "0000:01:00.0", .path = "/sys/devices/card"};
+	struct rom_images images;
+	struct rom_copy copy;
+	struct error error = {""};
+	assert_int_equal(rom_copy_read_card(&copy, &tree.base, &device, &error), 0);
+	assert_true(rom_parse(copy.data, copy.size, &images) && images.efi);
+	assert_true(tree.writes == 2 && !tree.shown);
+	rom_copy_finish(&copy);
+	tree.broken = true;
+	assert_int_equal(rom_copy_read_card(&copy, &tree.base, &device, &error), -1);
+	assert_non_null(strstr(error.text, "the ROM of 0000:01:00.0 cannot be read: Input/output"));
+	assert_true(tree.writes == 4 && !tree.shown);
+	rom_copy_finish(&copy);
+	assert_true(rom_copy_is_free(&device));
+	device.driver = "nouveau";
+	assert_false(rom_copy_is_free(&device));
+	device.driver = "vfio-pci";
+	assert_true(rom_copy_is_free(&device));
 }
 
 static void a_broken_rom_is_refused_and_never_read_beyond_its_end(void **state) {
@@ -291,6 +355,7 @@ int main(void) {
 		cmocka_unit_test(programs_and_rights_are_judged_by_who_asks),
 		cmocka_unit_test(groups_and_cards_are_judged_by_what_a_person_would_give_away),
 		cmocka_unit_test(the_images_of_a_rom_are_told_apart),
+		cmocka_unit_test(a_rom_is_read_from_its_card_and_hidden_again),
 		cmocka_unit_test(a_broken_rom_is_refused_and_never_read_beyond_its_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -369,6 +370,59 @@ static void a_file_that_is_no_utf8_is_left_as_it_is(void **state) {
 	setup_system_finish(&system);
 }
 
+/* Debian and Ubuntu are on their way from initramfs-tools to dracut, and keep what is in /etc. */
+static void what_makes_the_initramfs_is_told_by_its_program(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_put(&system, "/usr/bin/dracut", "#!/bin/sh\n", 0755);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/dracut.conf.d/portal-vfio.conf", "vfio-pci");
+	assert_true(
+		strings_contain(&system.plan.changes.commands, "dracut --force --regenerate-all"));
+	assert_false(strings_contain(&system.plan.changes.commands, "update-initramfs -u -k all"));
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+}
+
+static void another_system_is_not_taken_back(void **state) {
+	struct setup_system system, other;
+	struct changes_undone undone;
+	struct error error = {""};
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_init(&other, LAYOUT_DEBIAN, NULL);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	assert_int_equal(changes_undo(other.root, system.manifest, &undone, &error), -1);
+	changes_undone_finish(&undone);
+	char *words = must_print("was made below %s: say --into", system.root);
+	assert_non_null(strstr(error.text, words));
+	free(words);
+	assert_int_equal(access(system.manifest, F_OK), 0);
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+
+	/* A manifest that lies in its system goes along when that is mounted elsewhere. */
+	free(system.manifest);
+	system.manifest = must_print("%s/var/state/setup.json", system.root);
+	setup_system_put(&system, "/var/state/x", "", 0644);
+	setup_system_apply(&system);
+	assert_int_equal(changes_undo(other.root, system.manifest, &undone, &error), -1);
+	changes_undone_finish(&undone);
+	assert_non_null(strstr(error.text, "in the system that this file lies in"));
+	char *moved = must_print("%s-moved", system.root);
+	assert_int_equal(rename(system.root, moved), 0);
+	char *manifest = must_print("%s/var/state/setup.json", moved);
+	assert_int_equal(changes_undo(moved, manifest, &undone, &error), 0);
+	changes_undone_finish(&undone);
+	assert_int_equal(rename(moved, system.root), 0);
+	free(manifest);
+	free(moved);
+	setup_system_finish(&system);
+	setup_system_finish(&other);
+}
+
 static void what_cannot_be_taken_back_is_refused_with_the_reason(void **state) {
 	static const char *const manifests[] = {"{",
 		("{\"version\":1,\"files\":[{\"path\":\"/../etc/x\",\"before\":null,"
@@ -439,6 +493,8 @@ int main(void) {
 		cmocka_unit_test(a_link_does_not_lead_out_of_the_tree),
 		cmocka_unit_test(a_system_of_unknown_ways_is_refused_with_the_reason),
 		cmocka_unit_test(a_file_that_is_no_utf8_is_left_as_it_is),
+		cmocka_unit_test(what_makes_the_initramfs_is_told_by_its_program),
+		cmocka_unit_test(another_system_is_not_taken_back),
 		cmocka_unit_test(what_cannot_be_taken_back_is_refused_with_the_reason),
 		cmocka_unit_test(words_are_added_once_and_inside_quotes),
 	};
