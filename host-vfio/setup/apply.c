@@ -251,8 +251,11 @@ int changes_undo(const char *root, const char *manifest_path, struct changes_und
 	if (status == 0 && unlink(manifest_path) < 0) {
 		status = error_set(error, "%s: %s", manifest_path, strerror(errno));
 	}
-	undone->commands = manifest.changes.commands;
-	manifest.changes.commands = (struct strings){0};
+	struct strings *commands = manifest.changes.undo_commands.count > 0
+					   ? &manifest.changes.undo_commands
+					   : &manifest.changes.commands;
+	undone->commands = *commands;
+	*commands = (struct strings){0};
 	manifest_finish(&manifest);
 	return status;
 }

@@ -59,29 +59,56 @@ static int change_lines(
 	return status;
 }
 
-/* What unified kernel images and the entries of kernels to come are made with: one line. */
-static int change_command_line(
-	const struct boot *boot, const struct strings *arguments, bool *found) {
+/* The command line of the last entry that kernel-install made; the caller's. NULL: it made none. */
+static char *find_command_line(const struct boot *boot, const struct strings *entries) {
+	static const char options[] = "\noptions", maker[] = "install.d/90-loaderentry.install";
+	char *found = NULL;
+	for (size_t i = 0; i < entries->count; i++) {
+		char *text = changes_read(boot->root, entries->items[i]);
+		const char *line = text && strstr(text, maker) ? strstr(text, options) : NULL;
+		if (line) {
+			line += strlen(options);
+			line += strspn(line, " \t");
+			free(found);
+			found = must_print("%.*s", (int)strcspn(line, "\n"), line);
+		}
+		free(text);
+	}
+	return found;
+}
+
+/* What unified kernel images and the entries of kernels to come are made with: one line. Where it
+ * is not there, kernel-install takes what the kernel runs with, and makes not only the entries of
+ * kernels to come so, but those that are there, too, whenever an initramfs is made anew (Debian's
+ * update-initramfs calls it): our words would go with the first command that is to be run. */
+static int change_command_line(struct boot *boot, const struct strings *entries,
+	const struct strings *arguments, bool *found) {
 	char *text = changes_read(boot->root, COMMAND_LINE);
+	if (!text && errno != ENOENT) {
+		return error_set(boot->error, COMMAND_LINE ": %s", strerror(errno));
+	}
+	if (!text) {
+		boot->command_line = find_command_line(boot, entries);
+		text = must_copy(boot->command_line);
+	}
 	*found = text != NULL;
 	if (!text) {
-		return errno == ENOENT
-			       ? 0
-			       : error_set(boot->error, COMMAND_LINE ": %s", strerror(errno));
+		return 0;
 	}
 	char *rest = text, *line = strsep(&rest, "\n");
 	char *longer = words_add(line, arguments);
 	char *changed = must_print("%s\n%s", longer, rest ? rest : "");
-	int status = strcmp(longer, line) == 0 ? 0
-					       : changes_add(boot->changes, boot->root,
-							 COMMAND_LINE, changed, 0644, boot->error);
+	int status = strcmp(longer, line) == 0 && !boot->command_line
+			     ? 0
+			     : changes_add(boot->changes, boot->root, COMMAND_LINE, changed, 0644,
+				       boot->error);
 	free(changed);
 	free(longer);
 	free(text);
 	return status;
 }
 
-int boot_add_arguments(const struct boot *boot, const struct strings *arguments) {
+int boot_add_arguments(struct boot *boot, const struct strings *arguments) {
 	struct strings entries = {0};
 	bool grub = boot_grub_is_there(boot), command_line = false;
 	int status = 0;
@@ -93,7 +120,7 @@ int boot_add_arguments(const struct boot *boot, const struct strings *arguments)
 		status = change_lines(boot, entries.items[i], "options", arguments);
 	}
 	if (status == 0) {
-		status = change_command_line(boot, arguments, &command_line);
+		status = change_command_line(boot, &entries, arguments, &command_line);
 	}
 	if (status == 0 && grub) {
 		status = boot_grub_add_arguments(boot, arguments);
@@ -177,6 +204,37 @@ static int add_plugin(const struct boot *boot, const struct strings *words, cons
 	int status = changes_add(boot->changes, boot->root, PLUGIN, content, 0755, boot->error);
 	free(content);
 	return status;
+}
+
+/* One word of a shell's; the caller's. */
+static char *quote(const char *text) {
+	struct text quoted;
+	text_init(&quoted);
+	fputc('\'', quoted.stream);
+	for (; *text != '\0'; text++) {
+		fputs(*text == '\'' ? "'\\''" : (const char[]){*text, '\0'}, quoted.stream);
+	}
+	fputc('\'', quoted.stream);
+	return text_take(&quoted);
+}
+
+/* The kernel runs with our words then, and kernel-install would make the entries with them. */
+void boot_add_undo_commands(const struct boot *boot) {
+	struct strings *commands = &boot->changes->undo_commands;
+	if (!boot->command_line || boot->changes->commands.count == 0) {
+		return;
+	}
+	char *words = quote(boot->command_line);
+	strings_take(commands, must_print("echo %s >" COMMAND_LINE, words));
+	for (size_t i = 0; i < boot->changes->commands.count; i++) {
+		strings_add(commands, boot->changes->commands.items[i]);
+	}
+	strings_add(commands, "rm " COMMAND_LINE);
+	free(words);
+}
+
+void boot_finish(struct boot *boot) {
+	free(boot->command_line);
 }
 
 void boot_find_copies(const char *root, struct strings *paths) {

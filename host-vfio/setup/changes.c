@@ -129,6 +129,7 @@ void changes_finish(struct changes *changes) {
 	}
 	free(changes->files);
 	strings_finish(&changes->commands);
+	strings_finish(&changes->undo_commands);
 	*changes = (struct changes){0};
 }
 

@@ -23,6 +23,8 @@ struct changes {
 	/* What makes other files of these (initramfs, boot menu): to be run when they were made,
 	 * and when they were taken back. */
 	struct strings commands;
+	/* Instead of them when the files were taken back; empty: the same. */
+	struct strings undo_commands;
 };
 
 struct changes_undone {

@@ -41,6 +41,8 @@ static int generate_boot(struct generator *generator) {
 		status = boot_add_entry(&boot, &generator->arguments, GENERATOR_WORD);
 		strings_add(&generator->plan->notes, boot_menu_help(&boot));
 	}
+	boot_add_undo_commands(&boot);
+	boot_finish(&boot);
 	return status;
 }
 

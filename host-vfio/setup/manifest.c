@@ -51,6 +51,7 @@ int manifest_save(const struct manifest *manifest, const char *path, struct erro
 	json_set(&object, "files", files);
 	json_set(&object, "directories", strings_json(&manifest->directories));
 	json_set(&object, "commands", strings_json(&manifest->changes.commands));
+	json_set(&object, "undoCommands", strings_json(&manifest->changes.undo_commands));
 	char *text = NULL;
 	if (sd_json_variant_format(object, SD_JSON_FORMAT_PRETTY | SD_JSON_FORMAT_NEWLINE, &text) <
 		0) {
@@ -136,7 +137,8 @@ static bool read_manifest(struct manifest *manifest, sd_json_variant *object) {
 	}
 	manifest->root = must_copy(string_of(object, "root"));
 	return read_strings(&manifest->directories, object, "directories", is_plain_path) &&
-	       read_strings(&manifest->changes.commands, object, "commands", is_text);
+	       read_strings(&manifest->changes.commands, object, "commands", is_text) &&
+	       read_strings(&manifest->changes.undo_commands, object, "undoCommands", is_text);
 }
 
 int manifest_load(struct manifest *manifest, const char *path, struct error *error) {

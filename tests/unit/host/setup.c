@@ -85,6 +85,12 @@ static void an_arch_system_is_set_up_and_back(void **state) {
 	setup_system_finish(&system);
 }
 
+static void remove_file(const struct setup_system *system, const char *path) {
+	char *whole = changes_path(system->root, path);
+	assert_int_equal(unlink(whole), 0);
+	free(whole);
+}
+
 static void assert_lacks(const struct setup_system *system, const char *path, const char *words) {
 	char *text = changes_read(system->root, path);
 	assert_non_null(text);
@@ -111,6 +117,36 @@ static void an_entry_of_systemd_boot_leaves_the_usual_one_without_the_devices(vo
 		&system, "/etc/udev/rules.d/60-portal-vfio.rules", "ENV{portal.vfio}==\"1\"");
 	assert_lacks(&system, "/boot/loader/entries/arch.conf", "portal.vfio");
 	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+}
+
+/* Debian's update-initramfs calls kernel-install, which makes the entry anew. */
+static void entries_that_are_made_anew_keep_the_words(void **state) {
+	static const char entry[] = "/boot/efi/loader/entries/1f-7.2.conf";
+	struct setup_system system;
+	struct changes_undone undone;
+	struct error error;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	remove_file(&system, "/etc/default/grub");
+	setup_system_put(&system, entry,
+		"# Boot Loader Specification type#1 entry\n"
+		"# File created by /usr/lib/kernel/install.d/90-loaderentry.install (systemd 262)\n"
+		"title      Debian\noptions    root=UUID=1 ro a='b c'\nlinux      /1f/7.2/linux\n",
+		0644);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(
+		&system, entry, "options    root=UUID=1 ro a='b c' intel_iommu=on iommu=pt\n");
+	setup_system_assert_has(
+		&system, "/etc/kernel/cmdline", "root=UUID=1 ro a='b c' intel_iommu=on iommu=pt\n");
+	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), 0);
+	assert_int_equal(undone.commands.count, 3);
+	assert_string_equal(undone.commands.items[0],
+		"echo 'root=UUID=1 ro a='\\''b c'\\''' >/etc/kernel/cmdline");
+	assert_string_equal(undone.commands.items[1], "update-initramfs -u -k all");
+	assert_string_equal(undone.commands.items[2], "rm /etc/kernel/cmdline");
+	changes_undone_finish(&undone);
 	setup_system_assert_as_before(&system);
 	setup_system_finish(&system);
 }
@@ -334,12 +370,6 @@ static void assert_refused(struct setup_system *system, const char *reason) {
 	setup_plan_finish(&plan);
 }
 
-static void remove_file(const struct setup_system *system, const char *path) {
-	char *whole = changes_path(system->root, path);
-	assert_int_equal(unlink(whole), 0);
-	free(whole);
-}
-
 static void a_system_of_unknown_ways_is_refused_with_the_reason(void **state) {
 	struct setup_system system;
 	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
@@ -482,6 +512,7 @@ int main(void) {
 		cmocka_unit_test(a_fedora_system_is_set_up_and_back),
 		cmocka_unit_test(an_arch_system_is_set_up_and_back),
 		cmocka_unit_test(an_entry_of_systemd_boot_leaves_the_usual_one_without_the_devices),
+		cmocka_unit_test(entries_that_are_made_anew_keep_the_words),
 		cmocka_unit_test(an_entry_of_grub_comes_from_a_script_of_its_own),
 		cmocka_unit_test(a_driver_that_is_loaded_by_name_waits_for_vfio),
 		cmocka_unit_test(pages_of_a_gigabyte_are_asked_for_at_boot),
