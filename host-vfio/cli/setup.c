@@ -202,7 +202,9 @@ static int apply(struct setup *setup, const char *manifest) {
 		return cli_fail(CLI_FAILED, "%s", error.text);
 	}
 	print_commands(setup->into, &files->changes.commands, &files->commands);
-	puts("\"portal-host setup --undo\" takes it back.");
+	bool here = strcmp(setup->into, "/") == 0;
+	printf("\"portal-host setup --undo%s%s\" takes it back.\n", here ? "" : " --into ",
+		here ? "" : setup->into);
 	return CLI_DONE;
 }
 
@@ -278,7 +280,12 @@ int cli_setup(struct cli *cli) {
 	bool back = cli_flag(cli, "--undo"), really = cli_flag(cli, "--apply");
 	setup.into = setup.into ? setup.into : cli->root;
 	char *manifest = cli_state_path(cli, "setup.json");
-	int status = back ? cli_check_args(cli, 0, 0) : read_setup(cli, &setup);
+	int status = CLI_DONE;
+	if (cli->json) {
+		status = cli_fail(CLI_USAGE, "setup shows files as diff does, and has no JSON");
+	} else {
+		status = back ? cli_check_args(cli, 0, 0) : read_setup(cli, &setup);
+	}
 	status = status == CLI_DONE ? check_root(setup.into) : status;
 	if (status == CLI_DONE) {
 		status = back ? undo(setup.into, manifest) : set_up(cli, &setup, manifest, really);

@@ -30,9 +30,11 @@ int setup_check_guard(struct cli *cli, const struct setup *setup) {
 	size_t count = guard_check(machine, taken, false, &objections);
 	for (size_t i = 0; i < count; i++) {
 		if (!strings_contain(&setup->unguarded, objections[i].device->name)) {
-			status = cli_fail(CLI_REFUSED, "the survival guard (%s) keeps %s: %s",
-				guard_rule_name(objections[i].rule), objections[i].device->name,
-				objections[i].text);
+			const char *name = objections[i].device->name;
+			status = cli_fail(CLI_REFUSED,
+				"the survival guard (%s) keeps %s: %s (--unguard %s lets it pass)",
+				guard_rule_name(objections[i].rule), name, objections[i].text,
+				name);
 		}
 	}
 	free(objections);
