@@ -32,12 +32,12 @@ int setup_check_guard(struct cli *cli, const struct setup *setup) {
 		if (!strings_contain(&setup->unguarded, objections[i].device->name)) {
 			const char *name = objections[i].device->name;
 			status = cli_fail(CLI_REFUSED,
-				"the survival guard (%s) keeps %s: %s (--unguard %s lets it pass)",
+				"the survival guard (%s) keeps %s: %s (--unguard %s lets it go)",
 				guard_rule_name(objections[i].rule), name, objections[i].text,
 				name);
 		}
 	}
-	free(objections);
+	guard_free(objections, count);
 	free(taken);
 	return status;
 }

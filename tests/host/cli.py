@@ -343,7 +343,7 @@ def tables_fit_a_terminal_of_80_columns(shell):
 def set_ups_that_make_no_sense_are_refused(shell):
     shell.expect(USAGE, "say what is to be set up", "setup")
     shell.expect(USAGE, "has no JSON", "--json", "setup", "--zram")
-    shell.expect(REFUSED, "--unguard 0000:04:00.0 lets it pass", "setup", "--device", "04:00.0")
+    shell.expect(REFUSED, "--unguard 0000:04:00.0 lets it go", "setup", "--device", "04:00.0")
     shell.expect(USAGE, "say --device too", "setup", "--entry", "--zram")
     shell.expect(USAGE, "no number of huge pages", "setup", "--hugepages-1g", "-1")
     shell.expect(REFUSED, "would leave the host less than 2 GiB of its 62.5 GiB", "setup",
