@@ -1,6 +1,7 @@
 #include "base/utf8.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* The length of the character that a text begins with; 0: that is none. RFC 3629. */
 static size_t character_length(const unsigned char *text) {
@@ -43,13 +44,29 @@ bool utf8_is_whole(const char *text) {
 	return length != 0;
 }
 
-void utf8_make_whole(char *text) {
-	char *at = text;
-	while (*at != '\0') {
-		size_t length = character_length((const unsigned char *)at);
+/* Those of ASCII, and C1, U+0080 to U+009F. */
+static bool is_control(const char *text) {
+	const unsigned char *bytes = (const unsigned char *)text;
+	return bytes[0] < 0x20 || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] < 0xa0);
+}
+
+static void clean(char *text, bool controls) {
+	size_t length;
+	for (char *at = text; *at != '\0'; at += length) {
+		length = character_length((const unsigned char *)at);
 		if (length == 0) {
 			*at = '?';
+			length = 1;
+		} else if (controls && is_control(at)) {
+			memset(at, '?', length);
 		}
-		at += length != 0 ? length : 1;
 	}
+}
+
+void utf8_make_whole(char *text) {
+	clean(text, false);
+}
+
+void utf8_make_printable(char *text) {
+	clean(text, true);
 }

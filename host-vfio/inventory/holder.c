@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/utf8.h"
 #include "inventory/machine.h"
 
 static bool same_text(const char *a, const char *b) {
@@ -44,7 +45,7 @@ const char *holder_kind_name(enum holder_kind kind) {
 	return names[kind];
 }
 
-char *holder_sentence(const struct holder *holder) {
+static char *make_sentence(const struct holder *holder) {
 	const char *through = holder->through ? holder->through : "it";
 	switch (holder->kind) {
 	case HOLDER_PROCESS:
@@ -74,4 +75,12 @@ char *holder_sentence(const struct holder *holder) {
 		return must_print("%s is plugged into it", holder->name);
 	}
 	return must_copy(holder->name);
+}
+
+/* A process is called what it wants to be, and a disk is mounted where its label says: on its way
+ * to a terminal or a log that is printable. */
+char *holder_sentence(const struct holder *holder) {
+	char *sentence = make_sentence(holder);
+	utf8_make_printable(sentence);
+	return sentence;
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/utf8.h"
 #include "inventory/json.h"
 #include "transaction/plan.h"
 
@@ -73,7 +74,7 @@ static char *set_sentence(const struct step *step) {
 	return must_copy("");
 }
 
-char *step_sentence(const struct step *step) {
+static char *make_sentence(const struct step *step) {
 	const char *device = step->device;
 	switch (step->kind) {
 	case STEP_LOAD:
@@ -114,6 +115,13 @@ char *step_sentence(const struct step *step) {
 		return must_print("see that %s answers, and that VFIO can open it", device);
 	}
 	return must_copy("");
+}
+
+/* With the name that a process has given itself, on its way to a terminal or a log. */
+char *step_sentence(const struct step *step) {
+	char *sentence = make_sentence(step);
+	utf8_make_printable(sentence);
+	return sentence;
 }
 
 /* The heading of a rung where its first step comes. */

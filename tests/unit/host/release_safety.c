@@ -114,7 +114,7 @@ static struct kernel_model *desktop_in_use(void) {
 		"wireplumber.service/user@0.service/sshd.service");
 	put_process(tree, 1500, "Xorg", "/dev/nvidia0");
 	put_unit(tree, 1500, "/user.slice/user-1000.slice/session-2.scope");
-	put_process(tree, 1501, "cuda-job", "/dev/nvidia0");
+	put_process(tree, 1501, "cuda\x1b]job", "/dev/nvidia0");
 	put_unit(tree, 1501,
 		"/user.slice/user-1000.slice/user@1000.service/-all.service/a b.service/"
 		"\xff.service");
@@ -139,7 +139,7 @@ static void holders_are_stopped_by_their_units_the_display_manager_first(void **
 		"stop nvidia-persistenced.service",
 		"stop session-2.scope",
 		"stop wireplumber.service of user 1000",
-		"ask cuda-job (pid 1501) to end",
+		"ask cuda?]job (pid 1501) to end",
 	};
 	struct scene scene;
 	scene_begin_with(&scene, desktop_in_use());

@@ -46,6 +46,12 @@ static void so_does_what_is_no_character(void **state) {
 	assert_whole("\xf4\x90\x80\x80", "????"); /* beyond the last */
 }
 
+static void what_steers_a_terminal_is_not_shown_to_it(void **state) {
+	char text[] = "a\x1b[2J\n\x7f K\xc3\xb6ln \xc2\x9b\xc2\xa0\xff";
+	utf8_make_printable(text);
+	assert_string_equal(text, "a?[2J?? K\xc3\xb6ln ??\xc2\xa0?");
+}
+
 /* A process has the name that it gives itself, and the daemon says who has a device open. */
 static void a_name_that_is_no_text_is_a_text_in_json(void **state) {
 	sd_json_variant *object = NULL, *names = json_array();
@@ -64,6 +70,7 @@ int main(void) {
 		cmocka_unit_test(what_is_whole_stays),
 		cmocka_unit_test(what_was_cut_off_becomes_question_marks),
 		cmocka_unit_test(so_does_what_is_no_character),
+		cmocka_unit_test(what_steers_a_terminal_is_not_shown_to_it),
 		cmocka_unit_test(a_name_that_is_no_text_is_a_text_in_json),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
