@@ -128,7 +128,8 @@ def nobody_waits_for_the_end_of_a_guest_when_who_asked_has_gone():
             link.sendall(message("ListGuests") + message(
                 "StopGuest", parameters={"guest": "fox", "timeoutSeconds": 3600}))
             answers(link, 1)
-        made.log.for_text(b"audit: controller test: stop guest fox: failed: who asked for it has gone")
+        made.log.for_text(
+            b"audit: controller test: stop guest fox: failed: who asked for it has gone")
         assert made.process.poll() is None
 
 

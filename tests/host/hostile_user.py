@@ -21,6 +21,7 @@ from portalvm import varlink, wait  # noqa: E402, pylint: disable=wrong-import-p
 
 NOBODY = 65534
 
+
 class User:
     """Connects where it is told to, and hands the connections over: they stay that user's."""
 

@@ -28,7 +28,8 @@ def enter_namespaces():
     uid, gid = os.geteuid(), os.getegid()
     os.unshare(os.CLONE_NEWNET | os.CLONE_NEWNS | (0 if uid == 0 else os.CLONE_NEWUSER))
     if uid != 0:
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        for name, text in (
+                ("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
             with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
                 file.write(text)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -58,8 +59,8 @@ def murmur(text):
 
 
 def event():
-    """One about a PCI device, whose properties are not where it says: nobody reads more of it. Large,
-    since libsystemd asks for room for 128 MiB of them.
+    """One about a PCI device, whose properties are not where it says: nobody reads more of it.
+    Large, since libsystemd asks for room for 128 MiB of them.
     """
     size = 40
     return struct.pack("=8s", b"libudev") + struct.pack(">I", 0xFEEDCAFE) + struct.pack(
