@@ -135,6 +135,19 @@ def orders_of_who_has_gone_are_dropped(scene):
     assert b"reload" not in scene.log.text, scene.log.text
 
 
+def who_is_asked_about_is_told_when_the_bus_goes(scene):
+    scene.bus.settimeout(wait.PATIENCE)
+    for _ in range(2):  # each time it is connected to anew
+        with scene.connect() as link:
+            link.sendall(message("Reload"))
+            bus, _ = scene.bus.accept()
+            scene.state()
+            bus.close()
+            said = answer(link)
+            assert said["error"].endswith(".NotAuthorized"), said
+            assert "polkit is not there" in said["parameters"]["reason"], said
+
+
 def orders_that_want_no_answer_end_the_connection(scene):
     with scene.connect() as link:
         link.sendall(message("Reload", oneway=True) * 100)
@@ -201,6 +214,7 @@ def whatever_a_process_calls_itself_it_can_be_told(scene):
 
 TESTS = [
     orders_of_who_has_gone_are_dropped,
+    who_is_asked_about_is_told_when_the_bus_goes,
     orders_that_want_no_answer_end_the_connection,
     who_calls_without_end_waits_and_nobody_else,
     a_user_has_only_so_many_connections,
