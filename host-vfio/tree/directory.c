@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,48 @@ static ssize_t directory_read(struct tree *tree, const char *path, void *data, s
 	return (ssize_t)length;
 }
 
+static bool is_number(const char *text, size_t length) {
+	return length > 0 && strspn(text, "0123456789") == length;
+}
+
+/* "/proc/PID/fd/N" */
+static bool is_descriptor(const char *path) {
+	static const char proc[] = "/proc/", fd[] = "/fd/";
+	if (strncmp(path, proc, strlen(proc)) != 0) {
+		return false;
+	}
+	const char *pid = path + strlen(proc), *end = strchr(pid, '/');
+	return end && is_number(pid, (size_t)(end - pid)) && strncmp(end, fd, strlen(fd)) == 0 &&
+	       is_number(end + strlen(fd), strlen(end + strlen(fd)));
+}
+
+/* Nobody is asked: a file system of a user's could keep one waiting. */
+static int look(int directory, const char *path, struct statx *status) {
+	return statx(directory, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, status);
+}
+
+/* A link of a descriptor has the path that the file has for the process that opened it. In a mount
+ * namespace of his own everybody can give a file the path of a device node, and would seem to have
+ * the device open. What is below /dev is root's but for these, which are no devices'. */
+static bool is_impostor(int directory, const char *name, const char *text, size_t length) {
+	static const char dev[] = "/dev/", shm[] = "/dev/shm/", mqueue[] = "/dev/mqueue/";
+	char node[PATH_MAX];
+	struct statx opened, real;
+	if (length >= sizeof(node)) {
+		return true;
+	}
+	memcpy(node, text, length);
+	node[length] = '\0';
+	if (strncmp(node, dev, strlen(dev)) != 0 || strncmp(node, shm, strlen(shm)) == 0 ||
+		strncmp(node, mqueue, strlen(mqueue)) == 0) {
+		return false;
+	}
+	return look(directory, name, &opened) < 0 || look(AT_FDCWD, node, &real) < 0 ||
+	       ((opened.stx_mode ^ real.stx_mode) & S_IFMT) != 0 ||
+	       opened.stx_rdev_major != real.stx_rdev_major ||
+	       opened.stx_rdev_minor != real.stx_rdev_minor;
+}
+
 static ssize_t directory_read_link(struct tree *tree, const char *path, char *data, size_t size) {
 	/* The link itself, not what it leads to; in its directory, since /proc/PID/fd/N is a magic
 	 * link that openat2 would refuse to pass. */
@@ -91,6 +134,11 @@ static ssize_t directory_read_link(struct tree *tree, const char *path, char *da
 	int fd = open_in(tree, parent[0] ? parent : "/", O_PATH | O_DIRECTORY);
 	if (fd >= 0) {
 		length = readlinkat(fd, slash + 1, data, size);
+		if (length > 0 && ((struct directory_tree *)tree)->whole && is_descriptor(path) &&
+			is_impostor(fd, slash + 1, data, (size_t)length)) {
+			length = -1;
+			errno = ENOENT; /* it leads nowhere in this tree */
+		}
 		close_quietly(fd);
 	}
 	free(parent);

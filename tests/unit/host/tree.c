@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -248,6 +250,64 @@ static void the_whole_tree_is_read_in_a_sandbox_without_openat2(void **state) {
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Opens this, in a mount namespace in which something else is mounted on it. */
+static int open_covered(const char *by, const char *path) {
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0 ||
+		(by && mount(by, path, NULL, MS_BIND, NULL) < 0)) {
+		return -1;
+	}
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* The link of a descriptor of a process in such a namespace; the caller's. */
+static char *link_of(struct tree *tree, const char *by, const char *path) {
+	int ready[2], go[2], fd = -1, status;
+	char *link;
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fd = open_covered(by, path);
+		close(go[1]);
+		_exit(write(ready[1], &fd, sizeof(fd)) == sizeof(fd) && read(go[0], &fd, 1) == 0
+				? 0
+				: 1);
+	}
+	assert_int_equal(read(ready[0], &fd, sizeof(fd)), sizeof(fd));
+	assert_true(fd >= 0);
+	link = tree_link(tree, "/proc/%d/fd/%d", (int)pid, fd);
+	close(go[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(go[0]);
+	close(ready[0]);
+	close(ready[1]);
+	return link;
+}
+
+static void who_gives_a_file_the_path_of_a_device_does_not_hold_it(void **state) {
+	if (geteuid() != 0) {
+		skip();
+	}
+	struct tree *tree = directory_tree_create("/");
+	char file[] = "/tmp/host-tree-XXXXXX";
+	close(mkstemp(file));
+	char *link = link_of(tree, NULL, "/dev/null");
+	assert_string_equal(link, "/dev/null");
+	free(link);
+	link = link_of(tree, "/dev/null", "/dev/null");
+	assert_string_equal(link, "/dev/null");
+	free(link);
+	assert_null(link_of(tree, file, "/dev/null"));
+	assert_null(link_of(tree, "/dev/zero", "/dev/null"));
+	link = link_of(tree, NULL, file);
+	assert_string_equal(link, file);
+	free(link);
+	unlink(file);
+	tree_destroy(tree);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_path_is_normalised_without_leaving_the_root),
@@ -259,6 +319,7 @@ int main(void) {
 		cmocka_unit_test(a_recorder_keeps_what_was_read_and_the_links_on_the_way),
 		cmocka_unit_test(a_directory_tree_stays_below_its_root),
 		cmocka_unit_test(the_whole_tree_is_read_in_a_sandbox_without_openat2),
+		cmocka_unit_test(who_gives_a_file_the_path_of_a_device_does_not_hold_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
