@@ -23,6 +23,11 @@ static bool is_port(xmlNode *controller, unsigned *number) {
 	return port;
 }
 
+bool heap_ports_has(xmlNode *controller) {
+	unsigned number;
+	return is_port(controller, &number);
+}
+
 static xmlNode *find_port(xmlNode *devices, unsigned wanted) {
 	xmlNode *controller = tree_child(devices, "controller");
 	unsigned number;

@@ -2,6 +2,7 @@
 #define HOST_DOMAIN_HEAP_PORTS_H
 
 #include <libxml/tree.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -26,5 +27,7 @@ int heap_ports_prepare(xmlNode *root, unsigned count, uint64_t most, struct erro
  * reason. */
 int heap_ports_find(xmlNode *root, uint64_t size, struct error *error);
 unsigned heap_ports_count(xmlNode *root);
+/* Is the <controller> one of them? */
+bool heap_ports_has(xmlNode *controller);
 
 #endif

@@ -24,9 +24,10 @@ void core_set(struct core *core, struct core_vm *vm, enum core_vm_state state);
 /* While those VMs run that do; the caller finishes it. */
 void core_decide(
 	struct decisions *decisions, const struct core *core, const struct core_view *view);
-/* Does a process have it open through VFIO? */
-bool core_is_held(const struct pci_device *device);
+/* Does a process have it open through VFIO, or is about to? */
+bool core_is_held(const struct core *core, const struct pci_device *device);
 bool core_is_vfio(const struct pci_device *device);
+bool core_is_for(const struct decision *decision, const char *vm);
 /* Fills in CORE_RETURN, or CORE_TAKE; false: there is nothing of the kind to do. */
 bool core_plan_return(
 	const struct core *core, const struct core_view *view, struct core_action *action);
@@ -41,6 +42,14 @@ struct core_vm *core_find_rival(struct core *core, const struct core_view *view,
 	bool unasked, const char **device);
 /* The address of a device that is to be returned and is held; NULL: there is none. */
 const char *core_find_kept(const struct core *core, const struct core_view *view);
+
+/* core_attach.c: what comes to VMs that run. */
+
+/* It starts now, and is to find there everything that is its own. */
+void core_give_all(struct core *core, const struct core_view *view, struct core_vm *vm);
+/* What VMs do not have any more can be given to them again. */
+void core_forget_lost(struct core *core, const struct core_view *view);
+bool core_plan_attach(struct core *core, const struct core_view *view, struct core_action *action);
 
 /* core_switch.c: from one controller to another. */
 

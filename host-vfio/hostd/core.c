@@ -17,6 +17,7 @@ struct core_vm *core_find(const struct core *core, const char *name) {
 static void finish_vms(struct core_vm *vms, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		free(vms[i].name);
+		strings_finish(&vms[i].given);
 	}
 	free(vms);
 }
@@ -24,6 +25,7 @@ static void finish_vms(struct core_vm *vms, size_t count) {
 void core_finish(struct core *core) {
 	finish_vms(core->vms, core->vms_count);
 	strings_finish(&core->failed);
+	strings_finish(&core->attaching);
 	strings_finish(&core->left);
 	for (size_t i = 0; i < core->answers_count; i++) {
 		free(core->answers[i].vm);
@@ -78,6 +80,12 @@ void core_set(struct core *core, struct core_vm *vm, enum core_vm_state state) {
 	if (state != CORE_STARTING) {
 		vm->allowed = vm->claimed = false;
 	}
+	if (vm->state == CORE_OFF) {
+		vm->found = state != CORE_STARTING;
+	}
+	if (state == CORE_OFF) {
+		strings_finish(&vm->given);
+	}
 	vm->state = state;
 	core_machine_changed(core);
 }
@@ -88,6 +96,7 @@ void core_set_policy(struct core *core, const struct policy *policy) {
 		struct core_vm *former = core_find(core, policy->vms[i].name);
 		if (former) {
 			vms[i] = *former;
+			former->given = (struct strings){0};
 		}
 		vms[i].name = must_copy(policy->vms[i].name);
 	}
@@ -165,6 +174,11 @@ void core_change_ended(struct core *core, const struct core_action *change, cons
 	if (!problem) {
 		return;
 	}
+	for (size_t i = 0; i < change->names.count; i++) {
+		strings_add(&core->failed, change->names.items[i]);
+	}
+	/* What was taken all the same, before something else failed, goes back when the VM is off.
+	 */
 	struct core_vm *vm = change->vm ? core_find(core, change->vm) : NULL;
 	if (vm && vm->claimed) {
 		core_refuse(core, vm, must_copy(problem));
@@ -172,9 +186,6 @@ void core_change_ended(struct core *core, const struct core_action *change, cons
 		   (core->phase == CORE_ENTER && !core->target && !change->vm)) {
 		free(core->setback);
 		core->setback = must_copy(problem);
-	}
-	for (size_t i = 0; i < change->names.count; i++) {
-		strings_add(&core->failed, change->names.items[i]);
 	}
 }
 
@@ -300,6 +311,7 @@ static bool allow_ready(
 		if (vm->claimed && core_is_ready(core, view, vm->name)) {
 			vm->claimed = false;
 			vm->allowed = true;
+			core_give_all(core, view, vm);
 			*action =
 				(struct core_action){.kind = CORE_ALLOW, .vm = must_copy(vm->name)};
 			return true;
@@ -310,15 +322,25 @@ static bool allow_ready(
 
 bool core_next(struct core *core, const struct core_view *view, struct core_action *action) {
 	*action = (struct core_action){0};
+	if (!core->changing) {
+		core_forget_lost(core, view);
+	}
 	refuse_rivals(core, view);
 	/* Whoever waits hears it before anything follows from it. */
 	if (take_answer(core, action) || core_switch_next(core, view, action) ||
 		take_answer(core, action)) {
 		return true;
 	}
-	if (!core->changing && next_change(core, view, action)) {
+	if (core->changing) {
+		return false;
+	}
+	if (next_change(core, view, action)) {
 		core->changing = true;
 		return true;
 	}
-	return !core->changing && allow_ready(core, view, action);
+	if (allow_ready(core, view, action)) {
+		return true;
+	}
+	core_action_finish(action);
+	return core_plan_attach(core, view, action);
 }

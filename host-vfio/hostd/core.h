@@ -16,6 +16,9 @@
  * Three rules hold at every moment: a device is moved only while no process has it open; a VM is
  * started only when everything it is to have is ready and open nowhere; and there is one change of
  * devices at a time.
+ *
+ * What a VM is to have when it starts, its definition gives to it. What comes to be its own while
+ * it runs, because it was plugged in, or because another VM has left it, is attached.
  */
 
 enum core_vm_state {
@@ -32,6 +35,8 @@ struct core_vm {
 	bool claimed; /* libvirt's hook waits for an answer */
 	bool allowed; /* it got one, and libvirt is starting it */
 	bool asked; /* to shut down, for a switch */
+	bool found; /* it runs, and nobody has seen it start: what VFIO has for it, it has */
+	struct strings given; /* addresses: when it started, or since */
 };
 
 enum core_phase {
@@ -49,6 +54,7 @@ struct core {
 	bool changing; /* a transaction is under way */
 	struct strings
 		failed; /* addresses whose last change failed: not tried until something changes */
+	struct strings attaching; /* the address that libvirt was told to attach, or none */
 	/* A switch. */
 	enum core_phase phase;
 	char *target; /* the controller to switch to; NULL: to none */
@@ -70,11 +76,15 @@ struct core_view {
 	/* One for each of the machine's devices: was it given to VFIO by policy, so that it is to
 	 * be returned by policy? What a person took is that person's to return. */
 	const bool *ours;
+	/* udev is at work: a device without a driver may be about to get one, which is the one that
+	 * it has to return to. */
+	bool settling;
 };
 
 enum core_action_kind {
 	CORE_TAKE, /* `names` for `vm`; then core_change_ended() */
 	CORE_RETURN, /* `names`; the same */
+	CORE_ATTACH, /* the one of `names` to `vm`; then core_attach_ended() */
 	CORE_START, /* `vm`; then core_start_ended() */
 	CORE_SHUTDOWN, /* `vm`; then core_shutdown_ended() */
 	CORE_KILL, /* the same */
@@ -109,6 +119,7 @@ void core_released(struct core *core, const char *vm);
 void core_machine_changed(struct core *core);
 /* `problem` NULL: it was done. Of an order to libvirt, it was at least taken. */
 void core_change_ended(struct core *core, const struct core_action *change, const char *problem);
+void core_attach_ended(struct core *core, const char *vm, const char *device, const char *problem);
 void core_start_ended(struct core *core, const char *vm, const char *problem);
 void core_shutdown_ended(struct core *core, const char *vm, const char *problem);
 /* Answered by CORE_SWITCHED, once; while one is under way others are not to be asked for. `target`
@@ -126,5 +137,7 @@ bool core_is_waiting(const struct core *core);
 /* Those that are not CORE_OFF, the one that started first in front; the caller finishes it. */
 struct strings core_running(const struct core *core);
 struct core_vm *core_find(const struct core *core, const char *name);
+/* The VM that was given the device at this address, or NULL. */
+const char *core_owner(const struct core *core, const char *device);
 
 #endif

@@ -34,7 +34,10 @@ bool core_is_vfio(const struct pci_device *device) {
 	return device->driver && strcmp(device->driver, "vfio-pci") == 0;
 }
 
-bool core_is_held(const struct pci_device *device) {
+bool core_is_held(const struct core *core, const struct pci_device *device) {
+	if (strings_contain(&core->attaching, device->name)) {
+		return true;
+	}
 	for (size_t i = 0; core_is_vfio(device) && i < device->holders_count; i++) {
 		const struct holder *holder = &device->holders[i];
 		if (holder->kind == HOLDER_PROCESS && holder->through &&
@@ -45,18 +48,19 @@ bool core_is_held(const struct pci_device *device) {
 	return false;
 }
 
-static bool is_for(const struct decision *decision, const char *vm) {
+bool core_is_for(const struct decision *decision, const char *vm) {
 	return decision->vm && strcmp(decision->vm->name, vm) == 0;
 }
 
 /* A group returns when none of it is held, and none of it belongs to a VM. */
-static bool group_is_free(const struct decisions *decisions, const struct pci_device *device) {
+static bool group_is_free(const struct core *core, const struct decisions *decisions,
+	const struct pci_device *device) {
 	for (size_t i = 0; i < decisions->count; i++) {
 		const struct decision *other = &decisions->items[i];
 		bool same = other->device == device ||
 			    (device->iommu_group >= 0 &&
 				    other->device->iommu_group == device->iommu_group);
-		if (same && (other->vm || core_is_held(other->device))) {
+		if (same && (other->vm || core_is_held(core, other->device))) {
 			return false;
 		}
 	}
@@ -78,7 +82,7 @@ bool core_plan_return(
 	for (size_t i = 0; i < decisions.count; i++) {
 		const struct decision *decision = &decisions.items[i];
 		if (is_astray(core, view, decision, i) &&
-			group_is_free(&decisions, decision->device)) {
+			group_is_free(core, &decisions, decision->device)) {
 			strings_add(&action->names, decision->device->name);
 		}
 	}
@@ -102,17 +106,19 @@ const char *core_find_kept(const struct core *core, const struct core_view *view
 bool core_plan_take(const struct core *core, const struct core_view *view, const char *vm,
 	struct core_action *action) {
 	struct decisions decisions;
+	bool wait = false;
 	*action = (struct core_action){.kind = CORE_TAKE};
 	core_decide(&decisions, core, view);
 	for (size_t i = 0; i < decisions.count; i++) {
 		const struct pci_device *device = decisions.items[i].device;
-		if (is_for(&decisions.items[i], vm) && !core_is_vfio(device) &&
+		if (core_is_for(&decisions.items[i], vm) && !core_is_vfio(device) &&
 			!strings_contain(&core->failed, device->name)) {
 			strings_add(&action->names, device->name);
+			wait |= (view->settling && !device->driver) || core_is_held(core, device);
 		}
 	}
 	decisions_finish(&decisions);
-	return action->names.count > 0;
+	return action->names.count > 0 && !wait;
 }
 
 bool core_is_ready(const struct core *core, const struct core_view *view, const char *vm) {
@@ -121,8 +127,8 @@ bool core_is_ready(const struct core *core, const struct core_view *view, const 
 	core_decide(&decisions, core, view);
 	for (size_t i = 0; i < decisions.count && ready; i++) {
 		const struct pci_device *device = decisions.items[i].device;
-		ready = !is_for(&decisions.items[i], vm) ||
-			(core_is_vfio(device) && !core_is_held(device));
+		ready = !core_is_for(&decisions.items[i], vm) ||
+			(core_is_vfio(device) && !core_is_held(core, device));
 	}
 	decisions_finish(&decisions);
 	return ready;
@@ -151,7 +157,7 @@ static void decide_alone(struct decisions *decisions, const struct core *core,
 static const char *find_shared(const struct decisions *alone, const struct decisions *now,
 	const char *vm, const char *rival) {
 	for (size_t i = 0; i < alone->count; i++) {
-		if (is_for(&alone->items[i], vm) && is_for(&now->items[i], rival)) {
+		if (core_is_for(&alone->items[i], vm) && core_is_for(&now->items[i], rival)) {
 			return alone->items[i].device->name;
 		}
 	}

@@ -134,6 +134,7 @@ static enum progress enter(
 		return IDLE; /* somebody else is starting it, or it has to wait */
 	}
 	core->phase = CORE_LAUNCH;
+	core_give_all(core, view, vm);
 	*action = (struct core_action){.kind = CORE_START, .vm = must_copy(vm->name)};
 	return ACT;
 }

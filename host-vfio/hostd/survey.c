@@ -8,12 +8,16 @@
 #include <sys/inotify.h>
 #include <syslog.h>
 #include <systemd/sd-device.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "hostd/audit.h"
 #include "hostd/job.h"
 #include "record/record.h"
 #include "tree/machine_file.h"
+
+#define UDEV "/run/udev"
+#define UDEV_QUEUE "queue"
 
 enum {
 	LOOK_MS = 20 * 1000,
@@ -30,6 +34,7 @@ struct survey {
 	sd_device_monitor *monitor;
 	sd_event_source *events; /* the monitor's socket */
 	sd_event_source *closed; /* inotify on VFIO's nodes */
+	sd_event_source *settled; /* inotify on udev's directory */
 	sd_event_source *retry;
 	char *problem; /* why the last look failed */
 };
@@ -112,6 +117,28 @@ static void watch_nodes(struct survey *survey) {
 	}
 }
 
+/* udev's file is there while it has something to do: libudev's udev_queue_get_queue_is_empty(). */
+bool survey_is_settling(void) {
+	return access(UDEV "/" UDEV_QUEUE, F_OK) == 0;
+}
+
+static int handle_settled(sd_event_source *source, const struct inotify_event *event, void *data) {
+	struct survey *survey = data;
+	if (event->mask & IN_IGNORED) {
+		survey->settled = sd_event_source_unref(survey->settled);
+	} else if (event->len > 0 && strcmp(event->name, UDEV_QUEUE) == 0) {
+		survey_request(survey->daemon);
+	}
+	return 0;
+}
+
+static void watch_udev(struct survey *survey) {
+	if (!survey->settled) {
+		sd_event_add_inotify(survey->daemon->loop, &survey->settled, UDEV,
+			IN_DELETE | IN_ONLYDIR, handle_settled, survey);
+	}
+}
+
 static void fail(struct survey *survey, const char *reason) {
 	survey->daemon->machine_known = false;
 	if (!survey->problem || strcmp(survey->problem, reason) != 0) {
@@ -145,6 +172,7 @@ static void handle_end(void *data, enum job_ending ending, int status) {
 		return;
 	}
 	watch_nodes(survey);
+	watch_udev(survey);
 	/* Also after a failure: a change looks for itself again before it does anything. */
 	daemon_surveyed(survey->daemon);
 }
@@ -259,6 +287,7 @@ void survey_finish(struct daemon *daemon) {
 	sd_event_source_disable_unref(survey->events);
 	sd_device_monitor_unref(survey->monitor);
 	sd_event_source_disable_unref(survey->closed);
+	sd_event_source_disable_unref(survey->settled);
 	sd_event_source_disable_unref(survey->retry);
 	free(survey->problem);
 	free(survey);

@@ -11,6 +11,9 @@ void survey_finish(struct daemon *daemon);
 /* Something has changed. When a look at the machine that was begun after this is there,
  * daemon_surveyed() is called; once for any number of requests. */
 void survey_request(struct daemon *daemon);
+/* Is udev at work, with drivers that it loads among other things? When it is done there is another
+ * look. Without udev never. */
+bool survey_is_settling(void);
 
 /* Why the machine cannot be looked at; NULL when it can. */
 const char *survey_problem(const struct daemon *daemon);

@@ -1,0 +1,57 @@
+#ifndef HOST_HOSTD_BRAIN_IMPL_H
+#define HOST_HOSTD_BRAIN_IMPL_H
+
+#include "hostd/brain.h"
+
+/* The parts of brain.h among themselves. */
+
+struct claim;
+struct waiting;
+
+struct brain {
+	struct daemon *daemon;
+	struct core core;
+	struct strings assigned; /* addresses, as in assigned.scfg */
+	struct strings seen; /* the devices that there were when nothing was changing */
+	struct core_action action; /* the change under way, when it is the core's */
+	struct waiting *by_hand; /* or a person's */
+	bool recovering; /* or the one at the start */
+	struct order *switching;
+	LIST_HEAD(, claim) claims; /* claim.link, in brain_claims.c */
+	STAILQ_HEAD(, waiting) waiting; /* waiting.link, in brain_orders.c */
+	sd_event_source *patience;
+};
+
+/* brain_devices.c: what is moved by policy, and is known to have been. */
+
+/* Reads what a former daemon knew. -1 with the reason. */
+int brain_devices_init(struct brain *brain, struct error *error);
+void brain_devices_finish(struct brain *brain);
+/* Adds or takes out of what policy gave away. -1: it could not be written down, which was said. */
+int brain_note_assigned(
+	struct brain *brain, const struct strings *names, bool add, struct error *error);
+/* After a look at a machine that nobody was changing: what has come and gone by itself. */
+void brain_notice_devices(struct brain *brain);
+/* Begins what the core wants: takes CORE_TAKE and CORE_RETURN over. */
+void brain_begin_change(struct brain *brain, struct core_action *action);
+/* The device of a CORE_ATTACH, to libvirt. */
+void brain_attach(struct brain *brain, const struct core_action *action);
+
+/* brain_claims.c: the hooks that wait. */
+
+void brain_allow(struct brain *brain, const char *vm);
+void brain_refuse(struct brain *brain, const char *vm, const char *reason);
+void brain_claims_finish(struct brain *brain);
+
+/* brain_orders.c: what people want. */
+
+/* `problem` NULL: it is done. */
+void brain_answer_switch(struct brain *brain, const char *problem);
+/* The next of what waits, when nothing is under way. */
+void brain_begin_by_hand(struct brain *brain);
+void brain_orders_finish(struct brain *brain);
+
+/* What the steps of a change say of themselves; for struct change_handlers. */
+void brain_handle_progress(void *data, const char *sentence);
+
+#endif

@@ -1,0 +1,125 @@
+#include "hostd/core-impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+
+static void give(struct core_vm *vm, const char *device) {
+	if (!strings_contain(&vm->given, device)) {
+		strings_add(&vm->given, device);
+	}
+}
+
+static void give_decided(struct core_vm *vm, const struct decisions *decisions,
+	bool (*has)(const struct pci_device *)) {
+	for (size_t i = 0; i < decisions->count; i++) {
+		const struct pci_device *device = decisions->items[i].device;
+		if (core_is_for(&decisions->items[i], vm->name) && has(device)) {
+			give(vm, device->name);
+		}
+	}
+}
+
+void core_give_all(struct core *core, const struct core_view *view, struct core_vm *vm) {
+	struct decisions decisions;
+	core_decide(&decisions, core, view);
+	give_decided(vm, &decisions, core_is_vfio);
+	decisions_finish(&decisions);
+}
+
+/* Is the device still there for it? One that was plugged in again has a driver of the host. */
+static bool still_has(const struct decisions *decisions, const char *vm, const char *device) {
+	for (size_t i = 0; i < decisions->count; i++) {
+		const struct decision *decision = &decisions->items[i];
+		if (strcmp(decision->device->name, device) == 0) {
+			return core_is_for(decision, vm) && core_is_vfio(decision->device);
+		}
+	}
+	return false;
+}
+
+void core_forget_lost(struct core *core, const struct core_view *view) {
+	struct decisions decisions;
+	core_decide(&decisions, core, view);
+	for (size_t i = 0; i < core->vms_count; i++) {
+		struct core_vm *vm = &core->vms[i];
+		struct strings kept = {0};
+		if (vm->found) {
+			give_decided(vm, &decisions, core_is_vfio);
+			vm->found = false;
+		}
+		for (size_t k = 0; k < vm->given.count; k++) {
+			if (still_has(&decisions, vm->name, vm->given.items[k])) {
+				strings_add(&kept, vm->given.items[k]);
+			}
+		}
+		strings_finish(&vm->given);
+		vm->given = kept;
+	}
+	decisions_finish(&decisions);
+}
+
+static bool is_to_attach(const struct core *core, const struct core_view *view,
+	const struct core_vm *vm, const struct decision *decision, size_t index) {
+	const struct pci_device *device = decision->device;
+	return core_is_for(decision, vm->name) && view->ours[index] && core_is_vfio(device) &&
+	       !core_is_held(core, device) && !strings_contain(&vm->given, device->name) &&
+	       !strings_contain(&core->failed, device->name);
+}
+
+bool core_plan_attach(struct core *core, const struct core_view *view, struct core_action *action) {
+	struct decisions decisions;
+	*action = (struct core_action){.kind = CORE_ATTACH};
+	/* One after the other, since each looks for a port that is free. */
+	if (!core->states_known || core->attaching.count > 0) {
+		return false;
+	}
+	core_decide(&decisions, core, view);
+	for (size_t i = 0; i < core->vms_count; i++) {
+		const struct core_vm *vm = &core->vms[i];
+		bool wants = vm->state == CORE_RUNNING && !vm->asked;
+		for (size_t k = 0; wants && k < decisions.count && !action->vm; k++) {
+			if (is_to_attach(core, view, vm, &decisions.items[k], k)) {
+				action->vm = must_copy(vm->name);
+				strings_add(&action->names, decisions.items[k].device->name);
+			}
+		}
+	}
+	decisions_finish(&decisions);
+	if (action->vm) {
+		strings_add(&core->attaching, action->names.items[0]);
+	}
+	return action->vm != NULL;
+}
+
+static void take_out(struct strings *strings, const char *text) {
+	struct strings kept = {0};
+	for (size_t i = 0; i < strings->count; i++) {
+		if (strcmp(strings->items[i], text) != 0) {
+			strings_add(&kept, strings->items[i]);
+		}
+	}
+	strings_finish(strings);
+	*strings = kept;
+}
+
+void core_attach_ended(
+	struct core *core, const char *name, const char *device, const char *problem) {
+	struct core_vm *vm = core_find(core, name);
+	take_out(&core->attaching, device);
+	if (problem) {
+		strings_add(&core->failed, device);
+	} else if (vm && vm->state != CORE_OFF) {
+		give(vm, device);
+	}
+}
+
+const char *core_owner(const struct core *core, const char *device) {
+	for (size_t i = 0; i < core->vms_count; i++) {
+		if (strings_contain(&core->vms[i].given, device)) {
+			return core->vms[i].name;
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,227 @@
+/* What portal-hostd decides about devices that come and go while VMs run. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hostd_world.h"
+
+#define USB "0000:05:00.0"
+#define CARD "0000:01:00.0"
+
+/* Work runs without the USB controller, which was not there when it started. */
+static void begin_without(struct world *world) {
+	world_begin(world, world_policy, 0);
+	world_unplug(world, USB);
+	world_run(world, WORK);
+	assert_null(world->attach.vm);
+}
+
+static void finish(struct world *world) {
+	world_settle(world);
+	world_assert_settled(world);
+	world_end(world);
+}
+
+/* It is plugged in, given to VFIO, and libvirt is attaching it. */
+static void plug_and_take(struct world *world) {
+	world_plug(world, USB);
+	assert_int_equal(world->change.kind, CORE_TAKE);
+	assert_string_equal(world->change.names.items[0], USB);
+	world_end_change(world, NULL);
+	assert_non_null(world->attach.vm);
+	assert_string_equal(world->attach.vm, "work");
+	assert_string_equal(world->attach.names.items[0], USB);
+}
+
+static void what_is_plugged_in_is_attached_to_the_vm_that_runs(void **state) {
+	struct world world;
+	begin_without(&world);
+	plug_and_take(&world);
+	world_end_attach(&world, NULL);
+	assert_string_equal(world_owner(&world, USB), "work");
+	assert_null(world.attach.vm); /* once */
+	assert_string_equal(core_owner(&world.core, USB), "work");
+	world_end_vm(&world, WORK, true);
+	assert_int_equal(world.change.kind, CORE_RETURN);
+	world_end_change(&world, NULL);
+	assert_string_equal(world_driver(&world, USB), "xhci_hcd");
+	finish(&world);
+}
+
+static void what_was_unplugged_is_attached_again_when_it_comes_again(void **state) {
+	struct world world;
+	world_begin(&world, world_policy, 0);
+	world_run(&world, WORK);
+	assert_string_equal(core_owner(&world.core, USB), "work");
+	world_unplug(&world, USB);
+	assert_null(core_owner(&world.core, USB));
+	assert_false(world.changing);
+	plug_and_take(&world);
+	world_end_attach(&world, NULL);
+	assert_string_equal(world_owner(&world, USB), "work");
+	finish(&world);
+}
+
+static void what_a_person_detached_is_not_attached_again(void **state) {
+	struct world world;
+	begin_without(&world);
+	plug_and_take(&world);
+	world_end_attach(&world, NULL);
+	world_let_go(&world, WORK);
+	assert_null(world_owner(&world, USB));
+	assert_null(world.attach.vm);
+	assert_false(world.changing);
+	world_end(&world);
+}
+
+static void an_attachment_that_failed_is_tried_again_when_something_changes(void **state) {
+	struct world world;
+	begin_without(&world);
+	plug_and_take(&world);
+	world_end_attach(&world, "no port is left");
+	assert_null(world.attach.vm);
+	world_obey(&world);
+	assert_null(world.attach.vm);
+	core_machine_changed(&world.core);
+	world_obey(&world);
+	assert_non_null(world.attach.vm);
+	world_end_attach(&world, NULL);
+	assert_string_equal(world_owner(&world, USB), "work");
+	finish(&world);
+}
+
+static void what_libvirt_is_attaching_is_not_moved(void **state) {
+	struct world world;
+	begin_without(&world);
+	plug_and_take(&world);
+	world_end_vm(&world, WORK, true);
+	/* The rest goes back to the host, and it when libvirt has answered. */
+	assert_true(world.changing);
+	assert_int_equal(world.change.kind, CORE_RETURN);
+	assert_false(strings_contain(&world.change.names, USB));
+	world_end_change(&world, NULL);
+	assert_string_equal(world_driver(&world, USB), "vfio-pci");
+	world_end_attach(&world, NULL);
+	core_machine_changed(&world.core);
+	world_obey(&world);
+	assert_true(world.changing);
+	world_end_change(&world, NULL);
+	assert_string_equal(world_driver(&world, USB), "xhci_hcd");
+	finish(&world);
+}
+
+static void what_comes_while_libvirt_starts_the_vm_is_attached_when_it_runs(void **state) {
+	struct world world;
+	world_begin(&world, world_policy, 0);
+	world_unplug(&world, USB);
+	world_start_by_hand(&world, WORK);
+	while (world.changing) {
+		world_end_change(&world, NULL);
+	}
+	assert_int_equal(world.truth[WORK], LAUNCHING);
+	world_plug(&world, USB);
+	world_end_change(&world, NULL);
+	assert_null(world.attach.vm);
+	world_end_launch(&world, WORK, NULL);
+	assert_non_null(world.attach.vm);
+	world_end_attach(&world, NULL);
+	assert_string_equal(world_owner(&world, USB), "work");
+	finish(&world);
+}
+
+static void what_another_vm_leaves_is_attached_to_the_one_that_runs(void **state) {
+	struct world world;
+	world_begin(&world, world_policy, 0);
+	world_run(&world, PLAY);
+	world_run(&world, SIDE);
+	assert_string_equal(world_owner(&world, USB), "side");
+	/* The policy comes to give it to play as well. */
+	for (size_t i = 0; i < world.policy.vms_count; i++) {
+		if (strcmp(world.policy.vms[i].name, "play") == 0) {
+			strings_add(&world.policy.vms[i].devices, USB);
+		}
+	}
+	core_set_policy(&world.core, &world.policy);
+	world_end_vm(&world, SIDE, false);
+	assert_null(world.attach.vm); /* not before side has let go */
+	world_let_go(&world, SIDE);
+	assert_non_null(world.attach.vm);
+	assert_string_equal(world.attach.vm, "play");
+	world_end_attach(&world, NULL);
+	assert_string_equal(world_owner(&world, USB), "play");
+	finish(&world);
+}
+
+static void a_daemon_that_comes_again_attaches_nothing_that_was_there(void **state) {
+	struct world world;
+	world_begin(&world, world_policy, 0);
+	world_run(&world, WORK);
+	core_finish(&world.core);
+	core_set_policy(&world.core, &world.policy);
+	core_vm_is(&world.core, "work", CORE_RUNNING);
+	core_states_known(&world.core, true);
+	world_obey(&world);
+	assert_null(world.attach.vm);
+	assert_false(world.changing);
+	assert_string_equal(core_owner(&world.core, CARD), "work");
+	finish(&world);
+}
+
+static void a_device_whose_driver_is_being_loaded_is_waited_for(void **state) {
+	struct world world;
+	begin_without(&world);
+	world.settling = true;
+	char *home = world.home[machine_find(&world.machine, USB) - world.machine.devices];
+	world.home[machine_find(&world.machine, USB) - world.machine.devices] = NULL;
+	world_plug(&world, USB);
+	assert_false(world.changing);
+	world.home[machine_find(&world.machine, USB) - world.machine.devices] = home;
+	world_bind(&world, USB, home);
+	world_obey(&world);
+	assert_true(world.changing); /* whatever else udev does */
+	world_end_change(&world, NULL);
+	world_end_attach(&world, NULL);
+	world.settling = false;
+	finish(&world);
+}
+
+static void one_for_which_udev_finds_no_driver_is_taken_without(void **state) {
+	struct world world;
+	begin_without(&world);
+	world.settling = true;
+	world_plug(&world, USB);
+	world_end_change(&world, "it went away");
+	world_unplug(&world, USB);
+	size_t index = (size_t)(machine_find(&world.machine, USB) - world.machine.devices);
+	free(world.home[index]);
+	world.home[index] = NULL;
+	world_plug(&world, USB);
+	assert_false(world.changing);
+	world.settling = false;
+	world_obey(&world);
+	assert_true(world.changing);
+	world_end_change(&world, NULL);
+	world_end_attach(&world, NULL);
+	finish(&world);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_plugged_in_is_attached_to_the_vm_that_runs),
+		cmocka_unit_test(what_was_unplugged_is_attached_again_when_it_comes_again),
+		cmocka_unit_test(what_a_person_detached_is_not_attached_again),
+		cmocka_unit_test(an_attachment_that_failed_is_tried_again_when_something_changes),
+		cmocka_unit_test(what_libvirt_is_attaching_is_not_moved),
+		cmocka_unit_test(what_comes_while_libvirt_starts_the_vm_is_attached_when_it_runs),
+		cmocka_unit_test(what_another_vm_leaves_is_attached_to_the_one_that_runs),
+		cmocka_unit_test(a_daemon_that_comes_again_attaches_nothing_that_was_there),
+		cmocka_unit_test(a_device_whose_driver_is_being_loaded_is_waited_for),
+		cmocka_unit_test(one_for_which_udev_finds_no_driver_is_taken_without),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,442 @@
+/* The world of hostd_world.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/must.h"
+#include "fixture.h"
+#include "hostd/core-impl.h"
+#include "hostd_world.h"
+
+const char world_policy[] = "assign gpu usb to controllers\n"
+			    "assign net to router\n"
+			    "controller work\n"
+			    "controller play {\n\tdevices 01:00.0 01:00.1\n}\n"
+			    "controller side {\n\tdevices 05:00.0\n}\n"
+			    "router net\n"
+			    "unguard 06:00.0\n";
+
+const char *const world_vms[VMS] = {"work", "play", "side", "net"};
+
+unsigned world_roll(struct world *world, unsigned sides) {
+	world->random = world->random * 1103515245u + 12345u;
+	return (world->random >> 16) % sides;
+}
+
+static int index_of(const char *vm) {
+	for (int i = 0; i < VMS; i++) {
+		if (strcmp(world_vms[i], vm) == 0) {
+			return i;
+		}
+	}
+	fail_msg("there is no VM %s", vm);
+	return -1;
+}
+
+/* What is plugged in. Good until something happens. */
+static struct core_view view_of(struct world *world) {
+	size_t count = 0;
+	for (size_t i = 0; i < world->machine.devices_count; i++) {
+		if (!world->absent[i]) {
+			world->seen.devices[count] = world->machine.devices[i];
+			world->seen_ours[count++] = world->ours[i];
+		}
+	}
+	world->seen.devices_count = count;
+	return (struct core_view){
+		.policy = &world->policy,
+		.known = &world->known,
+		.machine = &world->seen,
+		.ours = world->seen_ours,
+		.settling = world->settling,
+	};
+}
+
+void world_begin(struct world *world, const char *text, unsigned seed) {
+	char path[] = "/tmp/host-core-XXXXXX";
+	struct error error = {""};
+	int fd = mkstemp(path);
+	*world = (struct world){.machine = fixture_machine("two-gpu-desktop"), .random = seed};
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	if (policy_load(&world->policy, path, &error) < 0) {
+		fail_msg("%s", error.text);
+	}
+	unlink(path);
+	size_t count = world->machine.devices_count;
+	world->seen = world->machine;
+	world->seen.devices = must_alloc(count, sizeof(*world->seen.devices));
+	world->seen_ours = must_alloc(count, sizeof(bool));
+	world->absent = must_alloc(count, sizeof(bool));
+	world->ours = must_alloc(count, sizeof(bool));
+	world->home = must_alloc(count, sizeof(char *));
+	world->owner = must_alloc(count, sizeof(char *));
+	for (size_t i = 0; i < count; i++) {
+		world->home[i] = must_copy(world->machine.devices[i].driver);
+	}
+	core_set_policy(&world->core, &world->policy);
+	core_states_known(&world->core, true);
+}
+
+void world_end(struct world *world) {
+	for (size_t i = 0; i < world->machine.devices_count; i++) {
+		free(world->home[i]);
+	}
+	core_action_finish(&world->change);
+	core_action_finish(&world->attach);
+	free(world->seen.devices);
+	free(world->seen_ours);
+	free(world->absent);
+	free(world->ours);
+	free(world->home);
+	free(world->owner);
+	free(world->switched);
+	core_finish(&world->core);
+	policy_finish(&world->policy);
+	known_finish(&world->known);
+	machine_finish(&world->machine);
+}
+
+static size_t device_index(const struct world *world, const char *address) {
+	const struct pci_device *device = machine_find(&world->machine, address);
+	assert_non_null(device);
+	return (size_t)(device - world->machine.devices);
+}
+
+static void bind_to(struct world *world, size_t index, const char *driver) {
+	struct pci_device *device = &world->machine.devices[index];
+	free(device->driver);
+	device->driver = must_copy(driver);
+}
+
+/* Opens and closes what the VM has; `vm` NULL: nobody. */
+static void hold(struct world *world, size_t index, const char *vm) {
+	struct pci_device *device = &world->machine.devices[index];
+	world->owner[index] = vm;
+	for (size_t i = 0; i < device->holders_count; i++) {
+		if (device->holders[i].pid == 1) {
+			free(device->holders[i].name);
+			free(device->holders[i].through);
+			device->holders[i] = device->holders[--device->holders_count];
+		}
+	}
+	if (vm) {
+		machine_add_holder(device, HOLDER_PROCESS, vm, "/dev/vfio/1", 1);
+	}
+}
+
+/* A VM is allowed to start: everything of it is ready, nobody has any of it, and then it has it. */
+static void launch(struct world *world, const char *vm) {
+	struct decisions decisions;
+	struct core_view view = view_of(world);
+	core_decide(&decisions, &world->core, &view);
+	for (size_t i = 0; i < decisions.count; i++) {
+		if (!decisions.items[i].vm || strcmp(decisions.items[i].vm->name, vm) != 0) {
+			continue;
+		}
+		size_t index = device_index(world, decisions.items[i].device->name);
+		assert_true(core_is_vfio(&world->machine.devices[index]));
+		assert_null(world->owner[index]);
+		hold(world, index, world_vms[index_of(vm)]);
+	}
+	decisions_finish(&decisions);
+	world->truth[index_of(vm)] = LAUNCHING;
+	world->given_up[index_of(vm)] = false;
+}
+
+static void check_change(struct world *world, const struct core_action *action) {
+	assert_false(world->changing);
+	for (size_t i = 0; i < action->names.count; i++) {
+		size_t index = device_index(world, action->names.items[i]);
+		assert_false(world->absent[index]);
+		assert_null(world->owner[index]);
+		assert_int_equal(
+			core_is_vfio(&world->machine.devices[index]), action->kind == CORE_RETURN);
+		/* Nobody moves what libvirt is giving to somebody. */
+		assert_false(strings_contain(&world->attach.names, action->names.items[i]));
+	}
+}
+
+static void check_attach(struct world *world, const struct core_action *action) {
+	assert_int_equal(action->names.count, 1);
+	assert_null(world->attach.vm);
+	size_t index = device_index(world, action->names.items[0]);
+	assert_false(world->absent[index]);
+	assert_null(world->owner[index]);
+	assert_true(world->ours[index]);
+	assert_true(core_is_vfio(&world->machine.devices[index]));
+	assert_int_equal(world->truth[index_of(action->vm)], RUNNING);
+}
+
+/* Does what core says, as far as it happens at once. What takes longer is taken over. */
+static void perform(struct world *world, struct core_action *action) {
+	int vm = action->vm ? index_of(action->vm) : -1;
+	switch (action->kind) {
+	case CORE_TAKE:
+	case CORE_RETURN:
+		check_change(world, action);
+		world->change = *action;
+		world->changing = true;
+		*action = (struct core_action){0};
+		break;
+	case CORE_ATTACH:
+		check_attach(world, action);
+		world->attach = *action;
+		*action = (struct core_action){0};
+		break;
+	case CORE_START:
+		/* One that was given up, for taking too long, while nothing was held that it was to
+		 * have: libvirt goes on with the start that it has. */
+		if (world->truth[vm] != LAUNCHING) {
+			assert_int_equal(world->truth[vm], OFF);
+			launch(world, action->vm);
+		}
+		world->by_core[vm] = true;
+		break;
+	case CORE_SHUTDOWN:
+	case CORE_KILL:
+		assert_true(world->switching);
+		world->shutting[vm] = true;
+		break;
+	case CORE_ALLOW:
+		assert_int_equal(world->truth[vm], HOOK);
+		launch(world, action->vm);
+		break;
+	case CORE_REFUSE:
+		assert_int_equal(world->truth[vm], HOOK);
+		assert_non_null(action->reason);
+		world->truth[vm] = OFF;
+		break;
+	case CORE_SWITCHED:
+		assert_true(world->switching);
+		world->switching = false;
+		free(world->switched);
+		world->switched = must_copy(action->reason ? action->reason : "");
+		break;
+	}
+}
+
+void world_obey(struct world *world) {
+	for (int i = 0;; i++) {
+		struct core_view view = view_of(world);
+		struct core_action action;
+		assert_true(i < 100); /* it ends */
+		if (!core_next(&world->core, &view, &action)) {
+			return;
+		}
+		perform(world, &action);
+		core_action_finish(&action);
+	}
+}
+
+void world_end_change(struct world *world, const char *problem) {
+	struct core_action change = world->change;
+	world->change = (struct core_action){0};
+	world->changing = false;
+	for (size_t i = 0; i < change.names.count && !problem; i++) {
+		size_t index = device_index(world, change.names.items[i]);
+		bool take = change.kind == CORE_TAKE;
+		if (world->absent[index]) {
+			continue;
+		}
+		bind_to(world, index, take ? "vfio-pci" : world->home[index]);
+		world->ours[index] = take;
+	}
+	core_change_ended(&world->core, &change, problem);
+	core_action_finish(&change);
+	world_obey(world);
+}
+
+void world_end_attach(struct world *world, const char *problem) {
+	struct core_action attach = world->attach;
+	world->attach = (struct core_action){0};
+	size_t index = device_index(world, attach.names.items[0]);
+	int vm = index_of(attach.vm);
+	/* It may have been plugged in anew meanwhile. */
+	if (world->truth[vm] != RUNNING || world->absent[index] ||
+		!core_is_vfio(&world->machine.devices[index])) {
+		problem = "it is not there";
+	}
+	if (!problem) {
+		assert_null(world->owner[index]);
+		hold(world, index, world_vms[vm]);
+	}
+	core_attach_ended(&world->core, attach.vm, attach.names.items[0], problem);
+	core_action_finish(&attach);
+	world_obey(world);
+}
+
+void world_let_go(struct world *world, int vm) {
+	for (size_t i = 0; i < world->machine.devices_count; i++) {
+		if (world->owner[i] == world_vms[vm]) {
+			hold(world, i, NULL);
+		}
+	}
+	core_machine_changed(&world->core);
+	world_obey(world);
+}
+
+void world_start_by_hand(struct world *world, int vm) {
+	world->truth[vm] = HOOK;
+	core_claim(&world->core, world_vms[vm]);
+	world_obey(world);
+}
+
+void world_end_launch(struct world *world, int vm, const char *problem) {
+	bool by_core = world->by_core[vm];
+	world->by_core[vm] = false;
+	world->truth[vm] = problem ? OFF : RUNNING;
+	if (problem) {
+		world_let_go(world, vm);
+		core_released(&world->core, world_vms[vm]);
+	} else {
+		core_vm_is(&world->core, world_vms[vm], CORE_RUNNING);
+	}
+	world_obey(world);
+	if (by_core) {
+		core_start_ended(&world->core, world_vms[vm], problem);
+		world_obey(world);
+	}
+}
+
+/* It has ended; its devices may take longer. */
+void world_end_vm(struct world *world, int vm, bool at_once) {
+	world->truth[vm] = OFF;
+	world->shutting[vm] = false;
+	core_vm_is(&world->core, world_vms[vm], CORE_OFF);
+	world_obey(world);
+	if (at_once) {
+		world_let_go(world, vm);
+	}
+}
+
+void world_switch(struct world *world, const char *target, bool force) {
+	world->switching = true;
+	core_switch(&world->core, target, force);
+	world_obey(world);
+}
+
+void world_time_out(struct world *world) {
+	struct core_view view = view_of(world);
+	if (core_is_waiting(&world->core)) {
+		core_timeout(&world->core, &view);
+		for (int vm = 0; vm < VMS; vm++) {
+			world->given_up[vm] |=
+				world->truth[vm] == LAUNCHING &&
+				core_find(&world->core, world_vms[vm])->state == CORE_OFF;
+		}
+		world_obey(world);
+	}
+}
+
+void world_unplug(struct world *world, const char *address) {
+	size_t index = device_index(world, address);
+	hold(world, index, NULL);
+	world->absent[index] = true;
+	world->ours[index] = false;
+	core_machine_changed(&world->core);
+	world_obey(world);
+}
+
+void world_plug(struct world *world, const char *address) {
+	size_t index = device_index(world, address);
+	if (world->absent[index]) {
+		world->absent[index] = false;
+		bind_to(world, index, world->home[index]);
+		core_machine_changed(&world->core);
+		world_obey(world);
+	}
+}
+
+void world_take(struct world *world, const char *address) {
+	world_bind(world, address, "vfio-pci");
+	world->ours[device_index(world, address)] = true;
+}
+
+void world_bind(struct world *world, const char *address, const char *driver) {
+	bind_to(world, device_index(world, address), driver);
+}
+
+const char *world_driver(struct world *world, const char *address) {
+	return world->machine.devices[device_index(world, address)].driver;
+}
+
+const char *world_owner(struct world *world, const char *address) {
+	return world->owner[device_index(world, address)];
+}
+
+/* Everything that is under way ends well, and what is held without a VM is let go. */
+/* Whatever was begun. */
+static void end_everything(struct world *world) {
+	for (int round = 0; round < 20; round++) {
+		for (int vm = 0; vm < VMS; vm++) {
+			if (world->truth[vm] == LAUNCHING) {
+				world_end_launch(world, vm, NULL);
+			} else if (world->shutting[vm]) {
+				world_end_vm(world, vm, true);
+			} else if (world->truth[vm] != RUNNING) {
+				world_let_go(world, vm);
+			}
+		}
+		if (world->changing) {
+			world_end_change(world, NULL);
+		}
+		if (world->attach.vm) {
+			world_end_attach(world, NULL);
+		}
+	}
+}
+
+void world_settle(struct world *world) {
+	core_states_known(&world->core, true);
+	world->settling = false;
+	for (int i = 0; i < 4; i++) {
+		end_everything(world);
+		world_time_out(world);
+	}
+	core_machine_changed(&world->core);
+	world_obey(world);
+	end_everything(world);
+}
+
+void world_assert_settled(struct world *world) {
+	struct decisions decisions;
+	struct core_view view = view_of(world);
+	assert_false(world->switching);
+	core_decide(&decisions, &world->core, &view);
+	for (size_t i = 0; i < decisions.count; i++) {
+		const struct pci_device *device = decisions.items[i].device;
+		if (decisions.items[i].vm) {
+			const char *vm = decisions.items[i].vm->name;
+			assert_true(core_is_vfio(device));
+			if (!world->given_up[index_of(vm)]) {
+				assert_non_null(world_owner(world, device->name));
+				assert_string_equal(world_owner(world, device->name), vm);
+			}
+		} else {
+			assert_false(view.ours[i] && core_is_vfio(device));
+		}
+	}
+	for (int vm = 0; vm < VMS; vm++) {
+		assert_int_not_equal(world->truth[vm], HOOK);
+		enum core_vm_state state = core_find(&world->core, world_vms[vm])->state;
+		assert_int_equal(state == CORE_OFF, world->truth[vm] == OFF);
+	}
+	decisions_finish(&decisions);
+}
+
+void world_run(struct world *world, int vm) {
+	world_start_by_hand(world, vm);
+	while (world->changing) {
+		world_end_change(world, NULL);
+	}
+	assert_int_equal(world->truth[vm], LAUNCHING);
+	world_end_launch(world, vm, NULL);
+}
