@@ -21,7 +21,10 @@
 
 enum {
 	LOOK_MS = 20 * 1000,
-	RETRY_MS = 5 * 1000,
+	/* Each look that hangs in the kernel leaves a process there, until what it hangs on is
+	   over. */
+	RETRY_LEAST_MS = 5 * 1000,
+	RETRY_MOST_MS = 5 * 60 * 1000,
 };
 
 struct survey {
@@ -36,6 +39,7 @@ struct survey {
 	sd_event_source *closed; /* inotify on VFIO's nodes */
 	sd_event_source *settled; /* inotify on udev's directory */
 	sd_event_source *retry;
+	unsigned retry_ms;
 	char *problem; /* why the last look failed */
 };
 
@@ -146,8 +150,12 @@ static void fail(struct survey *survey, const char *reason) {
 		free(survey->problem);
 		survey->problem = must_copy(reason);
 	}
-	sd_event_source_set_time_relative(survey->retry, (uint64_t)RETRY_MS * 1000);
+	sd_event_source_set_time_relative(survey->retry, (uint64_t)survey->retry_ms * 1000);
 	sd_event_source_set_enabled(survey->retry, SD_EVENT_ONESHOT);
+	survey->retry_ms *= 2;
+	if (survey->retry_ms > RETRY_MOST_MS) {
+		survey->retry_ms = RETRY_MOST_MS;
+	}
 }
 
 static void begin(struct survey *survey);
@@ -164,6 +172,7 @@ static void handle_end(void *data, enum job_ending ending, int status) {
 	} else {
 		free(survey->problem);
 		survey->problem = NULL;
+		survey->retry_ms = RETRY_LEAST_MS;
 	}
 	free(survey->text);
 	survey->text = NULL;
@@ -262,6 +271,7 @@ int survey_init(struct daemon *daemon, struct error *error) {
 	struct survey *survey = must_alloc(1, sizeof(*survey));
 	daemon->survey = survey;
 	survey->daemon = daemon;
+	survey->retry_ms = RETRY_LEAST_MS;
 	int result = sd_event_add_time(
 		daemon->loop, &survey->retry, CLOCK_MONOTONIC, UINT64_MAX, 0, handle_retry, survey);
 	if (result >= 0) {

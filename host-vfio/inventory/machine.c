@@ -108,7 +108,6 @@ static bool read_device(struct tree *tree, const char *name, struct pci_device *
 	}
 	device->power_state = tree_text(tree, "%s/power_state", path);
 	device->sriov_total = (unsigned)tree_number(tree, 0, "%s/sriov_totalvfs", path);
-	device->sriov_enabled = (unsigned)tree_number(tree, 0, "%s/sriov_numvfs", path);
 	device->physical_function = link_name(tree, path, "physfn");
 	return true;
 }
@@ -132,6 +131,18 @@ static void read_devices(struct machine *machine, struct tree *tree) {
 	if (machine->devices_count > 1) {
 		qsort(machine->devices, machine->devices_count, sizeof(*machine->devices),
 			compare_devices);
+	}
+}
+
+/* sriov_numvfs says so, too; but the kernel takes the device's lock to read it, and keeps that
+ * while a device that is being unplugged is not let go by its VM. */
+static void count_virtual_functions(struct machine *machine) {
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		const char *physical = machine->devices[i].physical_function;
+		struct pci_device *device = physical ? machine_find(machine, physical) : NULL;
+		if (device) {
+			device->sriov_enabled++;
+		}
 	}
 }
 
@@ -163,6 +174,7 @@ int machine_read(struct machine *machine, struct tree *tree, struct error *error
 		return error_set(error, "there is no PCI device in /sys/bus/pci/devices");
 	}
 	mark_gpu_audio(machine);
+	count_virtual_functions(machine);
 	machine->iommu = read_iommu(tree);
 	machine->vfio_pci = tree_exists(tree, "/sys/bus/pci/drivers/vfio-pci/module") ||
 			    tree_exists(tree, "/sys/module/vfio_pci/parameters/disable_idle_d3");

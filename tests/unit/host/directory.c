@@ -88,7 +88,7 @@ static void recorded_machines_read_the_same_from_directories(void **state) {
 static void describe(struct tree *recorded, const struct pci_device *device, FILE *file) {
 	static const char *const attributes[] = {"vendor", "device", "subsystem_vendor",
 		"subsystem_device", "class", "revision", "boot_vga", "resource", "resource1_resize",
-		"reset_method", "power_state", "driver_override", "sriov_totalvfs", "sriov_numvfs"};
+		"reset_method", "power_state", "driver_override", "sriov_totalvfs"};
 	static const char *const links[] = {"driver", "iommu_group", "physfn"};
 	fprintf(file, "P: %s\nE: SUBSYSTEM=pci\nE: PCI_SLOT_NAME=%s\n",
 		device->path + strlen("/sys"), device->name);
