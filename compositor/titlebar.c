@@ -11,6 +11,8 @@
 
 #define PADDING 8
 #define LABEL_MARGIN 5
+/* A label up to this is shown whole rather than the buttons; a longer one has half of the bar. */
+#define LABEL_KEPT 160
 /* The text of a guest is drawn by the compositor's own text stack: no more of it than is seen. */
 #define TITLE_MAX 256
 
@@ -191,7 +193,8 @@ static double label_width(
 	if (bar->label->text == NULL) {
 		return PADDING;
 	}
-	return LABEL_MARGIN + text_width(cairo, theme, bar->label->text) + 3 * PADDING;
+	double width = LABEL_MARGIN + text_width(cairo, theme, bar->label->text) + 3 * PADDING;
+	return fmin(width, fmax(bar->width / 2.0, LABEL_KEPT));
 }
 
 /* In a narrow window the label stays and the buttons go. */

@@ -118,10 +118,39 @@ static void test_control_and_format_characters_are_not_drawn(void **state) {
 	wlr_buffer_drop(&override->base);
 }
 
+/* How many buttons there are beside a label, in a bar of that width. */
+static int buttons_beside(char *text, int width) {
+	const struct label label = {.kind = LABEL_VM, .text = text, .color = 0xf0c020};
+	struct titlebar bar = {
+		.width = width,
+		.height = titlebar_height(&config->theme),
+		.scale = 1,
+		.untrusted_title = "title",
+		.label = &label,
+	};
+	struct wlr_buffer *base = titlebar_draw(&config->theme, &bar);
+	assert_non_null(base);
+	wlr_buffer_drop(base);
+	return bar.buttons;
+}
+
+static void test_a_long_label_leaves_room_for_the_buttons(void **state) {
+	char text[] = "a label that somebody has made far too long for any title bar there is";
+	assert_int_equal(buttons_beside(text, 300), 3);
+	assert_int_equal(buttons_beside(text, 1000), 3);
+}
+
+static void test_in_a_narrow_window_the_label_stays_and_the_buttons_go(void **state) {
+	assert_int_equal(buttons_beside(label_text, 100), 0);
+	assert_int_equal(buttons_beside(label_text, 400), 3);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_title_is_drawn_over_the_label_or_the_buttons),
 		cmocka_unit_test(test_control_and_format_characters_are_not_drawn),
+		cmocka_unit_test(test_a_long_label_leaves_room_for_the_buttons),
+		cmocka_unit_test(test_in_a_narrow_window_the_label_stays_and_the_buttons_go),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
