@@ -24,6 +24,7 @@ from portaltest.desktop import (
     KEY_M,
     KEY_Q,
     LEFT,
+    OTHER,
     RIGHT,
     SHIFT,
     SUPER,
@@ -143,6 +144,29 @@ def keys_cycle_through_windows_and_close_them():
         focused(1)
         for client in clients[:2]:
             client.stop()
+
+
+def keys_bring_a_window_to_the_front():
+    with case.desktop("keys-raise") as parts:
+        desktop = Desktop(*parts)
+        boxes = {}
+        for label, x, y in (("guest", 200, 200), ("other", 260, 240)):
+            client, window = desktop.show("resize", label)
+            desktop.control.run("place", window["id"], x, y, 200, 150)
+            wanted = lambda w: w["pid"] == client.pid and box(w["box"]) == (x, y, 200, 150)
+            boxes[label] = box(desktop.control.window(wanted)["frame"])
+        # Where the frame of one lies in the other.
+        x, y, width, height = boxes["guest"]
+        edge = (x + width - BORDER, y + height - BORDER, BORDER, BORDER)
+        x, y, _, _ = boxes["other"]
+        corner = (x, y, BORDER, BORDER)
+        until("the second in front", lambda: is_filled(desktop, corner, OTHER))
+        assert not is_filled(desktop, edge, GUEST)
+        desktop.press(ALT, TAB)
+        until("the first in front", lambda: is_filled(desktop, edge, GUEST))
+        assert not is_filled(desktop, corner, OTHER)
+        desktop.press(ALT, TAB)
+        until("the second in front again", lambda: is_filled(desktop, corner, OTHER))
 
 
 def of_a_guest_and_of_here(name, test, extra=""):
@@ -334,6 +358,7 @@ TESTS = [
     a_title_bar_moves_maximises_and_closes,
     a_modifier_drag_moves_and_resizes_anywhere_in_the_window,
     keys_cycle_through_windows_and_close_them,
+    keys_bring_a_window_to_the_front,
     keys_change_what_a_window_takes_and_bring_it_back,
     keys_move_and_resize_a_window,
     a_window_is_not_left_below_a_bar_that_comes,
