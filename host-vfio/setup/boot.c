@@ -186,12 +186,15 @@ static int add_plugin(const struct boot *boot, const struct strings *words, cons
 		"\t\t# one's command line over.\n"
 		"\t\tsed -i 's/ %s//' \"$entry\"\n"
 		"\t\tcopy=${entry%%.conf}\n"
-		"\t\tsed -e '/^options/s/$/",
+		"\t\tsed",
 		more);
+	/* What /etc/kernel/cmdline has already is in the entry. */
 	for (size_t i = 0; i < words->count; i++) {
-		fprintf(text.stream, " %s", words->items[i]);
+		const char *word = words->items[i];
+		fprintf(text.stream, " -e '/ %s\\( \\|$\\)/!s/^options.*/& %s/' \\\n\t\t\t", word,
+			word);
 	}
-	fputs("/' -e '/^title/s/$/ " TITLE "/' \\\n"
+	fputs("-e '/^title/s/$/ " TITLE "/' \\\n"
 	      "\t\t\t\"$entry\" >\"${copy%+*}" SUFFIX "\"\n"
 	      "\tdone\n"
 	      "\t;;\n"

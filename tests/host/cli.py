@@ -403,6 +403,15 @@ def a_graphics_card_is_set_up_with_a_rom_that_uefi_can_use(shell):
     said = " ".join(shell.expect(DONE, "", *setup, "01:00.0").stdout.split())
     assert "Whether the ROM of 0000:01:00.0 has an image for UEFI was not looked at" in said, said
     assert "0000:01:00.1 (gpu-audio) is reserved as well" in said, said
+    # A companion that VFIO has already comes along as well.
+    with open(os.path.join(MACHINES, "two-gpu-desktop.machine"), encoding="utf-8") as file:
+        head, card = file.read().split("[/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.1]")
+    machine = shell.write("taken.machine", head
+                          + "[/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.1]"
+                          + card.replace("snd_hda_intel", "vfio-pci", 1))
+    said = shell.expect(DONE, "", "--machine", machine, *setup, "01:00.0,rom=any",
+                        machine=None).stdout
+    assert 'KERNEL=="0000:01:00.1"' in said, said
 
 
 def what_a_reserved_disk_holds_is_told(shell):

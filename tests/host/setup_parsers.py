@@ -279,6 +279,8 @@ def a_kernel_that_comes_to_systemd_boot_brings_its_entry_along(system):
         copy = system.read(entry.format(kernel + "-portal"))
         assert copy.startswith("title Deb (devices for VMs)\noptions root=UUID=1 ro "), copy
         assert copy.endswith(" portal.vfio=1\n") and copy.count("portal.vfio=1") == 1, copy
+        # setup --undo wants to find the copy as it made it.
+        assert copy == system.read(entry.format("6.17.1-portal")), copy
     assert system.read(entry.format("6.17.2")) == f"title Deb\n{options}\n"
     # The one that goes takes its copy along, whoever made that.
     os.unlink(system.path(entry.format("6.17.1")))
