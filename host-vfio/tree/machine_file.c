@@ -301,6 +301,9 @@ static void write_section(struct writer *writer, const char *path, size_t length
 	writer->section = must_alloc(length + 1, 1);
 	memcpy(writer->section, path, length);
 	fputs("\n[", writer->file);
+	if (length == 0) {
+		fputc('/', writer->file); /* the root, where /lib is a link nowadays */
+	}
 	write_escaped(writer->file, path, length, "");
 	fputs("]\n", writer->file);
 }

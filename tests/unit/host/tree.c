@@ -93,6 +93,8 @@ static void a_memory_tree_refuses_paths_through_files_and_dots(void **state) {
 }
 
 static const char sample[] = "portal-machine 1\n"
+			     "\n[/]\n"
+			     "lib -> usr/lib\n"
 			     "\n[/proc]\n"
 			     "data : 00ff0a\n"
 			     "empty : \n"
