@@ -42,6 +42,13 @@ static int read_door(struct domain_options *options, const struct policy_vm *vm)
 			"vsock",
 			vm->name, vm->door);
 	}
+	if (strncmp(key, "/etc/", 5) == 0) {
+		findings_add(&options->findings, false,
+			"the key %s is below /etc: where AppArmor confines virtual machines, "
+			"libvirt "
+			"starts none that reads a file there; /var/lib/portal is a place for it",
+			key);
+	}
 	if (access(key, F_OK) < 0) {
 		findings_add(&options->findings, false, "the key %s is made with the change", key);
 	}

@@ -188,6 +188,10 @@ def a_controller_gets_its_door_as_the_policy_says(shell):
         shell.write("host.scfg", f"controller work {{\n\tdomain desk\n\tdoor {door}\n}}\n")
         shell.edit(REFUSED, words, "--door", "--apply")
     shell.write("host.scfg", "controller work {\n\tdomain desk\n"
+                "\tdoor virtio-serial:/run/portal/work.door /etc/portal/work.key\n}\n")
+    said = shell.run("domain", "edit", "desk", "--door")
+    assert "the key /etc/portal/work.key is below /etc: where AppArmor" in said.stderr, said
+    shell.write("host.scfg", "controller work {\n\tdomain desk\n"
                 f"\tdoor virtio-serial:/run/portal/work.door {key}\n}}\n")
     for name in ("desk", "work"):
         done = shell.run("domain", "edit", name, "--door")
