@@ -45,14 +45,18 @@ static void handle_progress(const char *sentence, void *user) {
 	tell(change->out, "progress", sentence, NULL);
 }
 
-/* The plan, or with NULL what an earlier one left unfinished. */
-static enum transaction_outcome run(struct change *change, const char *what, struct error *error) {
-	const struct transaction_host host = {
+static struct transaction_host transaction_host(struct change *change) {
+	return (struct transaction_host){
 		.steps = change->host,
 		.journals = change->journals,
 		.progress = handle_progress,
 		.user = change,
 	};
+}
+
+/* The plan, or with NULL what an earlier one left unfinished. */
+static enum transaction_outcome run(struct change *change, const char *what, struct error *error) {
+	const struct transaction_host host = transaction_host(change);
 	return what ? transaction_run(&host, what, &change->plan, error)
 		    : transaction_recover(&host, error);
 }
@@ -142,22 +146,6 @@ static int find_unguarded(struct change *change, struct strings *unguarded, stru
 	return 0;
 }
 
-/* A VM that has a device open would make its unbinding hang. */
-static void find_users(struct change *change) {
-	for (size_t i = 0; i < change->plan.devices_count; i++) {
-		const struct pci_device *device =
-			machine_find(&change->machine, change->plan.devices[i].address);
-		for (size_t k = 0; device && k < device->holders_count; k++) {
-			if (device->holders[k].kind == HOLDER_PROCESS) {
-				char *sentence = holder_sentence(&device->holders[k]);
-				findings_add(&change->findings, true, "%s is in use: %s",
-					device->name, sentence);
-				free(sentence);
-			}
-		}
-	}
-}
-
 static void plan_to_return(struct change *change) {
 	struct journal_records records;
 	struct strings problems = {0};
@@ -176,7 +164,7 @@ static void plan_to_return(struct change *change) {
 				device->name);
 		}
 	}
-	find_users(change);
+	release_find_users(&change->findings, &change->plan, &change->machine);
 	free(boot);
 	strings_finish(&problems);
 	journal_records_finish(&records);
@@ -244,7 +232,9 @@ static enum transaction_outcome carry_out(struct change *change, struct error *e
 	if (kind == CHANGE_RECOVER) {
 		return recover(change, error);
 	}
-	if (look(change, error) < 0) {
+	/* What an open change has done is not known before it is recovered. */
+	const struct transaction_host host = transaction_host(change);
+	if (look(change, error) < 0 || transaction_is_blocked(&host, error)) {
 		return TRANSACTION_REFUSED;
 	}
 	if (kind == CHANGE_RETURN) {
