@@ -9,7 +9,7 @@
 
 #include "base/must.h"
 #include "base/size.h"
-#include "domain/info.h"
+#include "heap/domain_usage.h"
 #include "heap/guest_heap.h"
 #include "heap_use.h"
 #include "say.h"
@@ -35,50 +35,54 @@ int heap_plan_lock(const struct guest_paths *paths) {
 	return lock;
 }
 
-/* A definition or description of a guest's domain; false when there is none of that kind. */
-static bool read_info(struct domain_manager *manager, const char *domain, bool live,
-	struct domain_info *info, char **xml) {
-	struct error error;
-	if (domain_manager_get_xml(manager, domain, live, xml, &error) < 0) {
-		return false;
-	}
-	if (domain_info_read(info, *xml, &error) < 0) {
-		free(*xml);
-		return false;
-	}
-	return true;
-}
-
-static bool has_memory(enum domain_state state) {
-	return state == DOMAIN_RUNNING || state == DOMAIN_PAUSED || state == DOMAIN_STOPPING;
-}
-
-/* The other guests of the same libvirt that run now; the caller's. */
-static struct scheme_running *find_running(
-	struct machine *machine, const struct settings *settings, size_t *count) {
-	struct scheme_running *running = NULL;
-	*count = 0;
+/* What people call a domain: its guest's name, where it is one's. */
+static const char *name_of(
+	const struct machine *machine, const struct settings *settings, const char *domain) {
 	for (size_t i = 0; i < settings->vms.len; i++) {
 		const struct config_vm *vm = &settings->vms.vms[i];
-		enum domain_state state;
-		struct domain_info info;
-		struct error error;
-		char *xml;
-		if (vm == machine->vm || vm->uri == NULL ||
-			strcmp(vm->uri, machine->vm->uri) != 0 ||
-			domain_manager_get_state(machine->manager, vm->domain, &state, &error) <
-				0 ||
-			!has_memory(state) ||
-			!read_info(machine->manager, vm->domain, true, &info, &xml)) {
-			continue;
+		if (vm->uri != NULL && strcmp(vm->uri, machine->vm->uri) == 0 &&
+			strcmp(vm->domain, domain) == 0) {
+			return vm->name;
 		}
-		running = must_grow(running, *count, sizeof(*running));
-		running[(*count)++] =
-			(struct scheme_running){.guest = vm->name, .heap = info.heap_size};
-		domain_info_finish(&info);
-		free(xml);
 	}
+	return domain;
+}
+
+/* Everything that the guest's libvirt runs, whoever has named or started it; the caller's. */
+static struct scheme_running *find_running(const struct machine *machine,
+	const struct settings *settings, const struct domain_usage *domains, size_t domains_count,
+	size_t *count) {
+	struct memory_holder *holders = must_alloc(domains_count + 1, sizeof(*holders));
+	struct strings own = {0};
+	*count = 0;
+	for (size_t i = 0; i < domains_count; i++) {
+		const struct domain_usage *domain = &domains[i];
+		if (strcmp(domain->name, machine->vm->domain) == 0) {
+			for (size_t k = 0; k < domain->usage.shared_count; k++) {
+				strings_add(&own, domain->usage.shared[k].path);
+			}
+		} else if (domain->runs) {
+			holders[(*count)++] = (struct memory_holder){
+				.name = name_of(machine, settings, domain->name),
+				.usage = &domain->usage};
+		}
+	}
+	struct scheme_running *running = memory_holders_count(holders, *count, &own);
+	strings_finish(&own);
+	free(holders);
 	return running;
+}
+
+/* Whether a heap may become another one: what a controller is defined with or has stays. */
+static bool is_shared(const struct machine *machine, const struct domain_usage *domains,
+	size_t count, const char *path) {
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(domains[i].name, machine->vm->domain) != 0 &&
+			memory_usage_has(&domains[i].usage, path)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void explain(const char *vm, uint64_t former, uint64_t size, const char *reason) {
@@ -101,31 +105,45 @@ static int resize(struct machine *machine, uint64_t planned, const char *reason)
 	return RUN_OK;
 }
 
-int heap_plan_apply(struct machine *machine, const struct settings *settings) {
-	struct domain_info info;
+static int plan(struct machine *machine, const struct settings *settings,
+	const struct domain_usage *domains, size_t domains_count, const struct memory_usage *own) {
+	const struct memory_shared *heap = memory_usage_heap(own);
+	bool fixed = is_shared(machine, domains, domains_count, heap->path);
+	size_t count;
+	struct scheme_running *running =
+		find_running(machine, settings, domains, domains_count, &count);
+	const struct scheme_start start = {
+		machine->vm->name, fixed ? memory_usage_total(own) : own->memory};
 	struct error error = {0};
 	uint64_t planned;
-	size_t count;
-	char *xml, *reason;
-	if (!read_info(machine->manager, machine->vm->domain, false, &info, &xml)) {
-		return RUN_OK; /* starting it says what is wrong */
-	}
-	bool has_heap = info.heap != DOMAIN_HEAP_UNSET;
-	domain_info_finish(&info);
-	free(xml);
-	if (!has_heap) {
-		return RUN_OK;
-	}
-	struct scheme_running *running = find_running(machine, settings, &count);
-	int plan = heap_use_plan(machine->vm->name, running, count, &planned, &reason, &error);
+	char *reason = NULL;
+	int result = fixed ? heap_use_check(running, count, &start, &error)
+			   : heap_use_plan(running, count, &start, &planned, &reason, &error);
 	int status = RUN_OK;
-	if (plan < 0) {
+	if (result < 0) {
 		status = say_failure(
 			RUN_MEMORY, "%s is not started: %s", machine->vm->name, error.text);
-	} else if (plan > 0) {
+	} else if (result > 0) {
 		status = resize(machine, planned, reason);
-		free(reason);
 	}
+	free(reason);
 	free(running);
+	return status;
+}
+
+int heap_plan_apply(struct machine *machine, const struct settings *settings) {
+	struct domain_usage *domains;
+	size_t count;
+	struct error error = {0};
+	int status = RUN_OK;
+	int failure = domain_usages_read(machine->manager, &domains, &count, &error);
+	/* Starting it says what is wrong. */
+	for (size_t i = 0; i < count && failure == 0; i++) {
+		if (strcmp(domains[i].name, machine->vm->domain) == 0 &&
+			memory_usage_heap(&domains[i].usage) != NULL) {
+			status = plan(machine, settings, domains, count, &domains[i].usage);
+		}
+	}
+	domain_usages_finish(domains, count);
 	return status;
 }

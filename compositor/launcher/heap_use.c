@@ -118,23 +118,37 @@ static uint64_t total_memory(void) {
 	return size_total_memory(text);
 }
 
-int heap_use_plan(const char *guest, const struct scheme_running *running, size_t running_count,
-	uint64_t *heap, char **reason, struct error *error) {
+int heap_use_plan(const struct scheme_running *running, size_t running_count,
+	const struct scheme_start *start, uint64_t *heap, char **reason, struct error *error) {
 	struct memory_settings settings;
 	struct history history;
 	if (memory_settings_load(&settings, settings_path(), error) < 0) {
 		return -1;
 	}
 	int status = 0;
-	if (memory_settings_find(&settings, guest) != NULL) {
-		status = load_history(&history, guest, error);
+	if (memory_settings_find(&settings, start->name) != NULL) {
+		status = load_history(&history, start->name, error);
 		if (status == 0) {
 			status = scheme_plan_start(&settings, &history, total_memory(), running,
-				running_count, guest, heap, reason, error);
+				running_count, start, heap, reason, error);
 			status = status < 0 ? -1 : 1;
 		}
 		history_finish(&history);
 	}
+	memory_settings_finish(&settings);
+	return status;
+}
+
+int heap_use_check(const struct scheme_running *running, size_t running_count,
+	const struct scheme_start *start, struct error *error) {
+	struct memory_settings settings;
+	if (memory_settings_load(&settings, settings_path(), error) < 0) {
+		return -1;
+	}
+	int status = memory_settings_find(&settings, start->name) == NULL
+			     ? 0
+			     : scheme_check_start(&settings, total_memory(), running, running_count,
+				       start, error);
 	memory_settings_finish(&settings);
 	return status;
 }

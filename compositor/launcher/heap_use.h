@@ -17,10 +17,13 @@
 int heap_use_report(const char *guest, uint64_t bytes, long seconds, struct error *error);
 
 /*
- * The heap at the next start, beside the guests that run: 1 with size and reason (the caller's), 0
- * when there is no plan for this guest, -1 with the reason why it is not to start.
+ * The heap at the next start, beside those that run: 1 with size and reason (the caller's), 0 when
+ * there is no plan for this guest, -1 with the reason why it is not to start.
  */
-int heap_use_plan(const char *guest, const struct scheme_running *running, size_t running_count,
-	uint64_t *heap, char **reason, struct error *error);
+int heap_use_plan(const struct scheme_running *running, size_t running_count,
+	const struct scheme_start *start, uint64_t *heap, char **reason, struct error *error);
+/* The same for a guest whose heap stays as it is: 0, or -1 with the reason. */
+int heap_use_check(const struct scheme_running *running, size_t running_count,
+	const struct scheme_start *start, struct error *error);
 
 #endif

@@ -227,7 +227,8 @@ static int read_memory(struct cli *cli, struct change *change) {
 	if (!size_parse(text, &size)) {
 		return cli_fail(CLI_USAGE, "\"%s\" is no amount of memory (4G, 512M)", text);
 	}
-	preflight_memory(&change->findings, cli->tree, size);
+	const struct preflight_vm vm = {.memory = size};
+	preflight_memory(&change->findings, cli->tree, &vm);
 	return CLI_DONE;
 }
 

@@ -88,6 +88,7 @@ void cli_libvirt_finish(struct cli_libvirt *libvirt) {
 static int cli_domain_prepare(struct cli *cli) {
 	struct cli_libvirt libvirt = {.uri = cli_libvirt_uri(cli)};
 	struct error error;
+	struct strings problems = {0};
 	char *xml = NULL;
 	int status = cli_check_args(cli, 1, 1);
 	if (status == CLI_DONE) {
@@ -98,9 +99,13 @@ static int cli_domain_prepare(struct cli *cli) {
 			domain_manager_get_xml(libvirt.manager, libvirt.name, false, &xml, &error);
 		status = failure < 0 ? cli_libvirt_fail(&libvirt, failure, &error) : CLI_DONE;
 	}
-	if (status == CLI_DONE && controller_needs_make(xml, &error) < 0) {
-		status = cli_fail(CLI_FAILED, "%s: %s", libvirt.name, error.text);
+	if (status == CLI_DONE) {
+		controller_needs_make(xml, &problems);
 	}
+	for (size_t i = 0; i < problems.count; i++) {
+		status = cli_fail(CLI_FAILED, "%s: %s", libvirt.name, problems.items[i]);
+	}
+	strings_finish(&problems);
 	free(xml);
 	cli_libvirt_finish(&libvirt);
 	return status;

@@ -9,31 +9,62 @@
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "doctor/facts.h"
-#include "memory/scheme.h"
-#include "policy/policy.h"
-#include "policy/scheme_json.h"
+#include "heap/domain_usage.h"
+#include "policy/memory_view.h"
 
-/* What is shown: the scheme and what it was made of. */
-struct view {
-	const struct memory_settings *settings;
-	struct history history;
-	struct scheme scheme;
+/* What libvirt says, and the memory of the machine. */
+struct sources {
+	struct domain_usage *usages;
+	struct memory_domain *domains;
+	size_t count;
+	uint64_t total;
 };
 
-static int find_demands(struct cli *cli, struct view *view) {
-	const struct memory_settings *settings = view->settings;
-	for (size_t i = 0; i < cli->args_count; i++) {
-		const struct memory_guest *guest = memory_settings_find(settings, cli->args[i]);
-		if (!guest) {
-			return cli_fail(
-				CLI_FAILED, "%s has no guest %s", cli->config, cli->args[i]);
-		}
-		scheme_add(&view->scheme, settings, &view->history, guest);
+/* Of the machine that this is; -1 with the reason. */
+static int read_domains(struct sources *sources, const char *uri, struct error *error) {
+	sd_event *loop = NULL;
+	if (sd_event_new(&loop) < 0) {
+		return error_set(error, "out of memory");
 	}
-	for (size_t i = 0; cli->args_count == 0 && i < settings->guests_count; i++) {
-		scheme_add(&view->scheme, settings, &view->history, &settings->guests[i]);
+	struct domain_manager *manager = domain_manager_create_viewer(uri, loop, error);
+	int status = manager ? domain_usages_read(manager, &sources->usages, &sources->count, error)
+			     : -1;
+	domain_manager_destroy(manager);
+	sd_event_unref(loop);
+	return status == 0 ? 0 : -1;
+}
+
+static void sources_finish(struct sources *sources) {
+	domain_usages_finish(sources->usages, sources->count);
+	free(sources->domains);
+}
+
+/* A machine that is recorded, or another root, has no libvirt unless one is named (`uri`, or NULL);
+ * without one the policy's own figures are what there is. */
+static void sources_init(struct sources *sources, const struct cli *cli, const char *uri) {
+	struct error error;
+	struct facts facts;
+	*sources = (struct sources){0};
+	facts_read(&facts, cli->tree);
+	sources->total = facts.memory;
+	facts_finish(&facts);
+	bool here = !cli->machine_file && strcmp(cli->root, "/") == 0;
+	uri = !uri && here ? "qemu:///system" : uri;
+	if (uri && read_domains(sources, uri, &error) < 0) {
+		fprintf(stderr,
+			"portal-host: libvirt does not answer at %s (%s): what runs is not "
+			"counted\n",
+			uri, error.text);
+		domain_usages_finish(sources->usages, sources->count);
+		sources->usages = NULL;
+		sources->count = 0;
 	}
-	return CLI_DONE;
+	sources->domains = must_alloc(sources->count + 1, sizeof(*sources->domains));
+	for (size_t i = 0; i < sources->count; i++) {
+		const struct domain_usage *usage = &sources->usages[i];
+		sources->domains[i] = (struct memory_domain){
+			.name = usage->name, .runs = usage->runs, .usage = &usage->usage};
+	}
 }
 
 static void add_size(struct table *table, uint64_t size) {
@@ -51,7 +82,27 @@ static void add_time(struct table *table, const struct history_guest *past) {
 				 : NULL);
 }
 
-static void print_view(const struct view *view) {
+static void print_vms(const struct memory_view *view) {
+	static const char *const headings[] = {"VM", "ROLE", "STATE", "MEMORY", "HEAPS", "COUNTED"};
+	struct table table;
+	table_init(&table, headings, 6);
+	for (size_t i = 0; i < view->vms_count; i++) {
+		const struct memory_view_vm *vm = &view->vms[i];
+		table_add(&table, vm->name);
+		table_add(&table, vm->role);
+		table_add(&table, vm->runs ? "running" : "off");
+		add_size(&table, vm->memory);
+		add_size(&table, vm->heaps);
+		table_add(&table, vm->counted ? "yes" : "no");
+	}
+	if (view->vms_count > 0) {
+		table_print(&table, stdout);
+		putchar('\n');
+	}
+	table_finish(&table);
+}
+
+static void print_guests(const struct memory_view *view) {
 	const struct scheme *scheme = &view->scheme;
 	static const char *const headings[] = {
 		"GUEST", "MEMORY", "USED LAST", "USUALLY", "PEAK", "REPORTED", "NEXT HEAP"};
@@ -68,49 +119,84 @@ static void print_view(const struct view *view) {
 		add_time(&table, past);
 		add_size(&table, scheme->plan.shares[i].heap);
 	}
-	table_print(&table, stdout);
+	if (scheme->count > 0) {
+		table_print(&table, stdout);
+	}
 	table_finish(&table);
-	char budget[SIZE_TEXT], total[SIZE_TEXT], spare[SIZE_TEXT];
+}
+
+static void print_view(const struct memory_view *view) {
+	const struct scheme *scheme = &view->scheme;
+	print_vms(view);
+	print_guests(view);
+	char budget[SIZE_TEXT], taken[SIZE_TEXT], total[SIZE_TEXT], spare[SIZE_TEXT];
 	size_format(scheme->budget, budget);
+	size_format(scheme->taken, taken);
 	size_format(scheme->plan.total, total);
-	size_format(scheme->budget - scheme->plan.total, spare);
-	printf("budget %s, planned %s, left %s\n\n", budget, total, spare);
+	size_format(scheme->budget - scheme->taken - scheme->plan.total, spare);
+	printf("budget %s", budget);
+	if (scheme->taken > 0) {
+		printf(", taken by VMs %s", taken);
+	}
+	printf(", planned %s, left %s\n", total, spare);
 	for (size_t i = 0; i < scheme->count; i++) {
-		printf("%s: ", scheme->demands[i].name);
+		printf("%s%s: ", i == 0 ? "\n" : "", scheme->demands[i].name);
 		terminal_wrap(scheme->plan.shares[i].reason, strlen(scheme->demands[i].name) + 2,
 			terminal_paragraph(stdout), stdout);
 	}
 }
 
-static int show(struct cli *cli, struct view *view) {
-	struct error error;
-	struct facts facts;
-	facts_read(&facts, cli->tree);
-	uint64_t total = facts.memory;
-	facts_finish(&facts);
-	if (total == 0) {
-		return cli_fail(CLI_FAILED, "/proc/meminfo does not say how much memory there is");
+static int check_guests(const struct cli *cli, const struct memory_settings *settings) {
+	for (size_t i = 0; i < cli->args_count; i++) {
+		if (!memory_settings_find(settings, cli->args[i])) {
+			return cli_fail(
+				CLI_FAILED, "%s has no guest %s", cli->config, cli->args[i]);
+		}
 	}
-	if (scheme_init(&view->scheme, view->settings, total, NULL, 0, &error) < 0) {
-		return cli_fail(CLI_REFUSED, "%s", error.text);
-	}
-	int status = find_demands(cli, view);
-	if (status != CLI_DONE) {
-		return status;
-	}
-	if (scheme_make(&view->scheme, view->settings, &error) < 0) {
-		return cli_fail(CLI_REFUSED, "%s", error.text);
-	}
+	return CLI_DONE;
+}
+
+static int print(const struct cli *cli, const struct memory_view *view) {
 	if (cli->json) {
-		return cli_print_json(scheme_json(&view->scheme, &view->history));
+		return cli_print_json(memory_view_json(view, NULL));
 	}
-	if (view->scheme.count == 0) {
+	if (view->scheme.count == 0 && view->vms_count == 0) {
 		printf("%s names no guest, so there is nothing to plan; see portal-host(5)\n",
 			cli->config);
 		return CLI_DONE;
 	}
 	print_view(view);
 	return CLI_DONE;
+}
+
+static int show(
+	struct cli *cli, const struct policy *policy, struct history *history, const char *uri) {
+	struct error error;
+	struct sources sources;
+	struct memory_view view;
+	struct strings guests = {0};
+	int status = check_guests(cli, &policy->memory);
+	if (status != CLI_DONE) {
+		return status;
+	}
+	for (size_t i = 0; i < cli->args_count; i++) {
+		strings_add(&guests, cli->args[i]);
+	}
+	sources_init(&sources, cli, uri);
+	if (sources.total == 0) {
+		status =
+			cli_fail(CLI_FAILED, "/proc/meminfo does not say how much memory there is");
+	} else if (memory_view_init(&view, policy, history, sources.total, sources.domains,
+			   sources.count, &guests, &error) < 0) {
+		status = cli_fail(CLI_REFUSED, "%s", error.text);
+		memory_view_finish(&view);
+	} else {
+		status = print(cli, &view);
+		memory_view_finish(&view);
+	}
+	sources_finish(&sources);
+	strings_finish(&guests);
+	return status;
 }
 
 /* Takes a report of a guest's heap use down. */
@@ -133,6 +219,7 @@ static int add_report(struct cli *cli, const struct memory_settings *settings, c
 
 int cli_memory(struct cli *cli) {
 	bool report = cli_flag(cli, "--report");
+	const char *uri = cli_option(cli, "--connect");
 	int status = cli_check_args(cli, report ? 2 : 0, report ? 2 : SIZE_MAX);
 	if (status != CLI_DONE) {
 		return status;
@@ -144,16 +231,15 @@ int cli_memory(struct cli *cli) {
 		free(path);
 		return cli_fail(CLI_FAILED, "%s", error.text);
 	}
-	struct view view = {.settings = &policy.memory};
+	struct history history = {0};
 	if (report) {
 		status = add_report(cli, &policy.memory, path);
-	} else if (history_load(&view.history, path, &error) < 0) {
+	} else if (history_load(&history, path, &error) < 0) {
 		status = cli_fail(CLI_FAILED, "%s", error.text);
 	} else {
-		status = show(cli, &view);
+		status = show(cli, &policy, &history, uri);
 	}
-	scheme_finish(&view.scheme);
-	history_finish(&view.history);
+	history_finish(&history);
 	free(path);
 	policy_finish(&policy);
 	return status;

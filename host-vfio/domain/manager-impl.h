@@ -16,6 +16,9 @@ struct domain_manager {
 	void *data;
 	void (*closed)(void *data); /* NULL: nobody asked */
 	void *closed_data;
+	int device_callbacks[2]; /* of devices that came and went, -1: none */
+	void (*changed)(void *data, const char *name); /* NULL: nobody asked */
+	void *changed_data;
 };
 
 /* libvirt's last error as one of enum domain_failure and a sentence. */

@@ -76,7 +76,13 @@ static int handle_lifecycle(
 		break;
 	case VIR_DOMAIN_EVENT_DEFINED:
 		/* One that runs can be given a definition as well. */
-		if (detail != VIR_DOMAIN_EVENT_DEFINED_ADDED || virDomainIsActive(domain) != 0) {
+		if (virDomainIsActive(domain) != 0) {
+			return 0;
+		}
+		if (detail != VIR_DOMAIN_EVENT_DEFINED_ADDED) {
+			if (manager->changed != NULL) {
+				manager->changed(manager->changed_data, virDomainGetName(domain));
+			}
 			return 0;
 		}
 		state = DOMAIN_OFF;
@@ -105,7 +111,10 @@ static struct domain_manager *open_connection(
 	 */
 	virConnectSetKeepAlive(connection, 10, 3);
 	struct domain_manager *manager = must_alloc(1, sizeof(*manager));
-	*manager = (struct domain_manager){.connection = connection, .callback = -1, .loop = loop};
+	*manager = (struct domain_manager){.connection = connection,
+		.callback = -1,
+		.device_callbacks = {-1, -1},
+		.loop = loop};
 	return manager;
 }
 
@@ -145,6 +154,31 @@ struct domain_manager *domain_manager_create(const char *uri, sd_event *loop,
 	return manager;
 }
 
+/* Devices that came and devices that went are told in the same way. */
+static void handle_device(
+	virConnectPtr connection, virDomainPtr domain, const char *alias, void *data) {
+	struct domain_manager *manager = data;
+	manager->changed(manager->changed_data, virDomainGetName(domain));
+}
+
+int domain_manager_on_change(struct domain_manager *manager,
+	void (*changed)(void *data, const char *name), void *data, struct error *error) {
+	static const int ids[] = {
+		VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED};
+	virConnectDomainEventGenericCallback callback =
+		(virConnectDomainEventGenericCallback)(void (*)(void))handle_device;
+	manager->changed_data = data;
+	manager->changed = changed;
+	for (size_t i = 0; i < 2; i++) {
+		manager->device_callbacks[i] = virConnectDomainEventRegisterAny(
+			manager->connection, NULL, ids[i], callback, manager, NULL);
+		if (manager->device_callbacks[i] < 0) {
+			return domain_manager_fail(error);
+		}
+	}
+	return 0;
+}
+
 static void handle_close(virConnectPtr connection, int reason, void *data) {
 	struct domain_manager *manager = data;
 	manager->closed(manager->closed_data);
@@ -156,6 +190,12 @@ void domain_manager_destroy(struct domain_manager *manager) {
 	}
 	if (manager->callback >= 0) {
 		virConnectDomainEventDeregisterAny(manager->connection, manager->callback);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		if (manager->device_callbacks[i] >= 0) {
+			virConnectDomainEventDeregisterAny(
+				manager->connection, manager->device_callbacks[i]);
+		}
 	}
 	if (manager->closed != NULL) {
 		virConnectUnregisterCloseCallback(manager->connection, handle_close);

@@ -51,6 +51,13 @@ void domain_manager_destroy(struct domain_manager *manager);
 void domain_manager_on_close(
 	struct domain_manager *manager, void (*closed)(void *data), void *data);
 
+/* Calls `changed`, from the loop, when a domain that is off was given another definition, or one
+ * that runs got or lost a device: when what it takes of the host may have become something else.
+ * After that of the handler, which the manager has to have. 0, or an enum domain_failure with the
+ * error set. */
+int domain_manager_on_change(struct domain_manager *manager,
+	void (*changed)(void *data, const char *name), void *data, struct error *error);
+
 /* All of these return 0, or an enum domain_failure with the error set. */
 
 /* An absent domain is a state, not a failure. */

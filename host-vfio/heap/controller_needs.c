@@ -59,17 +59,21 @@ static int make_for(xmlNode *device, struct error *error) {
 	return result;
 }
 
-int controller_needs_make(const char *xml, struct error *error) {
-	xmlDoc *document = domain_document_parse(xml, error);
+int controller_needs_make(const char *xml, struct strings *problems) {
+	struct error error;
+	size_t before = problems->count;
+	xmlDoc *document = domain_document_parse(xml, &error);
 	if (document == NULL) {
+		strings_add(problems, error.text);
 		return -1;
 	}
 	xmlNode *devices = tree_child(xmlDocGetRootElement(document), "devices");
-	int result = 0;
 	for (xmlNode *device = devices == NULL ? NULL : xmlFirstElementChild(devices);
-		device != NULL && result == 0; device = xmlNextElementSibling(device)) {
-		result = make_for(device, error);
+		device != NULL; device = xmlNextElementSibling(device)) {
+		if (make_for(device, &error) < 0) {
+			strings_add(problems, error.text);
+		}
 	}
 	xmlFreeDoc(document);
-	return result;
+	return problems->count > before ? -1 : 0;
 }

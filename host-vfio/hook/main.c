@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <systemd/sd-varlink.h>
 #include <unistd.h>
 
@@ -10,14 +11,16 @@
 #include "domain/document.h"
 #include "domain/hostdev.h"
 #include "heap/controller_needs.h"
+#include "heap/domain_usage.h"
 #include "hostd/host_interface.h"
+#include "hostd/usage_json.h"
 #include "inventory/json.h"
 #include "policy/policy.h"
 #include "window/hook.h"
 
 /*
- * libvirt's hook for QEMU domains: tells portal-hostd what happens to one, and lets a controller or
- * the router start only when that says so. libvirt waits for it, and takes what it writes to
+ * libvirt's hook for QEMU domains: tells portal-hostd what happens to one, and lets it start only
+ * when that says so. libvirt waits for it, and takes what it writes to
  * standard error into its own message. It asks libvirt nothing: that would wait for itself.
  */
 
@@ -100,26 +103,50 @@ static const char *reason_of(sd_json_variant *reply, const char *error) {
 	return reason && sd_json_variant_is_string(reason) ? sd_json_variant_string(reason) : error;
 }
 
+/* How many bytes libvirt, whose child this is, may have a VM lock; 0: as many as it wants. Whether
+ * it can raise its limit is for the kernel to say. */
+static uint64_t find_lock_limit(void) {
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_max == RLIM_INFINITY ||
+		setrlimit(RLIMIT_MEMLOCK, &all) == 0) {
+		return 0;
+	}
+	return limit.rlim_max;
+}
+
 /* The caller's. */
-static sd_json_variant *make_call(
-	const char *domain, const char *operation, const struct strings *devices) {
+static sd_json_variant *make_call(const char *domain, const char *operation, const char *definition,
+	const struct strings *devices) {
 	sd_json_variant *call = NULL, *list = json_array();
+	struct memory_usage usage;
 	for (size_t i = 0; i < devices->count; i++) {
 		json_append_string(&list, devices->items[i]);
 	}
 	json_set_string(&call, "domain", domain);
 	json_set_string(&call, "operation", operation);
 	json_set(&call, "devices", list);
+	if (strcmp(operation, "prepare") != 0) {
+		return call;
+	}
+	if (definition && domain_usage_read(&usage, definition, NULL) == 0) {
+		json_set(&call, "usage", usage_json(&usage));
+		memory_usage_finish(&usage);
+	}
+	uint64_t limit = devices->count > 0 ? find_lock_limit() : 0;
+	if (limit > 0) {
+		json_set_number(&call, "lockLimit", limit);
+	}
 	return call;
 }
 
-static int tell(sd_varlink *link, const char *domain, const char *operation,
+static int tell(sd_varlink *link, const char *domain, const char *operation, const char *definition,
 	const struct strings *devices) {
 	sd_json_variant *reply = NULL;
 	const char *error = NULL;
 	/* How long it takes to make devices ready, the daemon knows. */
 	sd_varlink_set_relative_timeout(link, UINT64_MAX);
-	sd_json_variant *call = make_call(domain, operation, devices);
+	sd_json_variant *call = make_call(domain, operation, definition, devices);
 	int result = sd_varlink_call(link, HOST_INTERFACE ".Hook", call, &reply, &error);
 	sd_json_variant_unref(call);
 	if (result < 0) {
@@ -173,10 +200,14 @@ static int follow_window(const char *domain, const char *operation, const char *
 
 /* What a controller needs of guests that start later. Libvirt or QEMU says what they lack then. */
 static void make_needs(const char *domain, const char *definition) {
-	struct error error;
-	if (definition && controller_needs_make(definition, &error) < 0) {
-		fprintf(stderr, "portal: %s: %s\n", domain, error.text);
+	struct strings problems = {0};
+	if (definition) {
+		controller_needs_make(definition, &problems);
 	}
+	for (size_t i = 0; i < problems.count; i++) {
+		fprintf(stderr, "portal: %s: %s\n", domain, problems.items[i]);
+	}
+	strings_finish(&problems);
 }
 
 int main(int argc, char **argv) {
@@ -197,7 +228,7 @@ int main(int argc, char **argv) {
 	int result = sd_varlink_connect_address(
 		&link, get_environment("PORTAL_HOST_SOCKET", HOST_SOCKET));
 	int status = result < 0 ? without_daemon(domain, operation, result)
-				: tell(link, domain, operation, &devices);
+				: tell(link, domain, operation, definition, &devices);
 	sd_varlink_flush_close_unref(link);
 	strings_finish(&devices);
 	/* When the devices are ready; and what is open is closed whatever the daemon says. */

@@ -160,6 +160,22 @@ void brain_policy_changed(struct daemon *daemon) {
 	survey_request(daemon);
 }
 
+struct strings brain_rivals(const struct daemon *daemon, const struct policy_vm *vm) {
+	struct brain *brain = daemon->brain;
+	bool *ours = must_alloc(daemon->machine.devices_count + 1, sizeof(*ours));
+	struct core_view view = make_view(brain, ours);
+	struct strings rivals = core_rivals(&brain->core, &view, vm->name), domains = {0};
+	for (size_t i = 0; i < rivals.count; i++) {
+		const struct policy_vm *rival = policy_find_vm(&daemon->policy, rivals.items[i]);
+		if (rival) {
+			strings_add(&domains, rival->domain);
+		}
+	}
+	strings_finish(&rivals);
+	free(ours);
+	return domains;
+}
+
 static void handle_recovered(void *data, const char *error, const char *reason) {
 	struct brain *brain = data;
 	brain->recovering = false;

@@ -21,6 +21,10 @@ void brain_policy_changed(struct daemon *daemon);
 /* What there is to say of it. */
 const struct core *brain_core(const struct daemon *daemon);
 
+/* The domains of the controllers that would have to end for this one to start; the caller finishes
+ * it. */
+struct strings brain_rivals(const struct daemon *daemon, const struct policy_vm *vm);
+
 /* Takes an order over: to switch; or to change devices by hand, after what is under way. */
 void brain_switch(struct order *order);
 void brain_change(struct order *order, enum change_kind kind);

@@ -26,6 +26,14 @@ static void claim_free(struct claim *claim) {
 	free(claim);
 }
 
+/* It does not start, so it takes none. */
+static void forget_memory(struct daemon *daemon, const char *vm) {
+	const struct policy_vm *policy = policy_find_vm(&daemon->policy, vm);
+	if (policy) {
+		domains_release(&daemon->domains, policy->domain);
+	}
+}
+
 /* `refusal` NULL: it may. */
 static void answer_claim(struct brain *brain, const char *vm, const char *refusal) {
 	struct claim *claim, *next;
@@ -38,6 +46,7 @@ static void answer_claim(struct brain *brain, const char *vm, const char *refusa
 			refusal ? "not start" : "start", refusal ? ": " : "",
 			refusal ? refusal : "");
 		if (refusal) {
+			forget_memory(brain->daemon, vm);
 			guest_refuse(claim->call, HOST_INTERFACE, "Refused", "%s", refusal);
 		} else {
 			sd_varlink_reply(claim->call, NULL);

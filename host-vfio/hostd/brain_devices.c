@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/must.h"
 #include "hostd/assigned.h"
+#include "hostd/budget.h"
 #include "hostd/survey.h"
 
 static char *assigned_path(const struct daemon *daemon) {
@@ -87,11 +88,18 @@ void brain_begin_change(struct brain *brain, struct core_action *action) {
 		handle_core_ended(brain, "Refused", error.text);
 		return;
 	}
+	/* One that runs has its memory locked already. */
+	const struct core_vm *vm =
+		brain->action.vm ? core_find(&brain->core, brain->action.vm) : NULL;
+	struct preflight_vm memory;
+	bool starts = take && vm && vm->state == CORE_STARTING &&
+		      budget_preflight(brain->daemon, vm->name, &memory);
 	const struct change_order order = {
 		.kind = take ? CHANGE_RELEASE : CHANGE_RETURN,
 		.names = &brain->action.names,
 		/* The survival guard has had its say when it was decided. */
 		.unguarded = &brain->action.names,
+		.vm = starts ? &memory : NULL,
 	};
 	change_begin(brain->daemon, &order, &handlers, brain);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "hostd/budget.h"
 #include "hostd/survey.h"
 
 /* A person's change, until what is under way has ended. */
@@ -27,12 +28,21 @@ void brain_answer_switch(struct brain *brain, const char *problem) {
 	free(object);
 }
 
+/* Found out before anything is shut down for it. */
+static bool has_memory_for(struct daemon *daemon, const struct policy_vm *vm, struct error *error) {
+	struct strings leaving = brain_rivals(daemon, vm);
+	int status = budget_check_switch(daemon, vm->domain, &leaving, error);
+	strings_finish(&leaving);
+	return status == 0;
+}
+
 void brain_switch(struct order *order) {
 	struct brain *brain = order->daemon->brain;
 	const char *name = order->controller;
 	const struct policy_vm *vm = name ? policy_find_vm(&order->daemon->policy, name) : NULL;
 	const struct core_vm *core = vm ? core_find(&brain->core, name) : NULL;
 	const struct domains *domains = &order->daemon->domains;
+	struct error error;
 	if (name && (!vm || vm->role != POLICY_ROLE_CONTROLLER)) {
 		order_fail(
 			order, name, "NoSuchController", "the policy has no controller %s", name);
@@ -45,6 +55,9 @@ void brain_switch(struct order *order) {
 		order_fail(order, name, "Refused", "libvirt has no domain %s", vm->domain);
 	} else if (core && core->state == CORE_STOPPING) {
 		order_fail(order, name, "Busy", "%s is just shutting down", name);
+	} else if (vm && (!core || core->state == CORE_OFF) &&
+		   !has_memory_for(order->daemon, vm, &error)) {
+		order_fail(order, name, "Refused", "%s", error.text);
 	} else {
 		brain->switching = order;
 		core_switch(&brain->core, name, order->force);

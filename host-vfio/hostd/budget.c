@@ -8,7 +8,7 @@
 #include "doctor/facts.h"
 #include "hostd/guest_call.h"
 #include "inventory/json.h"
-#include "policy/scheme_json.h"
+#include "policy/memory_view.h"
 
 static char *history_path(const struct daemon *daemon) {
 	return must_print("%s/heap-use.scfg", daemon->options->state);
@@ -30,49 +30,164 @@ static uint64_t total_memory(struct daemon *daemon) {
 	return total;
 }
 
-static bool has_memory(int state) {
-	return state == DOMAIN_RUNNING || state == DOMAIN_PAUSED || state == DOMAIN_STOPPING;
-}
+/* Who is to start. */
+struct start {
+	const char *domain;
+	const struct memory_usage *usage; /* NULL: nothing is known of it */
+	const struct strings *leaving; /* domains that will have ended by then; may be NULL */
+};
 
-/* Which of the policy's other guests have their memory now, or will have in a moment; the caller's.
- */
-static size_t find_running(
-	const struct daemon *daemon, const char *except, struct scheme_running **running) {
-	const struct memory_settings *settings = &daemon->policy.memory;
-	size_t count = 0;
-	*running = must_alloc(settings->guests_count + 1, sizeof(**running));
-	for (size_t i = 0; i < settings->guests_count; i++) {
-		const char *name = settings->guests[i].name;
-		const struct domain_entry *entry =
-			domains_find(&daemon->domains, policy_guest_domain(&daemon->policy, name));
-		uint64_t heap = entry ? entry->heap_size : 0;
-		if (strcmp(name, except) != 0 && (guest_is_starting(daemon, name, &heap) ||
-							 (entry && has_memory(entry->state)))) {
-			(*running)[count++] = (struct scheme_running){.guest = name, .heap = heap};
+/* Those that have memory then, and what it is. */
+struct takers {
+	struct strings names; /* as people call them */
+	struct memory_holder *holders;
+	struct scheme_running *running;
+	size_t count;
+};
+
+/* The caller's. */
+static char *call(const struct policy *policy, const char *domain) {
+	const struct policy_vm *vm = policy_find_domain(policy, domain);
+	if (vm) {
+		return must_print("%s %s", vm->role == POLICY_ROLE_ROUTER ? "router" : "controller",
+			vm->name);
+	}
+	for (size_t i = 0; i < policy->memory.guests_count; i++) {
+		const char *guest = policy->memory.guests[i].name;
+		if (strcmp(policy_guest_domain(policy, guest), domain) == 0) {
+			return must_copy(guest);
 		}
 	}
-	return count;
+	return must_copy(domain);
 }
 
-int budget_check(struct daemon *daemon, const char *guest, uint64_t *heap, struct error *error) {
-	const struct memory_settings *settings = &daemon->policy.memory;
-	struct history history;
-	char *reason = NULL;
-	*heap = 0;
-	if (!memory_settings_find(settings, guest)) {
+static void takers_init(
+	struct takers *takers, const struct daemon *daemon, const struct start *start) {
+	const struct domains *domains = &daemon->domains;
+	struct strings apart = {0};
+	*takers = (struct takers){0};
+	takers->holders = must_alloc(domains->count + 1, sizeof(*takers->holders));
+	for (size_t i = 0; i < domains->count; i++) {
+		const struct domain_entry *entry = &domains->items[i];
+		uint64_t heap = 0;
+		if (strcmp(entry->name, start->domain) != 0 &&
+			!(start->leaving && strings_contain(start->leaving, entry->name)) &&
+			(guest_domain_is_starting(daemon, entry->name, &heap) ||
+				domain_has_memory(entry))) {
+			strings_take(&takers->names, call(&daemon->policy, entry->name));
+			takers->holders[takers->count++] =
+				(struct memory_holder){.usage = &entry->usage, .heap = heap};
+		}
+	}
+	for (size_t i = 0; i < takers->count; i++) {
+		takers->holders[i].name = takers->names.items[i];
+	}
+	/* What it shares with them is counted with it. */
+	for (size_t i = 0; start->usage && i < start->usage->shared_count; i++) {
+		strings_add(&apart, start->usage->shared[i].path);
+	}
+	takers->running = memory_holders_count(takers->holders, takers->count, &apart);
+	strings_finish(&apart);
+}
+
+static void takers_finish(struct takers *takers) {
+	strings_finish(&takers->names);
+	free(takers->holders);
+	free(takers->running);
+}
+
+static int check_fixed(struct daemon *daemon, const struct start *start, struct error *error) {
+	struct takers takers;
+	if (!daemon->policy.memory.planned || !start->usage) {
 		return 0;
 	}
+	char *name = call(&daemon->policy, start->domain);
+	const struct scheme_start as_it_is = {name, memory_usage_total(start->usage)};
+	takers_init(&takers, daemon, start);
+	int status = scheme_check_start(&daemon->policy.memory, total_memory(daemon),
+		takers.running, takers.count, &as_it_is, error);
+	takers_finish(&takers);
+	free(name);
+	return status;
+}
+
+/* What another domain is defined with, or has, stays as large as it is. */
+static bool is_fixed(const struct daemon *daemon, const struct start *start) {
+	const struct memory_shared *heap = start->usage ? memory_usage_heap(start->usage) : NULL;
+	if (!heap) {
+		return start->usage != NULL; /* none */
+	}
+	for (size_t i = 0; i < daemon->domains.count; i++) {
+		const struct domain_entry *entry = &daemon->domains.items[i];
+		if (strcmp(entry->name, start->domain) != 0 &&
+			memory_usage_has(&entry->usage, heap->path)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int check_planned(struct daemon *daemon, const char *guest, const struct start *start,
+	uint64_t *heap, struct error *error) {
+	struct history history;
+	struct takers takers;
+	char *reason = NULL;
 	if (load_history(daemon, &history, error) < 0) {
 		return -1;
 	}
-	struct scheme_running *running;
-	size_t count = find_running(daemon, guest, &running);
-	int status = scheme_plan_start(settings, &history, total_memory(daemon), running, count,
-		guest, heap, &reason, error);
+	const struct scheme_start planned = {guest, start->usage ? start->usage->memory : 0};
+	takers_init(&takers, daemon, start);
+	int status = scheme_plan_start(&daemon->policy.memory, &history, total_memory(daemon),
+		takers.running, takers.count, &planned, heap, &reason, error);
+	takers_finish(&takers);
 	free(reason);
-	free(running);
 	history_finish(&history);
 	return status;
+}
+
+/* What libvirt has said of its definition; NULL: nothing. */
+static const struct memory_usage *find_usage(const struct daemon *daemon, const char *domain) {
+	const struct domain_entry *entry = domains_find(&daemon->domains, domain);
+	return entry && entry->usage_known ? &entry->usage : NULL;
+}
+
+int budget_check(struct daemon *daemon, const char *guest, uint64_t *heap, struct error *error) {
+	const char *domain = policy_guest_domain(&daemon->policy, guest);
+	const struct start start = {domain, find_usage(daemon, domain), NULL};
+	*heap = 0;
+	return memory_settings_find(&daemon->policy.memory, guest) && !is_fixed(daemon, &start)
+		       ? check_planned(daemon, guest, &start, heap, error)
+		       : check_fixed(daemon, &start, error);
+}
+
+int budget_claim(struct daemon *daemon, const char *domain, const struct memory_usage *usage,
+	const struct strings *leaving, struct error *error) {
+	const struct start start = {domain, usage ? usage : find_usage(daemon, domain), leaving};
+	int status = check_fixed(daemon, &start, error);
+	if (status == 0) {
+		domains_hold(&daemon->domains, domain, usage);
+	}
+	return status;
+}
+
+int budget_check_switch(struct daemon *daemon, const char *domain, const struct strings *leaving,
+	struct error *error) {
+	const struct start start = {domain, find_usage(daemon, domain), leaving};
+	return check_fixed(daemon, &start, error);
+}
+
+bool budget_preflight(const struct daemon *daemon, const char *vm, struct preflight_vm *memory) {
+	const struct policy_vm *policy = policy_find_vm(&daemon->policy, vm);
+	const struct memory_usage *usage = policy ? find_usage(daemon, policy->domain) : NULL;
+	if (usage) {
+		*memory = (struct preflight_vm){
+			.memory = usage->memory,
+			.huge_pages = usage->huge_pages,
+			.heaps = memory_usage_total(usage) - usage->memory,
+			.limit = usage->limit,
+		};
+	}
+	return usage != NULL;
 }
 
 int budget_report(struct daemon *daemon, const char *guest, uint64_t used, struct error *error) {
@@ -86,34 +201,36 @@ int budget_report(struct daemon *daemon, const char *guest, uint64_t used, struc
 	return status;
 }
 
-static sd_json_variant *plan_all(struct daemon *daemon, const struct history *history) {
-	const struct memory_settings *settings = &daemon->policy.memory;
-	sd_json_variant *object = NULL;
-	struct scheme scheme;
-	struct error error;
-	int status = scheme_init(&scheme, settings, total_memory(daemon), NULL, 0, &error);
-	for (size_t i = 0; status == 0 && i < settings->guests_count; i++) {
-		scheme_add(&scheme, settings, history, &settings->guests[i]);
+/* The caller's; the usages are the entries'. */
+static struct memory_domain *list_domains(const struct daemon *daemon) {
+	const struct domains *domains = &daemon->domains;
+	struct memory_domain *list = must_alloc(domains->count + 1, sizeof(*list));
+	for (size_t i = 0; i < domains->count; i++) {
+		const struct domain_entry *entry = &domains->items[i];
+		list[i] = (struct memory_domain){
+			.name = entry->name,
+			.runs = domain_has_memory(entry),
+			.usage = entry->usage_known ? &entry->usage : NULL,
+		};
 	}
-	if (status == 0 && scheme_make(&scheme, settings, &error) == 0) {
-		object = scheme_json(&scheme, history);
-	} else {
-		json_set_string(&object, "reason", error.text);
-		json_set_number(&object, "budget", scheme.budget);
-	}
-	scheme_finish(&scheme);
-	return object;
+	return list;
 }
 
 sd_json_variant *budget_json(struct daemon *daemon) {
+	static const struct strings all;
 	struct history history;
+	struct memory_view view;
 	struct error error;
 	sd_json_variant *object = NULL;
 	if (load_history(daemon, &history, &error) < 0) {
 		json_set_string(&object, "reason", error.text);
 		return object;
 	}
-	object = plan_all(daemon, &history);
-	history_finish(&history);
+	struct memory_domain *domains = list_domains(daemon);
+	int status = memory_view_init(&view, &daemon->policy, &history, total_memory(daemon),
+		domains, daemon->domains.count, &all, &error);
+	object = memory_view_json(&view, status < 0 ? error.text : NULL);
+	memory_view_finish(&view);
+	free(domains);
 	return object;
 }

@@ -2,16 +2,29 @@
 #define HOST_HOSTD_BUDGET_H
 
 #include "hostd/daemon.h"
+#include "transaction/preflight.h"
 
-/* Memory, from one budget, for the guests that run. */
+/* Memory, from one budget, for everything that libvirt runs. Without a memory or guest block in the
+ * policy nothing is refused. */
 
-/* May the guest start beside those that run, and with which heap? -1 with the reason. A guest
- * without a block in the policy has no part in the plan: 0 bytes. */
+/* May the guest start beside those that run, and with which heap? -1 with the reason and who has
+ * the memory. 0 bytes: as its domain is defined, because nothing is planned for it, or a controller
+ * has the heap. */
 int budget_check(struct daemon *daemon, const char *guest, uint64_t *heap, struct error *error);
+/* libvirt is about to start a domain, whoever's and from whatever tool, with what it takes, `usage`
+ * (NULL: as libvirt last said): may it? It counts from then on. Those that are `leaving` do not. -1
+ * with the reason and who has the memory. */
+int budget_claim(struct daemon *daemon, const char *domain, const struct memory_usage *usage,
+	const struct strings *leaving, struct error *error);
+/* Would it fit once these domains have ended? -1 with the reason. */
+int budget_check_switch(struct daemon *daemon, const char *domain, const struct strings *leaving,
+	struct error *error);
+/* What a controller or router locks when it starts with devices. False: nothing is known of it. */
+bool budget_preflight(const struct daemon *daemon, const char *vm, struct preflight_vm *memory);
 /* A guest that the policy has a block for uses so much of its heap now. */
 int budget_report(struct daemon *daemon, const char *guest, uint64_t used, struct error *error);
-/* The budget, each guest's use and its next heap with the reason; {"reason"} when it does not fit.
- * The caller's. */
+/* The budget, who has what of it, each guest's use and its next heap with the reason; {"reason"}
+ * instead of the plan when it does not fit. The caller's. */
 sd_json_variant *budget_json(struct daemon *daemon);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "hostd/daemon.h"
 #include "hostd/job.h"
+#include "transaction/preflight.h"
 
 /* Changes of devices, each a transaction in a process of its own that looks at the machine anew,
  * plans, checks what stands in the way, and carries it out or leaves everything as it was. */
@@ -19,6 +20,7 @@ struct change_order {
 	const struct strings *names; /* addresses, or names of devices */
 	const struct strings *unguarded; /* what the survival guard lets go beside the policy's */
 	bool stop_holders, suspend; /* to release cards */
+	const struct preflight_vm *vm; /* that starts with what is taken; NULL: none does */
 };
 
 struct change_handlers {

@@ -170,15 +170,6 @@ static void plan_to_return(struct change *change) {
 	journal_records_finish(&records);
 }
 
-static const struct finding *find_obstacle(const struct findings *findings) {
-	for (size_t i = 0; i < findings->count; i++) {
-		if (findings->items[i].blocks) {
-			return &findings->items[i];
-		}
-	}
-	return NULL;
-}
-
 /* Plans are made from what is there now. */
 static int look_again(struct change *change, struct error *error) {
 	plan_finish(&change->plan);
@@ -189,7 +180,7 @@ static int look_again(struct change *change, struct error *error) {
 
 /* Carries the plan out, unless something stands in its way. */
 static enum transaction_outcome go(struct change *change, const char *what, struct error *error) {
-	const struct finding *obstacle = find_obstacle(&change->findings);
+	const struct finding *obstacle = findings_obstacle(&change->findings);
 	if (obstacle) {
 		error_set(error, "%s", obstacle->text);
 		return TRANSACTION_REFUSED;
@@ -197,11 +188,28 @@ static enum transaction_outcome go(struct change *change, const char *what, stru
 	return change->plan.steps_count == 0 ? TRANSACTION_COMMITTED : run(change, what, error);
 }
 
+/* Nothing is moved for a VM that VFIO would not let start. */
+static bool can_be_locked(struct change *change, struct error *error) {
+	struct findings findings = {0};
+	if (change->work->order->vm) {
+		preflight_memory(&findings, change->host.tree, change->work->order->vm);
+	}
+	const struct finding *obstacle = findings_obstacle(&findings);
+	if (obstacle) {
+		error_set(error, "%s", obstacle->text);
+	}
+	findings_finish(&findings);
+	return !obstacle;
+}
+
 /* Graphics cards first and one by one, each by the ladder that sees to it that VFIO can open it;
  * then the others together. What was taken before one fails is a change of its own, and stays. */
 static enum transaction_outcome take(struct change *change, struct error *error) {
 	struct strings unguarded = {0};
 	enum transaction_outcome outcome = TRANSACTION_COMMITTED;
+	if (!can_be_locked(change, error)) {
+		return TRANSACTION_REFUSED;
+	}
 	if (find_unguarded(change, &unguarded, error) < 0) {
 		strings_finish(&unguarded);
 		return TRANSACTION_REFUSED;

@@ -137,6 +137,8 @@ bool core_is_waiting(const struct core *core);
 /* Those that are not CORE_OFF, the one that started first in front; the caller finishes it. */
 struct strings core_running(const struct core *core);
 struct core_vm *core_find(const struct core *core, const char *name);
+/* The controllers that would have to end for this one to start; the caller finishes it. */
+struct strings core_rivals(const struct core *core, const struct core_view *view, const char *vm);
 /* The VM that was given the device at this address, or NULL. */
 const char *core_owner(const struct core *core, const char *device);
 

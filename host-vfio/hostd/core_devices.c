@@ -164,6 +164,16 @@ static const char *find_shared(const struct decisions *alone, const struct decis
 	return NULL;
 }
 
+/* What `vm`, who is to start, and another controller that runs both have; NULL: nothing. */
+static const char *find_contested(const struct core_view *view, const struct decisions *alone,
+	const struct decisions *now, const char *vm, const struct core_vm *other) {
+	if (other->state == CORE_OFF || !is_controller(view, other->name) ||
+		(vm && strcmp(vm, other->name) == 0)) {
+		return NULL;
+	}
+	return vm ? find_shared(alone, now, vm, other->name) : "";
+}
+
 struct core_vm *core_find_rival(struct core *core, const struct core_view *view, const char *vm,
 	bool unasked, const char **device) {
 	struct decisions alone = {0}, now;
@@ -174,11 +184,9 @@ struct core_vm *core_find_rival(struct core *core, const struct core_view *view,
 	core_decide(&now, core, view);
 	for (size_t i = 0; i < core->vms_count && !rival; i++) {
 		struct core_vm *other = &core->vms[i];
-		if (other->state == CORE_OFF || !is_controller(view, other->name) ||
-			(unasked && other->asked) || (vm && strcmp(vm, other->name) == 0)) {
-			continue;
-		}
-		const char *shared = vm ? find_shared(&alone, &now, vm, other->name) : "";
+		const char *shared = unasked && other->asked
+					     ? NULL
+					     : find_contested(view, &alone, &now, vm, other);
 		if (shared) {
 			rival = other;
 			if (device) {
@@ -189,4 +197,19 @@ struct core_vm *core_find_rival(struct core *core, const struct core_view *view,
 	decisions_finish(&now);
 	decisions_finish(&alone);
 	return rival;
+}
+
+struct strings core_rivals(const struct core *core, const struct core_view *view, const char *vm) {
+	struct decisions alone, now;
+	struct strings rivals = {0};
+	decide_alone(&alone, core, view, vm);
+	core_decide(&now, core, view);
+	for (size_t i = 0; i < core->vms_count; i++) {
+		if (find_contested(view, &alone, &now, vm, &core->vms[i])) {
+			strings_add(&rivals, core->vms[i].name);
+		}
+	}
+	decisions_finish(&now);
+	decisions_finish(&alone);
+	return rivals;
 }

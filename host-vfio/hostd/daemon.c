@@ -42,11 +42,19 @@ static void update(struct daemon *daemon) {
 	watchers_changed(daemon);
 }
 
-static void handle_state(void *data, const char *domain, int state, uint64_t heap_size) {
+static void handle_state(
+	void *data, const char *domain, int state, const struct memory_usage *usage) {
 	struct daemon *daemon = data;
-	bool changed = domains_set(&daemon->domains, domain, state, heap_size);
+	bool changed = domains_set(&daemon->domains, domain, state, usage);
 	brain_domain_changed(daemon, domain, state);
 	if (changed && daemon->domains.known) {
+		update(daemon);
+	}
+}
+
+static void handle_usage(void *data, const char *domain, const struct memory_usage *usage) {
+	struct daemon *daemon = data;
+	if (domains_set_usage(&daemon->domains, domain, usage) && daemon->domains.known) {
 		update(daemon);
 	}
 }
@@ -71,6 +79,7 @@ static void handle_lost(void *data, const char *reason) {
 
 static const struct hypervisor_handlers hypervisor_handlers = {
 	.state = handle_state,
+	.usage = handle_usage,
 	.ready = handle_ready,
 	.lost = handle_lost,
 };

@@ -8,6 +8,7 @@
 static void finish_entries(struct domain_entry *items, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		free(items[i].name);
+		memory_usage_finish(&items[i].usage);
 	}
 	free(items);
 }
@@ -31,35 +32,118 @@ const struct domain_entry *domains_find(const struct domains *domains, const cha
 	return find(domains, name);
 }
 
-void domains_name(struct domains *domains, const struct strings *names) {
-	struct domain_entry *items = must_alloc(names->count + 1, sizeof(*items));
-	for (size_t i = 0; i < names->count; i++) {
-		const struct domain_entry *former = find(domains, names->items[i]);
-		items[i] = (struct domain_entry){
-			.name = must_copy(names->items[i]),
-			.state = former ? former->state : HYPERVISOR_UNKNOWN,
-			.heap_size = former ? former->heap_size : 0,
-		};
-	}
-	finish_entries(domains->items, domains->count);
-	domains->items = items;
-	domains->count = names->count;
+static struct domain_entry *add(struct domains *domains, const char *name) {
+	domains->items = must_grow(domains->items, domains->count, sizeof(*domains->items));
+	struct domain_entry *entry = &domains->items[domains->count++];
+	*entry = (struct domain_entry){.name = must_copy(name), .state = HYPERVISOR_UNKNOWN};
+	return entry;
 }
 
-bool domains_set(struct domains *domains, const char *name, int state, uint64_t heap_size) {
+/* Nobody asks about one that the policy does not name and libvirt does not have. */
+static void forget_absent(struct domains *domains) {
+	size_t count = 0;
+	for (size_t i = 0; i < domains->count; i++) {
+		struct domain_entry *entry = &domains->items[i];
+		bool absent = entry->state == DOMAIN_ABSENT || entry->state == HYPERVISOR_UNKNOWN;
+		if (!entry->named && absent && !domain_has_memory(entry)) {
+			free(entry->name);
+			memory_usage_finish(&entry->usage);
+		} else {
+			domains->items[count++] = *entry;
+		}
+	}
+	domains->count = count;
+}
+
+void domains_name(struct domains *domains, const struct strings *names) {
+	for (size_t i = 0; i < domains->count; i++) {
+		domains->items[i].named = false;
+	}
+	for (size_t i = 0; i < names->count; i++) {
+		struct domain_entry *entry = find(domains, names->items[i]);
+		entry = entry ? entry : add(domains, names->items[i]);
+		entry->named = true;
+	}
+	forget_absent(domains);
+}
+
+static void set_usage(struct domain_entry *entry, const struct memory_usage *usage) {
+	memory_usage_finish(&entry->usage);
+	memory_usage_copy(&entry->usage, usage);
+	entry->usage_known = true;
+}
+
+static bool runs(int state) {
+	return state == DOMAIN_RUNNING || state == DOMAIN_PAUSED || state == DOMAIN_STOPPING;
+}
+
+bool domains_set(
+	struct domains *domains, const char *name, int state, const struct memory_usage *usage) {
+	struct domain_entry *entry = find(domains, name);
+	entry = entry ? entry : add(domains, name);
+	uint64_t heap = domain_heap_size(entry);
+	/* A transient one is not defined any more when it is off. */
+	state = state == DOMAIN_OFF && !usage && !entry->named ? DOMAIN_ABSENT : state;
+	bool changed = entry->state != state;
+	entry->state = state;
+	/* That it does not run yet is no news of one that was just allowed to start; when libvirt
+	 * comes back and tells all states, it is. */
+	if (entry->hold != DOMAIN_HELD || runs(state) || !domains->known) {
+		entry->hold = DOMAIN_AS_STATE;
+	}
+	if (usage) {
+		set_usage(entry, usage);
+	}
+	bool told = entry->named && (changed || heap != domain_heap_size(entry));
+	forget_absent(domains);
+	return told;
+}
+
+bool domains_set_usage(
+	struct domains *domains, const char *name, const struct memory_usage *usage) {
 	struct domain_entry *entry = find(domains, name);
 	if (!entry) {
 		return false;
 	}
-	bool changed = entry->state != state || (heap_size && entry->heap_size != heap_size);
-	entry->state = state;
-	entry->heap_size = heap_size ? heap_size : entry->heap_size;
-	return changed;
+	uint64_t heap = domain_heap_size(entry);
+	set_usage(entry, usage);
+	return entry->named && heap != domain_heap_size(entry);
+}
+
+void domains_hold(struct domains *domains, const char *name, const struct memory_usage *usage) {
+	struct domain_entry *entry = find(domains, name);
+	entry = entry ? entry : add(domains, name);
+	/* What runs already is counted by its state. */
+	entry->hold = runs(entry->state) && entry->hold != DOMAIN_RELEASED ? DOMAIN_AS_STATE
+									   : DOMAIN_HELD;
+	if (usage) {
+		set_usage(entry, usage);
+	}
+}
+
+void domains_release(struct domains *domains, const char *name) {
+	struct domain_entry *entry = find(domains, name);
+	if (entry) {
+		entry->hold = DOMAIN_RELEASED;
+		forget_absent(domains);
+	}
+}
+
+bool domain_has_memory(const struct domain_entry *entry) {
+	return entry->hold == DOMAIN_HELD || (entry->hold == DOMAIN_AS_STATE && runs(entry->state));
+}
+
+uint64_t domain_heap_size(const struct domain_entry *entry) {
+	const struct memory_shared *heap = memory_usage_heap(&entry->usage);
+	return heap ? heap->size : 0;
 }
 
 void domains_forget(struct domains *domains, const char *reason) {
 	for (size_t i = 0; i < domains->count; i++) {
-		domains->items[i].state = HYPERVISOR_UNKNOWN;
+		struct domain_entry *entry = &domains->items[i];
+		/* Machines do not end because libvirt does. */
+		entry->hold = domain_has_memory(entry) ? DOMAIN_HELD : DOMAIN_AS_STATE;
+		entry->state = HYPERVISOR_UNKNOWN;
 	}
 	domains->known = false;
 	free(domains->reason);
@@ -67,6 +151,13 @@ void domains_forget(struct domains *domains, const char *reason) {
 }
 
 void domains_know(struct domains *domains) {
+	for (size_t i = 0; i < domains->count; i++) {
+		struct domain_entry *entry = &domains->items[i];
+		if (entry->state == HYPERVISOR_UNKNOWN) {
+			entry->hold = DOMAIN_AS_STATE; /* libvirt has none of that name */
+		}
+	}
+	forget_absent(domains);
 	domains->known = true;
 	free(domains->reason);
 	domains->reason = NULL;

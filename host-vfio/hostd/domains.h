@@ -7,12 +7,23 @@
 #include "base/strings.h"
 #include "hostd/hypervisor.h"
 
-/* What libvirt last said of the domains that the policy names. */
+/* What libvirt last said of its domains: those that the policy names, and all others, since they
+ * have memory too. */
+
+/* What is known of a domain's memory before, or without, its state. */
+enum domain_hold {
+	DOMAIN_AS_STATE, /* nothing */
+	DOMAIN_HELD, /* it may start, or ran when libvirt was last heard of: it has its memory */
+	DOMAIN_RELEASED, /* libvirt's hook has said that it is gone, before libvirt's event does */
+};
 
 struct domain_entry {
 	char *name;
+	bool named; /* by the policy */
 	int state; /* enum domain_state or HYPERVISOR_UNKNOWN */
-	uint64_t heap_size; /* bytes, 0: none or not known */
+	enum domain_hold hold;
+	bool usage_known;
+	struct memory_usage usage; /* by its definition, or while it runs */
 };
 
 struct domains {
@@ -23,10 +34,21 @@ struct domains {
 };
 
 void domains_finish(struct domains *domains);
-/* These and no others from now on; what is known of those that stay is kept. */
+/* The policy names these from now on; what is known is kept. */
 void domains_name(struct domains *domains, const struct strings *names);
-/* False when it is none of ours, or there is no change. */
-bool domains_set(struct domains *domains, const char *name, int state, uint64_t heap_size);
+/* False when there is no change, or it is none that the policy names. `usage` NULL: not told. */
+bool domains_set(
+	struct domains *domains, const char *name, int state, const struct memory_usage *usage);
+/* The same, of its memory only. */
+bool domains_set_usage(struct domains *domains, const char *name, const struct memory_usage *usage);
+/* libvirt's hook was told that it may start, or says that it runs: its memory is counted until it
+ * is released, or libvirt says that it does not run any more. `usage` may be NULL. */
+void domains_hold(struct domains *domains, const char *name, const struct memory_usage *usage);
+void domains_release(struct domains *domains, const char *name);
+/* Does it have its memory, as far as is known? */
+bool domain_has_memory(const struct domain_entry *entry);
+/* Bytes of its heap as a guest; 0: it has none, or nothing is known. */
+uint64_t domain_heap_size(const struct domain_entry *entry);
 /* libvirt is gone: nothing is known any more. */
 void domains_forget(struct domains *domains, const char *reason);
 void domains_know(struct domains *domains);

@@ -68,8 +68,8 @@ sd_json_variant *guest_list(struct daemon *daemon, const char *controller) {
 		json_set_string(&guest, "name", names.items[i]);
 		json_set_string(&guest, "state",
 			domains_state_name(entry ? entry->state : HYPERVISOR_UNKNOWN));
-		if (entry && entry->heap_size) {
-			json_set_number(&guest, "heapSize", entry->heap_size);
+		if (entry && domain_heap_size(entry)) {
+			json_set_number(&guest, "heapSize", domain_heap_size(entry));
 		}
 		json_append(&guests, guest);
 	}
@@ -227,7 +227,7 @@ static int refuse_at_once(struct daemon *daemon, sd_varlink *link, const char *i
 	}
 	uint64_t starting;
 	if (order->start && state != DOMAIN_PAUSED &&
-		!guest_is_starting(daemon, order->guest, &starting) &&
+		!guest_domain_is_starting(daemon, domain, &starting) &&
 		budget_check(daemon, order->guest, heap, &error) < 0) {
 		audit(who, what, order->guest, "refused", error.text);
 		return guest_refuse(link, interface, "Refused", "%s", error.text);
@@ -236,10 +236,10 @@ static int refuse_at_once(struct daemon *daemon, sd_varlink *link, const char *i
 	return 0;
 }
 
-bool guest_is_starting(const struct daemon *daemon, const char *guest, uint64_t *heap) {
+bool guest_domain_is_starting(const struct daemon *daemon, const char *domain, uint64_t *heap) {
 	const struct guest_call *call;
 	LIST_FOREACH(call, &daemon->guest_calls, link) {
-		if (call->progress.start && strcmp(call->guest, guest) == 0) {
+		if (call->progress.start && strcmp(call->domain, domain) == 0) {
 			*heap = call->heap;
 			return true;
 		}
@@ -270,7 +270,7 @@ int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interf
 		guest_progress_begin(order->start, domains_state(&daemon->domains, call->domain));
 	*who = (struct audit_who){0};
 	uint64_t under_way;
-	bool joins = order->start && guest_is_starting(daemon, order->guest, &under_way);
+	bool joins = order->start && guest_domain_is_starting(daemon, call->domain, &under_way);
 	LIST_INSERT_HEAD(&daemon->guest_calls, call, link);
 	if (!order->start) {
 		set_deadline(call, order->timeout_s < GUEST_TIMEOUT_MOST_S ? order->timeout_s
@@ -297,7 +297,8 @@ int guest_report_heap(struct daemon *daemon, sd_varlink *link, const char *inter
 	}
 	const struct domain_entry *entry =
 		domains_find(&daemon->domains, policy_guest_domain(&daemon->policy, guest));
-	uint64_t most = entry && entry->heap_size ? entry->heap_size : planned->heap_most;
+	uint64_t size = entry ? domain_heap_size(entry) : 0;
+	uint64_t most = size ? size : planned->heap_most;
 	if (used > most) {
 		return guest_refuse(
 			link, interface, "Refused", "that is more than the heap of %s has", guest);

@@ -31,8 +31,9 @@ struct strings guest_names(const struct policy *policy, const char *controller);
  * is taken over. What a method's handler returns. */
 int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interface,
 	struct audit_who *who, const struct guest_order *order);
-/* Is it being started at the moment, and with which heap (bytes, 0: without a plan)? */
-bool guest_is_starting(const struct daemon *daemon, const char *guest, uint64_t *heap);
+/* Is the guest of a domain being started at the moment, and with which heap (bytes, 0: without a
+ * plan)? */
+bool guest_domain_is_starting(const struct daemon *daemon, const char *domain, uint64_t *heap);
 /* Notes what a guest uses of its heap. */
 int guest_report_heap(struct daemon *daemon, sd_varlink *link, const char *interface,
 	const char *guest, uint64_t used);

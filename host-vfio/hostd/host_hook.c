@@ -3,15 +3,19 @@
 #include <syslog.h>
 
 #include "hostd/brain.h"
+#include "hostd/budget.h"
 #include "hostd/guest_call.h"
 #include "hostd/host_interface.h"
 #include "hostd/host_methods.h"
 #include "hostd/survey.h"
+#include "hostd/usage_json.h"
 
 /* What libvirt's hook of a domain tells: libvirt.org/hooks.html, /etc/libvirt/hooks/qemu. */
 struct hook {
 	const char *domain, *operation;
 	char **devices;
+	sd_json_variant *usage; /* usage_json.h */
+	uint64_t lock_limit; /* bytes; 0: libvirt may lock what it wants */
 };
 
 /* Everything but a start and an end. A VM with devices of the host can be neither saved nor moved:
@@ -25,6 +29,56 @@ static int answer_other(sd_varlink *link, const struct hook *hook) {
 	return sd_varlink_reply(link, NULL);
 }
 
+/* A VM of the policy has devices: can its memory be locked for them? */
+static int check_locks(struct daemon *daemon, const struct policy_vm *vm, uint64_t lock_limit,
+	struct error *error) {
+	struct preflight_vm memory;
+	struct findings findings = {0};
+	if (budget_preflight(daemon, vm->name, &memory)) {
+		memory.starter_limit = lock_limit;
+		preflight_memory(&findings, daemon->tree, &memory);
+	}
+	const struct finding *obstacle = findings_obstacle(&findings);
+	int status = obstacle ? error_set(error, "%s", obstacle->text) : 0;
+	findings_finish(&findings);
+	return status;
+}
+
+/* Any domain: what the policy does not name takes memory, too. A controller that has to wait for
+ * others to end hears that first, so those do not count here. */
+static int claim_memory(struct daemon *daemon, const struct hook *hook, const struct policy_vm *vm,
+	struct error *error) {
+	struct memory_usage usage;
+	struct strings leaving = {0};
+	bool told = usage_json_read(&usage, hook->usage);
+	if (vm && vm->role == POLICY_ROLE_CONTROLLER) {
+		leaving = brain_rivals(daemon, vm);
+	}
+	int status = budget_claim(daemon, hook->domain, told ? &usage : NULL, &leaving, error);
+	memory_usage_finish(&usage);
+	strings_finish(&leaving);
+	return status;
+}
+
+static int answer_start(struct daemon *daemon, sd_varlink *link, const struct hook *hook,
+	const struct policy_vm *vm) {
+	struct error error;
+	int status = claim_memory(daemon, hook, vm, &error);
+	if (status == 0 && vm) {
+		status = check_locks(daemon, vm, hook->lock_limit, &error);
+	}
+	if (status < 0) {
+		domains_release(&daemon->domains, hook->domain);
+		say(LOG_WARNING, "%s may not start: %s", hook->domain, error.text);
+		return guest_refuse(link, HOST_INTERFACE, "Refused", "%s", error.text);
+	}
+	if (vm) {
+		brain_claim(daemon, link, vm, hook->devices);
+		return 0;
+	}
+	return sd_varlink_reply(link, NULL);
+}
+
 static int answer(struct daemon *daemon, sd_varlink *link, const struct hook *hook) {
 	uid_t uid;
 	if (sd_varlink_get_peer_uid(link, &uid) < 0 || uid != 0) {
@@ -32,20 +86,22 @@ static int answer(struct daemon *daemon, sd_varlink *link, const struct hook *ho
 			"only libvirt's hook, which is root, may say so");
 	}
 	const struct policy_vm *vm = policy_find_domain(&daemon->policy, hook->domain);
-	if (!vm) {
-		return sd_varlink_reply(link, NULL);
+	if (vm) {
+		say(LOG_INFO, "libvirt: %s %s", hook->operation, hook->domain);
 	}
-	say(LOG_INFO, "libvirt: %s %s", hook->operation, hook->domain);
 	if (strcmp(hook->operation, "prepare") == 0) {
-		brain_claim(daemon, link, vm, hook->devices);
-		return 0;
+		return answer_start(daemon, link, hook, vm);
 	}
 	if (strcmp(hook->operation, "started") == 0 || strcmp(hook->operation, "reconnect") == 0) {
+		domains_hold(&daemon->domains, hook->domain, NULL);
 		brain_domain_changed(daemon, hook->domain, DOMAIN_RUNNING);
 	} else if (strcmp(hook->operation, "release") == 0) {
-		brain_released(daemon, vm);
+		domains_release(&daemon->domains, hook->domain);
+		if (vm) {
+			brain_released(daemon, vm);
+		}
 	}
-	return answer_other(link, hook);
+	return vm ? answer_other(link, hook) : sd_varlink_reply(link, NULL);
 }
 
 HOST_METHOD(host_hook) {
@@ -56,6 +112,10 @@ HOST_METHOD(host_hook) {
 			offsetof(struct hook, operation), SD_JSON_MANDATORY},
 		{"devices", SD_JSON_VARIANT_ARRAY, sd_json_dispatch_strv,
 			offsetof(struct hook, devices), SD_JSON_NULLABLE},
+		{"usage", SD_JSON_VARIANT_OBJECT, sd_json_dispatch_variant_noref,
+			offsetof(struct hook, usage), SD_JSON_NULLABLE},
+		{"lockLimit", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
+			offsetof(struct hook, lock_limit), SD_JSON_NULLABLE},
 		{0},
 	};
 	struct daemon *daemon = data;

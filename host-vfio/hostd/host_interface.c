@@ -68,10 +68,25 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(GuestMemory,
 	SD_VARLINK_DEFINE_FIELD(usedPeak, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_DEFINE_FIELD(reported, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
 
+static SD_VARLINK_DEFINE_STRUCT_TYPE(VmMemory, SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("'controller', 'router'; null: the policy does not name it, or it "
+				 "is a guest that was not asked about"),
+	SD_VARLINK_DEFINE_FIELD(role, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_FIELD(running, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_FIELD_COMMENT("does the plan leave it its memory"),
+	SD_VARLINK_DEFINE_FIELD(counted, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_FIELD_COMMENT("bytes of its own, and of heaps that no guest below has"),
+	SD_VARLINK_DEFINE_FIELD(memory, SD_VARLINK_INT, 0),
+	SD_VARLINK_DEFINE_FIELD(heaps, SD_VARLINK_INT, 0));
+
 static SD_VARLINK_DEFINE_METHOD(GetMemory,
 	SD_VARLINK_FIELD_COMMENT("why there is no plan; null: there is"),
 	SD_VARLINK_DEFINE_OUTPUT(reason, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
 	SD_VARLINK_DEFINE_OUTPUT(budget, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("bytes of the budget that the VMs have"),
+	SD_VARLINK_DEFINE_OUTPUT(taken, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(vms, VmMemory, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("bytes for the guests and their heaps"),
 	SD_VARLINK_DEFINE_OUTPUT(planned, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(
 		guests, GuestMemory, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE));
@@ -136,12 +151,29 @@ static SD_VARLINK_DEFINE_METHOD(Switch,
 	SD_VARLINK_DEFINE_INPUT(
 		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
 
+static SD_VARLINK_DEFINE_STRUCT_TYPE(SharedMemory,
+	SD_VARLINK_FIELD_COMMENT("a file, and its bytes"),
+	SD_VARLINK_DEFINE_FIELD(path, SD_VARLINK_STRING, 0),
+	SD_VARLINK_DEFINE_FIELD(size, SD_VARLINK_INT, 0),
+	SD_VARLINK_FIELD_COMMENT("the domain's own heap as a guest"),
+	SD_VARLINK_DEFINE_FIELD(own, SD_VARLINK_BOOL, 0));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(MemoryUsage, SD_VARLINK_FIELD_COMMENT("bytes of its own"),
+	SD_VARLINK_DEFINE_FIELD(memory, SD_VARLINK_INT, 0),
+	SD_VARLINK_FIELD_COMMENT("bytes that may be locked by its definition; 0: all"),
+	SD_VARLINK_DEFINE_FIELD(limit, SD_VARLINK_INT, 0),
+	SD_VARLINK_DEFINE_FIELD(hugePages, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_DEFINE_FIELD_BY_TYPE(shared, SharedMemory, SD_VARLINK_ARRAY));
+
 static SD_VARLINK_DEFINE_METHOD(Hook, SD_VARLINK_DEFINE_INPUT(domain, SD_VARLINK_STRING, 0),
 	SD_VARLINK_FIELD_COMMENT("'prepare', 'started', 'release' …, as libvirt's hook is told"),
 	SD_VARLINK_DEFINE_INPUT(operation, SD_VARLINK_STRING, 0),
 	SD_VARLINK_FIELD_COMMENT("the host's PCI devices in its definition, by address"),
-	SD_VARLINK_DEFINE_INPUT(
-		devices, SD_VARLINK_STRING, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE));
+	SD_VARLINK_DEFINE_INPUT(devices, SD_VARLINK_STRING, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("what it takes of the memory by its definition"),
+	SD_VARLINK_DEFINE_INPUT_BY_TYPE(usage, MemoryUsage, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("bytes that libvirt may lock for it; null: as many as it wants"),
+	SD_VARLINK_DEFINE_INPUT(lockLimit, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
 
 static SD_VARLINK_DEFINE_METHOD(Reload,
 	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
@@ -164,8 +196,8 @@ static SD_VARLINK_DEFINE_ERROR(NoLibvirt, SD_VARLINK_DEFINE_FIELD(reason, SD_VAR
 
 SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
 	SD_VARLINK_INTERFACE_COMMENT("The devices, virtual machines and memory of a host."),
-	&vl_type_DomainState, &vl_type_Vm, &vl_type_Guest, &vl_type_GuestMemory,
-	&vl_type_Assignment,
+	&vl_type_DomainState, &vl_type_Vm, &vl_type_Guest, &vl_type_GuestMemory, &vl_type_VmMemory,
+	&vl_type_SharedMemory, &vl_type_MemoryUsage, &vl_type_Assignment,
 	SD_VARLINK_SYMBOL_COMMENT("The virtual machines that the policy gives devices to. With the "
 				  "flag 'more' a further reply follows each change, and the call "
 				  "never ends."),
@@ -178,7 +210,8 @@ SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
 	&vl_method_StopGuest,
 	SD_VARLINK_SYMBOL_COMMENT("Notes how much of its heap a guest uses, for the memory plan."),
 	&vl_method_ReportHeap,
-	SD_VARLINK_SYMBOL_COMMENT("The memory plan of all guests that the policy names."),
+	SD_VARLINK_SYMBOL_COMMENT("The memory plan of all guests that the policy names, beside the "
+				  "VMs that run, the router, and a controller."),
 	&vl_method_GetMemory,
 	SD_VARLINK_SYMBOL_COMMENT("Reads the policy and the names of devices again. What cannot be "
 				  "read changes nothing."),
@@ -203,7 +236,8 @@ SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
 		"does not work, the former ones are started again."),
 	&vl_method_Switch,
 	SD_VARLINK_SYMBOL_COMMENT("For libvirt's hook, from root alone: 'prepare' is answered when "
-				  "the domain's devices are ready, or with Refused."),
+				  "there is memory for the domain and its devices are ready, or "
+				  "with Refused."),
 	&vl_method_Hook, SD_VARLINK_SYMBOL_COMMENT("The machine has no such device."),
 	&vl_error_NoSuchDevice, SD_VARLINK_SYMBOL_COMMENT("The policy names no such controller."),
 	&vl_error_NoSuchController, SD_VARLINK_SYMBOL_COMMENT("Something else is under way."),

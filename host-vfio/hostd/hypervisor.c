@@ -3,11 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <syslog.h>
 #include <systemd/sd-json.h>
 
 #include "base/must.h"
+#include "hostd/audit.h"
 #include "hostd/hypervisor_work.h"
 #include "hostd/job.h"
+#include "hostd/usage_json.h"
 
 enum {
 	/* Starting allocates all of a guest's memory, and a controller's waits for its devices. */
@@ -58,14 +61,27 @@ static void replace(char **place, const char *text) {
 	*place = must_copy(text);
 }
 
+static void tell_domain(
+	struct hypervisor *hypervisor, const char *domain, sd_json_variant *object) {
+	const struct hypervisor_handlers *handlers = hypervisor->handlers;
+	struct memory_usage usage;
+	bool known = usage_json_read(&usage, sd_json_variant_by_key(object, "usage"));
+	if (sd_json_variant_by_key(object, "state")) {
+		handlers->state(hypervisor->data, domain, (int)get_number(object, "state"),
+			known ? &usage : NULL);
+	} else if (known) {
+		handlers->usage(hypervisor->data, domain, &usage);
+	}
+	memory_usage_finish(&usage);
+}
+
 static void handle_watch_line(void *data, const char *line) {
 	struct hypervisor *hypervisor = data;
 	sd_json_variant *object = parse(line);
 	const char *domain = object ? get_text(object, "domain") : NULL;
 	const char *reason = object ? get_text(object, "reason") : NULL;
 	if (domain) {
-		hypervisor->handlers->state(hypervisor->data, domain,
-			(int)get_number(object, "state"), get_number(object, "heapSize"));
+		tell_domain(hypervisor, domain, object);
 	} else if (reason) {
 		replace(&hypervisor->reason, reason);
 	} else if (object) {
@@ -172,14 +188,16 @@ void hypervisor_retry(struct hypervisor *hypervisor) {
 static void handle_call_line(void *data, const char *line) {
 	struct call *call = data;
 	sd_json_variant *object = parse(line);
-	if (object && sd_json_variant_by_key(object, "off")) {
+	const char *warning = object ? get_text(object, "warning") : NULL;
+	if (warning) {
+		say(LOG_WARNING, "%s", warning);
+	} else if (object && sd_json_variant_by_key(object, "off")) {
 		call->failure = HYPERVISOR_WAS_OFF;
-		sd_json_variant_unref(object);
 	} else if (object) {
 		call->failure = -(int)get_number(object, "failure");
 		replace(&call->reason, get_text(object, "reason"));
-		sd_json_variant_unref(object);
 	}
+	sd_json_variant_unref(object);
 }
 
 static void handle_call_end(void *data, enum job_ending ending, int status) {

@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "domain/manager.h"
+#include "memory/usage.h"
 
 /*
  * libvirt, seen from a loop that must never wait for it: one process of its own watches the
@@ -38,9 +39,12 @@ enum {
 struct hypervisor;
 
 struct hypervisor_handlers {
-	/* Each state when the watching begins, then each change. `heap_size` is that of a Portal
-	 * guest's heap in bytes, or 0; it comes with the first and when the domain runs. */
-	void (*state)(void *data, const char *domain, int state, uint64_t heap_size);
+	/* Each state when the watching begins, of all domains that libvirt has, then each change.
+	 * What it takes of the memory, by its definition or while it runs, comes with the first,
+	 * and when it has ended or runs; else it is NULL. */
+	void (*state)(void *data, const char *domain, int state, const struct memory_usage *usage);
+	/* The same of one whose state has not changed. */
+	void (*usage)(void *data, const char *domain, const struct memory_usage *usage);
 	/* The states of all domains have been told; or, with the reason, there is no libvirt now.
 	 * It is tried again by itself. */
 	void (*ready)(void *data);
@@ -52,7 +56,7 @@ struct hypervisor *hypervisor_create(
 /* Calls under way end without a word, whatever they come to. NULL is fine. */
 void hypervisor_destroy(struct hypervisor *hypervisor);
 
-/* Watches these domains from now on. */
+/* Watches these domains from now on, beside all that libvirt has. */
 void hypervisor_watch(struct hypervisor *hypervisor, const struct strings *domains);
 /* Tries at once, where libvirt is waited for. */
 void hypervisor_retry(struct hypervisor *hypervisor);

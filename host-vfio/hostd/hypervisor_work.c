@@ -1,14 +1,17 @@
 #include "hostd/hypervisor_work.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "domain/hostdev_plug.h"
-#include "domain/info.h"
 #include "heap/controller_needs.h"
+#include "heap/domain_usage.h"
 #include "heap/guest_heap.h"
+#include "hostd/usage_json.h"
 #include "inventory/address.h"
 #include "inventory/json.h"
 
@@ -41,32 +44,41 @@ static int tell_failure(int out, int failure, const struct error *error) {
 	return EXIT_FAILURE;
 }
 
-static void tell_state(int out, const char *domain, enum domain_state state, uint64_t heap_size) {
+/* What it takes of the memory is left out where it has vanished meanwhile. */
+static void set_usage(
+	sd_json_variant **object, struct domain_manager *manager, const char *domain) {
+	struct memory_usage usage;
+	char *xml = NULL;
+	if (domain_manager_get_xml(manager, domain, true, &xml, NULL) == 0 &&
+		domain_usage_read(&usage, xml, NULL) == 0) {
+		json_set(object, "usage", usage_json(&usage));
+		memory_usage_finish(&usage);
+	}
+	free(xml);
+}
+
+static void tell_state(
+	const struct watcher *watcher, const char *domain, enum domain_state state, bool usage) {
 	sd_json_variant *object = NULL;
 	json_set_string(&object, "domain", domain);
 	json_set_number(&object, "state", state);
-	json_set_number(&object, "heapSize", heap_size);
-	tell(out, object);
-}
-
-static uint64_t heap_size_of(struct domain_manager *manager, const char *domain) {
-	char *xml = NULL;
-	struct domain_info info;
-	uint64_t size = 0;
-	if (domain_manager_get_xml(manager, domain, false, &xml, NULL) == 0 &&
-		domain_info_read(&info, xml, NULL) == 0) {
-		size = info.heap == DOMAIN_HEAP_UNSET ? 0 : info.heap_size;
-		domain_info_finish(&info);
+	if (usage) {
+		set_usage(&object, watcher->manager, domain);
 	}
-	free(xml);
-	return size;
+	tell(watcher->out, object);
 }
 
 static void handle_state(void *data, const char *domain, enum domain_state state) {
+	/* Its definition may be new, or have changed before it was started. */
+	tell_state(data, domain, state, state == DOMAIN_RUNNING || state == DOMAIN_OFF);
+}
+
+static void handle_usage(void *data, const char *domain) {
 	const struct watcher *watcher = data;
-	/* Its definition may have changed before it was started. */
-	tell_state(watcher->out, domain, state,
-		state == DOMAIN_RUNNING ? heap_size_of(watcher->manager, domain) : 0);
+	sd_json_variant *object = NULL;
+	json_set_string(&object, "domain", domain);
+	set_usage(&object, watcher->manager, domain);
+	tell(watcher->out, object);
 }
 
 static void handle_closed(void *data) {
@@ -74,23 +86,40 @@ static void handle_closed(void *data) {
 	sd_event_exit(watcher->loop, 0);
 }
 
-/* Changes that come meanwhile wait in the loop, and so are told after these. */
-static int tell_all(const struct watcher *watcher, const struct strings *domains) {
-	for (size_t i = 0; i < domains->count; i++) {
-		struct error error;
-		enum domain_state state;
-		const char *domain = domains->items[i];
-		int failure = domain_manager_get_state(watcher->manager, domain, &state, &error);
-		if (failure != 0) {
-			return tell_failure(watcher->out, failure, &error);
-		}
-		tell_state(watcher->out, domain, state,
-			state == DOMAIN_ABSENT ? 0 : heap_size_of(watcher->manager, domain));
+static int tell_one(const struct watcher *watcher, const char *domain) {
+	struct error error;
+	enum domain_state state;
+	int failure = domain_manager_get_state(watcher->manager, domain, &state, &error);
+	if (failure != 0) {
+		return tell_failure(watcher->out, failure, &error);
 	}
-	sd_json_variant *object = NULL;
-	json_set_flag(&object, "ready", true);
-	tell(watcher->out, object);
+	tell_state(watcher, domain, state, state != DOMAIN_ABSENT);
 	return EXIT_SUCCESS;
+}
+
+/* Those that libvirt has, and those that are asked about beside them. Changes that come meanwhile
+ * wait in the loop, and so are told after these. */
+static int tell_all(const struct watcher *watcher, const struct strings *domains) {
+	struct strings names = {0};
+	struct error error;
+	int failure = domain_manager_list(watcher->manager, &names, &error);
+	int status = failure != 0 ? tell_failure(watcher->out, failure, &error) : EXIT_SUCCESS;
+	size_t listed = names.count;
+	for (size_t i = 0; status == EXIT_SUCCESS && i < listed; i++) {
+		status = tell_one(watcher, names.items[i]);
+	}
+	for (size_t i = 0; status == EXIT_SUCCESS && i < domains->count; i++) {
+		if (!strings_contain(&names, domains->items[i])) {
+			status = tell_one(watcher, domains->items[i]);
+		}
+	}
+	strings_finish(&names);
+	if (status == EXIT_SUCCESS) {
+		sd_json_variant *object = NULL;
+		json_set_flag(&object, "ready", true);
+		tell(watcher->out, object);
+	}
+	return status;
 }
 
 int hypervisor_work_watch(void *data, int out) {
@@ -106,6 +135,10 @@ int hypervisor_work_watch(void *data, int out) {
 		return tell_failure(out, DOMAIN_FAILURE_CONNECT, &error);
 	}
 	domain_manager_on_close(watcher.manager, handle_closed, &watcher);
+	int failure = domain_manager_on_change(watcher.manager, handle_usage, &watcher, &error);
+	if (failure != 0) {
+		return tell_failure(out, failure, &error);
+	}
 	int status = tell_all(&watcher, work->domains);
 	if (status == EXIT_SUCCESS) {
 		sd_event_loop(watcher.loop);
@@ -115,12 +148,43 @@ int hypervisor_work_watch(void *data, int out) {
 	return status;
 }
 
-static int make_needs(struct domain_manager *manager, const char *domain, struct error *error) {
+/* The service may write to few places, and this is where that is met. */
+static const char *advice_for(const char *problem) {
+	return strstr(problem, strerror(EROFS))
+		       ? "; where portal-hostd.service may not write, a line ReadWritePaths= with "
+			 "the directory lets it (systemctl edit portal-hostd)"
+		       : "";
+}
+
+/* libvirt's hook, where it is installed, makes them too, and with its own rights; so what cannot be
+ * made from here keeps nobody from starting. */
+static int make_needs(
+	struct domain_manager *manager, const char *domain, int out, struct error *error) {
 	char *xml;
+	struct strings problems = {0};
 	int failure = domain_manager_get_xml(manager, domain, false, &xml, error);
-	if (failure == 0) {
-		failure = controller_needs_make(xml, error) < 0 ? DOMAIN_FAILURE_REFUSED : 0;
-		free(xml);
+	if (failure != 0) {
+		return failure;
+	}
+	controller_needs_make(xml, &problems);
+	for (size_t i = 0; i < problems.count; i++) {
+		sd_json_variant *object = NULL;
+		char *text = must_print("start %s: %s: it is not made from here%s", domain,
+			problems.items[i], advice_for(problems.items[i]));
+		json_set_string(&object, "warning", text);
+		tell(out, object);
+		free(text);
+	}
+	strings_finish(&problems);
+	free(xml);
+	return 0;
+}
+
+/* A heap that is not what the definition says is memory that nobody else has. */
+static int make_heap_file(struct domain_manager *manager, const char *domain, struct error *error) {
+	int failure = guest_heap_make_file(manager, domain, error);
+	if (failure != 0) {
+		strlcat(error->text, advice_for(error->text), sizeof(error->text));
 	}
 	return failure;
 }
@@ -132,8 +196,8 @@ static bool is_off(struct domain_manager *manager, const char *domain) {
 
 /* A domain that is off gets its heap first: the size that is planned, and the file; a controller
  * those of its guests. */
-static int start(
-	struct domain_manager *manager, const struct hypervisor_work *work, struct error *error) {
+static int start(struct domain_manager *manager, const struct hypervisor_work *work, int out,
+	struct error *error) {
 	struct guest_heap heap;
 	enum domain_state state;
 	int failure = domain_manager_get_state(manager, work->order.domain, &state, error);
@@ -142,10 +206,10 @@ static int start(
 			manager, work->order.domain, work->order.heap, &heap, error);
 	}
 	if (failure == 0 && state == DOMAIN_OFF) {
-		failure = guest_heap_make_file(manager, work->order.domain, error);
+		failure = make_heap_file(manager, work->order.domain, error);
 	}
 	if (failure == 0 && state == DOMAIN_OFF) {
-		failure = make_needs(manager, work->order.domain, error);
+		failure = make_needs(manager, work->order.domain, out, error);
 	}
 	if (failure == 0) {
 		failure = domain_manager_start(manager, work->order.domain, error);
@@ -194,11 +258,11 @@ static int attach(
 }
 
 static int perform(struct domain_manager *manager, const struct hypervisor_work *work,
-	struct ending *ending, struct error *error) {
+	struct ending *ending, int out, struct error *error) {
 	int failure = 0;
 	switch (work->order.operation) {
 	case HYPERVISOR_START:
-		return start(manager, work, error);
+		return start(manager, work, out, error);
 	case HYPERVISOR_ATTACH:
 		return attach(manager, work, error);
 	case HYPERVISOR_SHUTDOWN:
@@ -223,7 +287,7 @@ int hypervisor_work_call(void *data, int out) {
 	if (!manager) {
 		return tell_failure(out, DOMAIN_FAILURE_CONNECT, &error);
 	}
-	int failure = perform(manager, work, &ending, &error);
+	int failure = perform(manager, work, &ending, out, &error);
 	if (failure == HYPERVISOR_WAS_OFF) {
 		sd_json_variant *object = NULL;
 		json_set_flag(&object, "off", true);

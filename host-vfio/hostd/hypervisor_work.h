@@ -6,13 +6,14 @@
 #include "hostd/hypervisor.h"
 
 /* What the processes do that speak to libvirt. Each line they write is a JSON object:
- * {"domain", "state", "heapSize"?}, {"ready": true}, {"failure", "reason"}, {"off": true} of a
- * domain that did not have to be stopped; of heaps also
- * {"guest", "came"} when one came or, false, went, and {"guest", "reason"} when it did not. */
+ * {"domain", "state"}, {"domain", "usage"} (usage_json.h), {"ready": true}, {"failure", "reason"},
+ * {"off": true} of a domain that did not have to be stopped, {"warning"} of a start that goes on
+ * all the same; of heaps also {"guest", "came"} when one came or, false, went, and {"guest",
+ * "reason"} when it did not. */
 
 struct hypervisor_work {
 	const char *uri;
-	const struct strings *domains; /* to watch */
+	const struct strings *domains; /* to watch beside those that libvirt has */
 	struct hypervisor_order order; /* or to do this */
 };
 

@@ -8,36 +8,48 @@
 /* The memory plan of this host: settings, measured use and the machine's memory put together. */
 
 struct scheme {
-	uint64_t budget; /* of all guests */
+	uint64_t budget; /* of all virtual machines */
 	uint64_t taken; /* of it: what runs already */
+	char *holders; /* who has it, "work (4 GiB), mail (2 GiB)"; NULL: nobody */
 	struct memory_demand *demands;
 	size_t count;
 	struct memory_plan plan; /* of the demands, from what is left */
 };
 
-/* A guest that runs: what it has is not planned any more. */
+/* A virtual machine that runs: what it has is not planned any more. */
 struct scheme_running {
-	const char *guest; /* may be one that the settings do not know, or NULL */
-	uint64_t memory; /* bytes; 0: as the settings say */
-	uint64_t heap;
+	const char *name; /* as people call it */
+	uint64_t memory, heap; /* bytes: its own, and the heaps that are counted with it */
 };
 
 /* `total` is the machine's memory in bytes (size_total_memory()). -1 with the reason: the reserve
- * or the budget is more than there is, or the guests that run have all of it. */
+ * or the budget is more than there is, or those that run have more than all of it. */
 int scheme_init(struct scheme *scheme, const struct memory_settings *settings, uint64_t total,
 	const struct scheme_running *running, size_t running_count, struct error *error);
-/* A guest of the settings that is to run with the others. */
+/* A guest of the settings that is to run with the others; with so much memory of its own, or with 0
+ * what the settings say. */
 void scheme_add(struct scheme *scheme, const struct memory_settings *settings,
-	const struct history *history, const struct memory_guest *guest);
+	const struct history *history, const struct memory_guest *guest, uint64_t memory);
 /* Makes the plan. -1 with the reason when it does not fit. */
 int scheme_make(struct scheme *scheme, const struct memory_settings *settings, struct error *error);
 void scheme_finish(struct scheme *scheme);
 
-/* What a guest's heap is to be at its start, beside those that run. The settings have to know the
- * guest (memory_settings_find()). `reason` gets a sentence, the caller's. -1 with the reason why it
- * is not to start. */
+/* Who is to start, beside those that run. */
+struct scheme_start {
+	const char *name;
+	uint64_t memory; /* bytes; of a guest of the settings 0: what they say */
+};
+
+/* What a guest's heap is to be at its start. The settings have to know the guest
+ * (memory_settings_find()). `reason` gets a sentence, the caller's. -1 with the reason why it is
+ * not to start, and who has the memory. */
 int scheme_plan_start(const struct memory_settings *settings, const struct history *history,
 	uint64_t total, const struct scheme_running *running, size_t running_count,
-	const char *guest, uint64_t *heap, char **reason, struct error *error);
+	const struct scheme_start *start, uint64_t *heap, char **reason, struct error *error);
+/* The same for a virtual machine of which there is nothing to plan: its memory, heaps among it, is
+ * what it is. */
+int scheme_check_start(const struct memory_settings *settings, uint64_t total,
+	const struct scheme_running *running, size_t running_count,
+	const struct scheme_start *start, struct error *error);
 
 #endif

@@ -57,6 +57,7 @@ static bool read_half_life(const char *text, unsigned *seconds) {
 
 int memory_settings_read(struct memory_settings *settings, const struct scfg_file *file,
 	const struct scfg_directive *directive) {
+	settings->planned = true;
 	for (size_t i = 0; i < directive->children.directives_len; i++) {
 		const struct scfg_directive *child = &directive->children.directives[i];
 		const char *value = child->params_len == 1 ? child->params[0] : "";
@@ -99,6 +100,7 @@ int memory_settings_read_guest(struct memory_settings *settings, const struct sc
 	if (directive->params_len != 1 || memory_settings_find(settings, directive->params[0])) {
 		return scfg_file_refuse(file, directive, "expected: guest NAME, each once");
 	}
+	settings->planned = true;
 	settings->guests =
 		must_grow(settings->guests, settings->guests_count, sizeof(*settings->guests));
 	struct memory_guest *guest = &settings->guests[settings->guests_count++];

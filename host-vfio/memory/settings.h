@@ -1,6 +1,7 @@
 #ifndef HOST_MEMORY_SETTINGS_H
 #define HOST_MEMORY_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct memory_guest {
 };
 
 struct memory_settings {
+	bool planned; /* there is a memory or a guest block: without any, nothing is refused */
 	uint64_t budget; /* 0: all but the reserve */
 	uint64_t reserve; /* what the host keeps */
 	unsigned percentile; /* percent of the time */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/size.h"
 #include "scfg/scfg_file.h"
 
 static bool read_target(const char *word, enum policy_target *target) {
@@ -100,11 +101,15 @@ static int read_vm_child(
 		vm->door_key = must_copy(child->params_len == 2 ? child->params[1] : NULL);
 		return 0;
 	}
+	if (strcmp(child->name, "memory") == 0 && child->params_len == 1 &&
+		size_parse(child->params[0], &vm->memory)) {
+		return 0;
+	}
 	return scfg_file_refuse(file, child, "\"%s\" has no place here", child->name);
 }
 
-/* controller NAME { domain DOMAIN; devices DEVICE...; guests GUEST...; door TRANSPORT [KEY] },
- * router NAME { domain DOMAIN } */
+/* controller NAME { domain DOMAIN; devices DEVICE...; guests GUEST...; door TRANSPORT [KEY];
+ * memory SIZE }, router NAME { domain DOMAIN; memory SIZE } */
 static int read_vm(struct policy *policy, const struct scfg_file *file,
 	const struct scfg_directive *directive, enum policy_role role) {
 	if (directive->params_len != 1) {

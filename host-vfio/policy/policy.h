@@ -31,6 +31,8 @@ struct policy_vm {
 	struct strings guests;
 	/* Where its door is (a TRANSPORT) and the file of its key; NULL: it has none. */
 	char *door, *door_key;
+	/* Bytes of its own memory where libvirt does not say; 0: nor does the policy. */
+	uint64_t memory;
 };
 
 /* A device that does not follow its category. */

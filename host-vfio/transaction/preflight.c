@@ -175,32 +175,80 @@ static unsigned long long locked_limit(struct tree *tree) {
 	return limit;
 }
 
-void preflight_memory(struct findings *findings, struct tree *tree, uint64_t memory) {
-	unsigned long long limit = locked_limit(tree), available = 0;
+/* ~0 when it cannot be read. */
+static unsigned long long available_memory(struct tree *tree) {
 	char *text = tree_text(tree, "/proc/meminfo");
 	const char *line = text ? strstr(text, "MemAvailable:") : NULL;
-	if (line && sscanf(line, "MemAvailable: %llu", &available) == 1 &&
-		available * 1024 < memory) {
-		findings_add(findings, true,
-			"the VM wants %llu MiB, all of it locked, and %llu MiB are available",
-			(unsigned long long)memory >> 20, available >> 10);
+	unsigned long long kib;
+	bool known = line && sscanf(line, "MemAvailable: %llu", &kib) == 1;
+	free(text);
+	return known ? kib << 10 : ~0ULL;
+}
+
+/* Of all sizes, "hugepages-2048kB" and the like. */
+static unsigned long long free_huge_pages(struct tree *tree) {
+	struct strings sizes = tree_list(tree, "/sys/kernel/mm/hugepages");
+	unsigned long long bytes = 0, kib, count;
+	for (size_t i = 0; i < sizes.count; i++) {
+		char *text = tree_text(
+			tree, "/sys/kernel/mm/hugepages/%s/free_hugepages", sizes.items[i]);
+		if (text && sscanf(text, "%llu", &count) == 1 &&
+			sscanf(sizes.items[i], "hugepages-%llukB", &kib) == 1) {
+			bytes += count * kib << 10;
+		}
+		free(text);
 	}
-	if (limit < memory) {
+	strings_finish(&sizes);
+	return bytes;
+}
+
+static void check_available(
+	struct findings *findings, struct tree *tree, const struct preflight_vm *vm) {
+	unsigned long long there = vm->huge_pages ? free_huge_pages(tree) : available_memory(tree);
+	if (there < vm->memory) {
+		findings_add(findings, true,
+			"the VM wants %llu MiB%s, all of it locked, and %llu MiB are %s",
+			(unsigned long long)vm->memory >> 20,
+			vm->huge_pages ? " of huge pages" : "", there >> 20,
+			vm->huge_pages ? "free" : "available");
+	}
+}
+
+void preflight_memory(struct findings *findings, struct tree *tree, const struct preflight_vm *vm) {
+	unsigned long long limit = locked_limit(tree), locked = vm->memory + vm->heaps;
+	check_available(findings, tree, vm);
+	if (vm->limit != 0 && vm->limit < locked) {
+		findings_add(findings, true,
+			"%llu MiB of the VM have to be locked, and its definition allows %llu MiB: "
+			"raise its <hard_limit> (in <memtune>) or take it out",
+			locked >> 20, (unsigned long long)vm->limit >> 20);
+	}
+	if (vm->starter_limit != 0 && vm->starter_limit < locked) {
+		findings_add(findings, true,
+			"%llu MiB of the VM have to be locked, and libvirt may lock %llu MiB and "
+			"cannot raise that: LimitMEMLOCK=infinity in the unit of libvirtd (or "
+			"virtqemud) lets it",
+			locked >> 20, (unsigned long long)vm->starter_limit >> 20);
+	}
+	if (limit < locked) {
 		findings_add(findings, false,
 			"at most %llu MiB may be locked here: libvirt raises that for its VMs, "
 			"other programs need LimitMEMLOCK=infinity",
 			limit >> 20);
 	}
-	free(text);
+}
+
+const struct finding *findings_obstacle(const struct findings *findings) {
+	for (size_t i = 0; i < findings->count; i++) {
+		if (findings->items[i].blocks) {
+			return &findings->items[i];
+		}
+	}
+	return NULL;
 }
 
 bool findings_block(const struct findings *findings) {
-	for (size_t i = 0; i < findings->count; i++) {
-		if (findings->items[i].blocks) {
-			return true;
-		}
-	}
-	return false;
+	return findings_obstacle(findings) != NULL;
 }
 
 void findings_finish(struct findings *findings) {

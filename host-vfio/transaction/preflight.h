@@ -27,11 +27,22 @@ enum preflight_flags {
 void preflight_take(struct findings *findings, const struct plan *plan,
 	const struct machine *machine, const struct strings *names, const struct strings *unguarded,
 	unsigned flags);
-/* VFIO locks all of a VM's memory: compares `memory` bytes with the limit of this process and with
- * what the machine has. */
-void preflight_memory(struct findings *findings, struct tree *tree, uint64_t memory);
+
+/* A VM that is to get devices: VFIO locks all of its memory. Everything in bytes. */
+struct preflight_vm {
+	uint64_t memory; /* its own */
+	bool huge_pages; /* of the kernel's pool, not of what is available otherwise */
+	uint64_t heaps; /* in files, which may be there already */
+	uint64_t limit; /* that may be locked, by its definition; 0: as much as it wants */
+	uint64_t starter_limit; /* by whoever starts it; 0: not known */
+};
+
+/* Compares that with what the machine has, and what may be locked. */
+void preflight_memory(struct findings *findings, struct tree *tree, const struct preflight_vm *vm);
 void findings_add(struct findings *findings, bool blocks, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The first that blocks; NULL: none does. */
+const struct finding *findings_obstacle(const struct findings *findings);
 bool findings_block(const struct findings *findings);
 void findings_finish(struct findings *findings);
 

@@ -14,7 +14,7 @@ def guests(finish, work):
     """Guests by the host's own interface, and their memory by one budget."""
     begin(finish)
     define(finish, "fox", "mail", "game", "large")
-    hostd = Hostd(work, GUESTS.format(door="/nowhere", budget="180M")).start()
+    hostd = Hostd(work, GUESTS.format(door="/nowhere", budget="100M")).start()
     finish.callback(hostd.stop)
     link = hostd.link()
     assert states(link.wait_for("ListGuests", lambda said: states(said)["mail"] == "off")) == {
@@ -22,7 +22,7 @@ def guests(finish, work):
     # Two at once do not count on the same memory.
     link.send("StartGuest", guest="firefox")
     with contextlib.closing(link.again()) as second:
-        refused("Refused", "taken by the guests that run", second.call, "StartGuest", guest="large")
+        refused("Refused", "taken by firefox (64 MiB)", second.call, "StartGuest", guest="large")
     assert link.receive() == {}
     link.wait_for("ListGuests", lambda said: states(said)["firefox"] == "running")
     assert "running" in libvirt.virsh("domstate", "fox")
@@ -41,7 +41,7 @@ def guests(finish, work):
     assert link.call("ReportHeap", guest="firefox", used=100 << 20) == {}
     refused("Refused", "no memory plan", link.call, "ReportHeap", guest="mail", used=1)
     memory = link.call("GetMemory")
-    assert memory["budget"] == 180 << 20, memory
+    assert memory["budget"] == 100 << 20, memory
     assert "budget" in memory["reason"] and "planned" not in memory, memory
     hostd.log.for_text(b"audit: uid 0, pid ")
     assert b"start guest large: refused: " in hostd.log.text

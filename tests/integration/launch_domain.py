@@ -134,21 +134,35 @@ DOMAIN = """<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/te
 RUNNING, OFF = 1, 5
 
 
+def sized(name, memory, path, heap, state):
+    """A domain with so many MiB of its own and of its heap, which libvirt counts as its memory."""
+    return (DOMAIN % (name, path, heap, state)).replace(
+        "<memory unit='KiB'>1048576", f"<memory unit='KiB'>{memory + heap << 10}").replace(
+        "1048576", str(memory << 10))
+
+
 @launcher_test
 def a_guest_starts_with_the_heap_that_is_planned_or_not_at_all(launcher):
     directory = launcher.session.directory
     heap = os.path.join(directory, "heap")
     node = os.path.join(directory, "node.xml")
     with open(node, "w", encoding="utf-8") as file:
-        file.write(NODE % (DOMAIN % ("demo", heap, 64, OFF)
-                           + DOMAIN % ("busy", heap + "-2", 32, RUNNING)))
+        file.write(NODE % (sized("demo", 64, heap, 64, OFF)
+                           + sized("busy", 16, heap + "-2", 32, RUNNING)
+                           # Nobody has named it, and it has memory all the same.
+                           + sized("stranger", 16, heap + "-3", 16, RUNNING).replace(
+                               "'ua-portal-heap'", "'ua-portal-heap-other'")
+                           # Its controller has the same heap: that counts once.
+                           + sized("controller", 8, heap + "-2", 32, RUNNING).replace(
+                               "'ua-portal-heap'", "'ua-portal-heap-busy'")))
     with open(launcher.config, "w", encoding="utf-8") as file:
         for name in ("demo", "busy"):
             file.write(f"vm {name} {{\n\turi test://{node}\n\tkey /etc/passwd\n}}\n")
     with open("/proc/meminfo", encoding="utf-8") as file:
         total = int(re.search(r"MemTotal: +(\d+)", file.read()).group(1)) << 10
-    settings = ("memory {\n\treserve %d\n}\nguest demo {\n\tmemory 64M\n\theap 16M 128M\n}\n"
-                "guest busy {\n\tmemory 32M\n}\n")
+    # What the domains are defined with goes before what is said of their memory here.
+    settings = ("memory {\n\treserve %d\n}\nguest demo {\n\tmemory 1G\n\theap 16M 128M\n}\n"
+                "guest busy {\n\tmemory 1G\n}\n")
     use = 'guest "demo" {\n\tupdated 1700000000\n\tlast 67108864\n\tpeak 67108864\n\tweight 24 60\n}\n'
 
     def start():
@@ -164,16 +178,17 @@ def a_guest_starts_with_the_heap_that_is_planned_or_not_at_all(launcher):
     assert "the heap of demo is 80 MiB now, after 64 MiB: it uses 64 MiB" in said, said
     assert os.stat(heap).st_size == 80 << 20
     end()
-    # Of 200 MiB the one that runs has 32 and its heap's 32, demo's own memory is 64: 72 are left.
-    plan_memory(launcher, settings % (total - (200 << 20)), use)
+    # Of 224 MiB those that run have 16, 16 and 8, and heaps of 32 and 16; demo's own memory is 64.
+    plan_memory(launcher, settings % (total - (224 << 20)), use)
     said = start()
     assert "the heap of demo is 72 MiB now" in said and "the budget is short" in said, said
     assert os.stat(heap).st_size == 72 << 20
     end()
     os.unlink(heap)
-    plan_memory(launcher, settings % (total - (140 << 20)), use)
-    launcher.expect(218, r"demo is not started: 64 MiB of the budget is taken by the guests that "
-                    r"run: these guests need 80 MiB", "vm:demo", "--", "true")
+    plan_memory(launcher, settings % (total - (164 << 20)), use)
+    launcher.expect(218, r"demo is not started: 88 MiB of the budget of 164 MiB is taken by busy "
+                    r"\(48 MiB\), stranger \(32 MiB\), controller \(8 MiB\): these guests need 80 MiB",
+                    "vm:demo", "--", "true")
     assert not os.path.exists(heap), "something was begun"
     plan_memory(launcher, "guest demo {\n\tmemory lots\n}\n")
     launcher.expect(218, r"host.scfg, line 2: expected: .*memory SIZE", "vm:demo", "--", "true")

@@ -297,7 +297,8 @@ static void a_guest_starts_with_what_those_that_run_have_left(void **state) {
 	uint64_t heap;
 	char *reason;
 	history_add(&history, "web", 400 * mib, HISTORY_SINCE_LAST, 1700000000, WEEK);
-	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, NULL, 0, "web", &heap,
+	const struct scheme_start web = {.name = "web"}, ghost = {.name = "ghost"};
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, NULL, 0, &web, &heap,
 				 &reason, &error),
 		0);
 	assert_int_equal(heap, 500 * mib);
@@ -305,37 +306,71 @@ static void a_guest_starts_with_what_those_that_run_have_left(void **state) {
 	free(reason);
 	/* mail has its 2 GiB; a stranger has nearly all of the rest. */
 	struct scheme_running running[] = {
-		{.guest = "mail", .heap = 128 * mib},
-		{.guest = NULL, .memory = 5 * gib + 512 * mib},
+		{.name = "mail", .memory = 2 * gib, .heap = 128 * mib},
+		{.name = "stranger", .memory = 5 * gib + 512 * mib},
 	};
-	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, running, 2, "web", &heap,
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, running, 2, &web, &heap,
 				 &reason, &error),
 		0);
 	assert_int_equal(heap, 384 * mib);
 	assert_non_null(strstr(reason, "the budget is short"));
 	free(reason);
 	running[1].memory += 384 * mib;
-	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, running, 2, "web", &heap,
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, running, 2, &web, &heap,
 				 &reason, &error),
 		-1);
 	assert_string_equal(error.text,
-		"8 GiB of the budget is taken by the guests that run: these guests need 4 GiB "
-		"with their least heaps, which is 64 MiB more than the budget of 4 GiB: start "
-		"fewer, or give them less");
-	running[0].heap = UINT64_MAX;
-	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, running, 2, "web", &heap,
+		"8 GiB of the budget of 12 GiB is taken by stranger (5.8 GiB), mail (2.1 GiB): "
+		"these guests need 4 GiB with their least heaps, which is 64 MiB more than the "
+		"budget of 4 GiB: start fewer, or give them less");
+	/* Its own definition goes before the settings. */
+	const struct scheme_start small = {"web", gib};
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, running, 2, &small, &heap,
+				 &reason, &error),
+		0);
+	assert_int_equal(heap, 500 * mib);
+	free(reason);
+	running[0].heap = UINT64_MAX; /* nothing wraps around */
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, running, 2, &web, &heap,
 				 &reason, &error),
 		-1);
 	assert_non_null(strstr(error.text, "stop one of them first"));
-	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, NULL, 0, "ghost", &heap,
+	assert_int_equal(scheme_plan_start(&settings, &history, 16 * gib, NULL, 0, &ghost, &heap,
 				 &reason, &error),
 		-1);
 	assert_non_null(strstr(error.text, "does not know ghost"));
-	assert_int_equal(scheme_plan_start(&settings, &history, 4 * gib, NULL, 0, "web", &heap,
+	assert_int_equal(scheme_plan_start(&settings, &history, 4 * gib, NULL, 0, &web, &heap,
 				 &reason, &error),
 		-1);
 	assert_non_null(strstr(error.text, "reserve is all the memory"));
 	history_finish(&history);
+}
+
+static void what_does_not_fit_is_refused_with_who_has_the_rest(void **state) {
+	const struct memory_settings settings = {.reserve = 4 * gib};
+	struct scheme_running running[7] = {0};
+	char names[7][8];
+	struct error error = {""};
+	for (unsigned i = 0; i < 7; i++) {
+		snprintf(names[i], sizeof(names[i]), "vm%u", i);
+		running[i] = (struct scheme_running){.name = names[i], .memory = (i + 1) * gib};
+	}
+	struct scheme_start start = {"late", 4 * gib};
+	assert_int_equal(scheme_check_start(&settings, 36 * gib, running, 7, &start, &error), 0);
+	start.memory += mib;
+	assert_int_equal(scheme_check_start(&settings, 36 * gib, running, 7, &start, &error), -1);
+	assert_string_equal(error.text,
+		"28 GiB of the budget of 32 GiB is taken by vm6 (7 GiB), vm5 (6 GiB), vm4 (5 GiB), "
+		"vm3 (4 GiB) and 3 others (6 GiB): late needs 4 GiB with its heaps, which is 1 MiB "
+		"more than the 4 GiB of the budget that are left: stop others first, or give it "
+		"less");
+	assert_int_equal(scheme_check_start(&settings, 32 * gib, NULL, 0, &start, &error), 0);
+	start.memory = 40 * gib;
+	assert_int_equal(scheme_check_start(&settings, 32 * gib, NULL, 0, &start, &error), -1);
+	assert_null(strstr(error.text, "taken by"));
+	start.memory = mib;
+	assert_int_equal(scheme_check_start(&settings, 30 * gib, running, 7, &start, &error), -1);
+	assert_non_null(strstr(error.text, "stop one of them first"));
 }
 
 int main(void) {
@@ -351,6 +386,7 @@ int main(void) {
 		cmocka_unit_test(a_report_stands_for_the_time_since_the_last_one),
 		cmocka_unit_test(reports_at_the_same_time_are_all_kept),
 		cmocka_unit_test(a_guest_starts_with_what_those_that_run_have_left),
+		cmocka_unit_test(what_does_not_fit_is_refused_with_who_has_the_rest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

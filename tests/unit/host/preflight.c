@@ -154,13 +154,51 @@ static void memory_is_compared_with_what_may_be_locked_and_what_there_is(void **
 	memory_tree_put_file(tree, "/proc/self/limits", limits, strlen(limits));
 	memory_tree_put_file(tree, "/proc/meminfo", meminfo, strlen(meminfo));
 	struct flight flight = {0};
-	preflight_memory(&flight.findings, memory_tree_base(tree), 4ULL << 20);
+	struct preflight_vm vm = {.memory = 4ULL << 20};
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
 	assert_int_equal(flight.findings.count, 0);
-	preflight_memory(&flight.findings, memory_tree_base(tree), 4ULL << 30);
+	vm.memory = 4ULL << 30;
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
 	assert_true(says(&flight, false, "at most 8 MiB may be locked"));
 	assert_false(findings_block(&flight.findings));
-	preflight_memory(&flight.findings, memory_tree_base(tree), (4ULL << 30) + 1024);
+	vm.memory += 1024;
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
 	assert_true(says(&flight, true, "4096 MiB are available"));
+	findings_finish(&flight.findings);
+	/* Its heaps are locked, too, but may be there already. */
+	vm = (struct preflight_vm){.memory = 4ULL << 30, .heaps = 1ULL << 20, .limit = 4ULL << 30};
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
+	assert_true(
+		says(&flight, true, "4097 MiB of the VM have to be locked, and its definition"));
+	findings_finish(&flight.findings);
+	vm.limit = 0;
+	vm.starter_limit = 4ULL << 30;
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
+	assert_true(says(&flight, true, "libvirt may lock 4096 MiB and cannot raise that"));
+	findings_finish(&flight.findings);
+	vm.starter_limit += 1ULL << 20;
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
+	assert_false(findings_block(&flight.findings));
+	findings_finish(&flight.findings);
+	tree_destroy(memory_tree_base(tree));
+}
+
+static void huge_pages_come_from_their_pool(void **state) {
+	struct memory_tree *tree = memory_tree_create();
+	const char *small = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
+	const char *large = "/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages";
+	memory_tree_put_file(tree, "/proc/meminfo", "MemAvailable: 1024 kB\n", 22);
+	memory_tree_put_file(tree, small, "512\n", 4);
+	memory_tree_put_file(tree, large, "3\n", 2);
+	struct flight flight = {0};
+	struct preflight_vm vm = {.memory = 4ULL << 30, .huge_pages = true};
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
+	assert_false(findings_block(&flight.findings));
+	vm.memory += 1ULL << 20;
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
+	assert_true(says(&flight, true,
+		"4097 MiB of huge pages, all of it locked, and 4096 MiB are "
+		"free"));
 	findings_finish(&flight.findings);
 	tree_destroy(memory_tree_base(tree));
 }
@@ -238,6 +276,7 @@ int main(void) {
 		cmocka_unit_test(virtual_functions_and_missing_resets_are_told),
 		cmocka_unit_test(what_has_other_devices_behind_it_is_not_taken),
 		cmocka_unit_test(memory_is_compared_with_what_may_be_locked_and_what_there_is),
+		cmocka_unit_test(huge_pages_come_from_their_pool),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,25 @@
+#ifndef HOST_HEAP_DOMAIN_USAGE_H
+#define HOST_HEAP_DOMAIN_USAGE_H
+
+#include "domain/manager.h"
+#include "memory/usage.h"
+
+/* What libvirt's domains take of the host's memory. */
+
+/* Reads a definition, or a running domain's description. The balloon is not deducted: a guest gets
+ * it back without asking anybody. 0, or -1 with the reason and nothing to finish. */
+int domain_usage_read(struct memory_usage *usage, const char *xml, struct error *error);
+
+struct domain_usage {
+	char *name;
+	bool runs; /* or is paused, or shuts down: it has its memory */
+	struct memory_usage usage;
+};
+
+/* All domains of a libvirt. 0, or an enum domain_failure with the reason; domain_usages_finish()
+ * either way. */
+int domain_usages_read(struct domain_manager *manager, struct domain_usage **usages, size_t *count,
+	struct error *error);
+void domain_usages_finish(struct domain_usage *usages, size_t count);
+
+#endif
