@@ -25,6 +25,7 @@ struct guest_call {
 	char *guest, *domain;
 	struct guest_progress progress;
 	uint64_t heap; /* to start: as the memory plan has it */
+	char *no_room; /* why libvirt's hook was told that it does not fit; NULL: it was not */
 	bool forgotten; /* its asker has gone: nobody waits for it */
 	sd_event_source *deadline;
 	LIST_ENTRY(guest_call) link; /* daemon.guest_calls */
@@ -101,13 +102,27 @@ static void call_free(struct guest_call *call) {
 	audit_who_finish(&call->who);
 	free(call->guest);
 	free(call->domain);
+	free(call->no_room);
 	free(call);
+}
+
+/* Who has the memory of the host is nothing for a controller. */
+static const char *room_reason(const struct audit_who *who, const char *reason) {
+	return who->controller ? "the host's memory plan has no room for it" : reason;
 }
 
 /* `error` NULL: it was done. */
 static void finish(struct guest_call *call, const char *error, const char *reason) {
-	audit(&call->who, call->progress.start ? "start guest" : "stop guest", call->guest,
-		error ? "failed" : "done", reason);
+	const char *what = call->progress.start ? "start guest" : "stop guest";
+	if (error && call->no_room) {
+		/* libvirt says the same, among much else. */
+		audit(&call->who, what, call->guest, "refused", call->no_room);
+		guest_refuse(call->call, call->interface, "Refused", "%s",
+			room_reason(&call->who, call->no_room));
+		call_free(call);
+		return;
+	}
+	audit(&call->who, what, call->guest, error ? "failed" : "done", reason);
 	if (error) {
 		guest_refuse(call->call, call->interface, error, "%s", reason);
 	} else {
@@ -230,10 +245,20 @@ static int refuse_at_once(struct daemon *daemon, sd_varlink *link, const char *i
 		!guest_domain_is_starting(daemon, domain, &starting) &&
 		budget_check(daemon, order->guest, heap, &error) < 0) {
 		audit(who, what, order->guest, "refused", error.text);
-		return guest_refuse(link, interface, "Refused", "%s", error.text);
+		return guest_refuse(link, interface, "Refused", "%s", room_reason(who, error.text));
 	}
 	*answered = false;
 	return 0;
+}
+
+void guest_calls_no_room(struct daemon *daemon, const char *domain, const char *reason) {
+	struct guest_call *call;
+	LIST_FOREACH(call, &daemon->guest_calls, link) {
+		if (call->progress.start && strcmp(call->domain, domain) == 0) {
+			free(call->no_room);
+			call->no_room = must_copy(reason);
+		}
+	}
 }
 
 bool guest_domain_is_starting(const struct daemon *daemon, const char *domain, uint64_t *heap) {

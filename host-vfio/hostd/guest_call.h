@@ -34,6 +34,9 @@ int guest_call_begin(struct daemon *daemon, sd_varlink *link, const char *interf
 /* Is the guest of a domain being started at the moment, and with which heap (bytes, 0: without a
  * plan)? */
 bool guest_domain_is_starting(const struct daemon *daemon, const char *domain, uint64_t *heap);
+/* libvirt's hook was told that there is no memory for the domain: whoever waits for its start hears
+ * it in the words that are meant for him. */
+void guest_calls_no_room(struct daemon *daemon, const char *domain, const char *reason);
 /* Notes what a guest uses of its heap. */
 int guest_report_heap(struct daemon *daemon, sd_varlink *link, const char *interface,
 	const char *guest, uint64_t used);

@@ -64,7 +64,9 @@ static int answer_start(struct daemon *daemon, sd_varlink *link, const struct ho
 	const struct policy_vm *vm) {
 	struct error error;
 	int status = claim_memory(daemon, hook, vm, &error);
-	if (status == 0 && vm) {
+	if (status < 0) {
+		guest_calls_no_room(daemon, hook->domain, error.text);
+	} else if (vm) {
 		status = check_locks(daemon, vm, hook->lock_limit, &error);
 	}
 	if (status < 0) {

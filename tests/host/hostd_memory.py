@@ -6,8 +6,8 @@ import signal
 import subprocess
 
 from hostdtest import (
-    begin, controllers, define, define_xml, DOMAIN, drivers, HEAP_DOMAIN, hook_script, Hostd,
-    hostd_write, main, Refused, refused, SHELL, USB, libvirt, wait)
+    begin, controllers, define, define_xml, DOMAIN, Door, drivers, HEAP_DOMAIN, hook_script,
+    Hostd, hostd_write, main, Refused, refused, SHELL, TOP, USB, libvirt, wait)
 
 PLAN = """
 controller work
@@ -145,6 +145,32 @@ def any_tool(finish, work):
     libvirt.virsh("start", "other")
 
 
+def through_a_door(finish, work):
+    """A controller hears that there is no room for its guest, and not who has it."""
+    begin(finish, hook_script(work))
+    define(finish, "work", "fox", "stranger")
+    path = os.path.join(work, "door")
+    listener = Door(path)
+    program = os.path.join(TOP, "tests", "host", "fake_door.py")
+    policy = PLAN.format(budget="150M").replace(
+        "controller work\n", f"controller work {{\n\tguests firefox\n\tdoor unix:{path}\n}}\n")
+    hostd = Hostd(work, policy, "--door", program).start()
+    finish.callback(hostd.stop)
+    hostd.link().wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
+    libvirt.virsh("start", "stranger")
+    libvirt.virsh("start", "work")
+    _, link, keeper = listener.accept()
+    try:
+        link.call("StartGuest", guest="firefox")
+        raise AssertionError("a guest was started with memory that others have")
+    except Refused as refusal:
+        assert refusal.reason == "the host's memory plan has no room for it", refusal
+    hostd.log.for_text(b"start guest firefox: refused: 128 MiB of the budget of 150 MiB is taken by")
+    libvirt.virsh("destroy", "stranger")
+    assert link.call("StartGuest", guest="firefox") == {}
+    keeper.close()
+
+
 def libvirt_restarts(finish, work):
     """Machines run on while libvirt is away, and so does the count."""
     daemon = begin(finish, hook_script(work))
@@ -238,5 +264,5 @@ def closed_directory(finish, work):
     assert os.path.exists(channel), "nor did the hook make it"
 
 
-main({"any-tool": any_tool, "libvirt-restarts": libvirt_restarts, "shared-heap": shared_heap,
-      "locks": locks, "closed-directory": closed_directory})
+main({"any-tool": any_tool, "through-a-door": through_a_door, "libvirt-restarts": libvirt_restarts,
+      "shared-heap": shared_heap, "locks": locks, "closed-directory": closed_directory})
