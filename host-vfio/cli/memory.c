@@ -188,6 +188,9 @@ static int show(
 			cli_fail(CLI_FAILED, "/proc/meminfo does not say how much memory there is");
 	} else if (memory_view_init(&view, policy, history, sources.total, sources.domains,
 			   sources.count, &guests, &error) < 0) {
+		if (!cli->json) {
+			print_vms(&view); /* so that it can be seen what to change */
+		}
 		status = cli_fail(CLI_REFUSED, "%s", error.text);
 		memory_view_finish(&view);
 	} else {
