@@ -53,10 +53,13 @@ DOMAIN = """<domain type='qemu'><name>desk</name><memory unit='MiB'>64</memory><
 class Host(Machine):
     """The machine with a libvirtd in it."""
 
-    def __init__(self, work, program, prepare=None):
-        """prepare: called with the machine before its libvirtd starts."""
-        super().__init__(work, initramfs(os.environ["PORTAL_KERNEL_TREE"], {}, MODULES, ["vfio-pci"]),
-                         DEVICES, options=SHARE)
+    def __init__(self, work, program, prepare=None, *, modules=(), later=(), devices=DEVICES):
+        """prepare: called with the machine before its libvirtd starts; modules, later: more of those
+        that are loaded at boot, and that can be."""
+        super().__init__(
+            work, initramfs(os.environ["PORTAL_KERNEL_TREE"], {}, [*MODULES, *modules],
+                            ["vfio-pci", *later]),
+            devices, options=SHARE)
         self._program = program
         for line in TREE:
             self.run(line)

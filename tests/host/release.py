@@ -299,4 +299,5 @@ def main():
             machine.close()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

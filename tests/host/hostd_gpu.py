@@ -1,0 +1,131 @@
+"""portal-hostd and a graphics card with the console on it: given to a controller, moved to another one,
+and returned with its console, within a QEMU machine with an IOMMU.
+
+hostd_gpu.py PORTAL-HOST PORTAL-HOSTD PORTAL-HOST-HOOK
+"""
+
+import os
+import sys
+import tempfile
+
+from hostdev import DEVICES, DOMAIN
+from hostdmachine import Hostd
+from hostmachine import check_tree, expect, run_tests
+from release import GPU, consoles, holders
+
+POLICY = b"""assign gpu to controllers
+controller desk
+controller play
+"""
+GPU_DEVICES = [
+    "pcie-root-port,id=port2,bus=pcie.0,addr=0x5,chassis=2,slot=2",
+    "virtio-gpu-pci,bus=port2",
+]
+
+
+def on_console(machine):
+    return consoles(machine).get("frame buffer device", False)
+
+
+def runs_with_the_card(machine, name):
+    card = machine.one(GPU)
+    expect("running" in machine.virsh("domstate", name), f"{name} runs")
+    expect(card["driver"] == card["driverOverride"] == "vfio-pci", f"driver: {card}")
+    expect([holder["name"].startswith("qemu-system") for holder in card["holders"]] == [True],
+           f"holders: {card}")
+
+
+def who_has_the_card_open_is_named_and_the_controller_does_not_start(machine):
+    machine.run("modprobe virtio-gpu; until [ -e /dev/dri/card0 ]; do usleep 10000; done")
+    card = machine.one(GPU)
+    expect(holders(card) == ["console", "framebuffer"], f"holders: {card}")
+    machine.define(DOMAIN, card["address"])
+    machine.define(DOMAIN.replace("desk", "play"), card["address"])
+    machine.wait_for('"state":"off"')
+    machine.run("sleep 1000000 <>/dev/dri/card0 & echo $! >/tmp/pid")
+    said = machine.virsh("start", "desk", status=1)
+    expect("is in use" in said and "sleep (pid" in said, said)
+    expect(machine.one(GPU)["driver"] == "virtio-pci", "the driver was moved")
+    expect(on_console(machine), "the console was taken off")
+    machine.run("kill $(cat /tmp/pid); wait $(cat /tmp/pid)", status=None)
+    expect(holders(machine.one(GPU)) == holders(card), f"holders: {machine.one(GPU)}")
+
+
+def a_controller_gets_the_card_and_the_console_goes(machine):
+    machine.virsh("start", "desk")
+    runs_with_the_card(machine, "desk")
+    expect(not on_console(machine), "the console is still there")
+
+
+def it_goes_to_the_next_controller_when_the_first_has_let_go(machine):
+    since = machine.mark()
+    machine.begin("Switch", '{"controller":"play"}')
+    machine.hear("stop desk", since=since)
+    runs_with_the_card(machine, "desk")
+    expect("start play" not in machine.log(since), "before desk has let go")
+    machine.virsh("destroy", "desk")
+    machine.answer()
+    runs_with_the_card(machine, "play")
+    expect("return from" not in machine.log(since), "the host had it in between")
+
+
+def it_returns_to_its_driver_with_the_console(machine):
+    since = machine.mark()
+    machine.virsh("destroy", "play")
+    machine.hear("return from VMs .*: done", since=since)
+    card = machine.one(GPU)
+    expect(card["driver"] == "virtio-pci" and card["driverOverride"] is None, f"not back: {card}")
+    expect(holders(card) == ["console", "framebuffer"], f"holders: {card}")
+    expect(on_console(machine), "no console came back")
+    expect(machine.within("cat", "/var/lib/portal/host/assigned.scfg") == "", "still written down")
+
+
+def a_card_that_resets_do_not_help_is_removed_and_found_again_for_the_controller(machine):
+    address = machine.one(GPU)["address"]
+    # Nothing can be opened until the card was removed.
+    machine.run("mv /dev/vfio/vfio /dev/vfio/away; "
+                f"(until [ ! -e /sys/bus/pci/devices/{address} ]; do usleep 1000; done; "
+                "mv /dev/vfio/away /dev/vfio/vfio) & echo $! >/tmp/pid")
+    machine.virsh("start", "desk")
+    machine.run("wait $(cat /tmp/pid)")
+    runs_with_the_card(machine, "desk")
+    expect(machine.run("cat /sys/bus/pci/drivers_autoprobe") == "1", "autoprobe is off")
+    since = machine.mark()
+    machine.virsh("destroy", "desk")
+    machine.hear("return from VMs .*: done", since=since)
+    card = machine.one(GPU)
+    expect(card["driver"] == "virtio-pci" and "framebuffer" in holders(card), f"not back: {card}")
+    expect(on_console(machine), "no console came back")
+
+
+def one_that_nothing_helps_keeps_the_controller_from_starting(machine):
+    machine.run("mv /dev/vfio/vfio /dev/vfio/away")
+    said = machine.virsh("start", "desk", status=1)
+    machine.run("mv /dev/vfio/away /dev/vfio/vfio")
+    expect("VFIO can open it" in said, said)
+    card = machine.one(GPU)
+    expect(card["driver"] == "virtio-pci" and card["driverOverride"] is None, f"not back: {card}")
+    expect(holders(card) == ["console", "framebuffer"], f"holders: {card}")
+    expect(on_console(machine), "no console came back")
+
+
+def main():
+    check_tree()
+    with tempfile.TemporaryDirectory() as work:
+        machine = Hostd(work, [os.path.realpath(path) for path in sys.argv[1:4]], POLICY,
+                        later=["virtio-gpu"], devices=[*DEVICES, *GPU_DEVICES])
+        try:
+            return 1 if run_tests(machine, [
+                who_has_the_card_open_is_named_and_the_controller_does_not_start,
+                a_controller_gets_the_card_and_the_console_goes,
+                it_goes_to_the_next_controller_when_the_first_has_let_go,
+                it_returns_to_its_driver_with_the_console,
+                a_card_that_resets_do_not_help_is_removed_and_found_again_for_the_controller,
+                one_that_nothing_helps_keeps_the_controller_from_starting,
+            ]) else 0
+        finally:
+            machine.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
