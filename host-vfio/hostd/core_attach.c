@@ -29,11 +29,14 @@ void core_give_all(struct core *core, const struct core_view *view, struct core_
 }
 
 /* Is the device still there for it? One that was plugged in again has a driver of the host. */
-static bool still_has(const struct decisions *decisions, const char *vm, const char *device) {
+static bool still_has(const struct core *core, const struct decisions *decisions, const char *vm,
+	const char *device) {
 	for (size_t i = 0; i < decisions->count; i++) {
 		const struct decision *decision = &decisions->items[i];
 		if (strcmp(decision->device->name, device) == 0) {
-			return core_is_for(decision, vm) && core_is_vfio(decision->device);
+			return core_is_for(decision, vm) &&
+			       (core_is_vfio(decision->device) ||
+				       core_is_held(core, decision->device));
 		}
 	}
 	return false;
@@ -50,7 +53,7 @@ void core_forget_lost(struct core *core, const struct core_view *view) {
 			vm->found = false;
 		}
 		for (size_t k = 0; k < vm->given.count; k++) {
-			if (still_has(&decisions, vm->name, vm->given.items[k])) {
+			if (still_has(core, &decisions, vm->name, vm->given.items[k])) {
 				strings_add(&kept, vm->given.items[k]);
 			}
 		}

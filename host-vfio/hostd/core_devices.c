@@ -38,7 +38,7 @@ bool core_is_held(const struct core *core, const struct pci_device *device) {
 	if (strings_contain(&core->attaching, device->name)) {
 		return true;
 	}
-	for (size_t i = 0; core_is_vfio(device) && i < device->holders_count; i++) {
+	for (size_t i = 0; i < device->holders_count; i++) {
 		const struct holder *holder = &device->holders[i];
 		if (holder->kind == HOLDER_PROCESS && holder->through &&
 			strncmp(holder->through, "/dev/vfio/", 10) == 0) {
@@ -111,10 +111,12 @@ bool core_plan_take(const struct core *core, const struct core_view *view, const
 	core_decide(&decisions, core, view);
 	for (size_t i = 0; i < decisions.count; i++) {
 		const struct pci_device *device = decisions.items[i].device;
+		/* One that is held without VFIO's driver is being unplugged. */
 		if (core_is_for(&decisions.items[i], vm) && !core_is_vfio(device) &&
+			!core_is_held(core, device) &&
 			!strings_contain(&core->failed, device->name)) {
 			strings_add(&action->names, device->name);
-			wait |= (view->settling && !device->driver) || core_is_held(core, device);
+			wait |= view->settling && !device->driver;
 		}
 	}
 	decisions_finish(&decisions);

@@ -106,12 +106,18 @@ static void add_blocks(struct nodes *nodes, struct machine *machine, struct tree
 	strings_finish(&names);
 }
 
+/* One that is being unplugged has lost its driver, and waits in the kernel for whoever has it open.
+ */
+static bool is_with_vfio(const struct pci_device *device) {
+	const char *driver = device->driver ? device->driver : device->driver_override;
+	return driver && strncmp(driver, "vfio", 4) == 0;
+}
+
 /* A VFIO group is held as a whole through one node. */
 static void add_vfio_groups(struct nodes *nodes, const struct machine *machine) {
 	for (size_t i = 0; i < machine->devices_count; i++) {
 		struct pci_device *device = &machine->devices[i];
-		if (device->driver && strncmp(device->driver, "vfio", 4) == 0 &&
-			device->iommu_group >= 0) {
+		if (is_with_vfio(device) && device->iommu_group >= 0) {
 			add_node(nodes, must_print("/dev/vfio/%d", device->iommu_group), device);
 		}
 	}

@@ -67,6 +67,24 @@ static void what_was_unplugged_is_attached_again_when_it_comes_again(void **stat
 	finish(&world);
 }
 
+static void one_that_is_pulled_out_is_left_alone_until_its_vm_lets_go(void **state) {
+	struct world world;
+	world_begin(&world, world_policy, 0);
+	world_run(&world, WORK);
+	world_bind(&world, USB, NULL); /* which is how the kernel begins to remove it */
+	core_machine_changed(&world.core);
+	world_obey(&world);
+	assert_false(world.changing);
+	assert_null(world.attach.vm);
+	assert_string_equal(core_owner(&world.core, USB), "work");
+	world_unplug(&world, USB);
+	assert_false(world.changing);
+	assert_null(core_owner(&world.core, USB));
+	plug_and_take(&world);
+	world_end_attach(&world, NULL);
+	finish(&world);
+}
+
 static void what_a_person_detached_is_not_attached_again(void **state) {
 	struct world world;
 	begin_without(&world);
@@ -214,6 +232,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_plugged_in_is_attached_to_the_vm_that_runs),
 		cmocka_unit_test(what_was_unplugged_is_attached_again_when_it_comes_again),
+		cmocka_unit_test(one_that_is_pulled_out_is_left_alone_until_its_vm_lets_go),
 		cmocka_unit_test(what_a_person_detached_is_not_attached_again),
 		cmocka_unit_test(an_attachment_that_failed_is_tried_again_when_something_changes),
 		cmocka_unit_test(what_libvirt_is_attaching_is_not_moved),
