@@ -1,3 +1,4 @@
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,24 +99,24 @@ static char *read_input(void) {
 	return text_take(&text);
 }
 
-/* Without the line in the policy there is nothing to do, and no start is held up. */
+/* Without the line in the policy nothing is opened, and no start is held up. What is open is closed
+ * whatever the policy says by now. */
 static int follow_hook(struct cli *cli, const struct config_window_host *host) {
-	struct policy policy;
+	struct policy policy = {0};
 	struct error error;
-	if (policy_load(&policy, cli->config, &error) < 0) {
+	bool opens = window_hook_opens(cli->args[1]);
+	if (opens && policy_load(&policy, cli->config, &error) < 0) {
 		return cli_fail(CLI_FAILED, "%s", error.text);
 	}
-	int status = CLI_DONE;
-	if (policy.config_space) {
-		char *definition = read_input();
-		if (window_hook(host, policy.config_space, cli->args[0], cli->args[1], definition,
-			    &error) < 0) {
-			status = cli_fail(CLI_FAILED, "%s", error.text);
-		}
-		free(definition);
+	/* libvirt is to find a reader in any case. */
+	char *definition = read_input();
+	int result = window_hook(
+		host, policy.config_space, cli->args[0], cli->args[1], definition, &error);
+	free(definition);
+	if (opens) {
+		policy_finish(&policy);
 	}
-	policy_finish(&policy);
-	return status;
+	return result < 0 ? cli_fail(CLI_FAILED, "%s", error.text) : CLI_DONE;
 }
 
 static int run_open(struct cli *cli, const struct config_window_host *host) {

@@ -7,6 +7,7 @@
 #include <systemd/sd-varlink.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "base/strings.h"
 #include "domain/document.h"
 #include "domain/hostdev.h"
@@ -173,28 +174,48 @@ static char *read_boot(void) {
 	return line;
 }
 
-/* For QEMUs that want it, and where the policy says so: who may write configuration space. */
-static int follow_window(const char *domain, const char *operation, const char *definition) {
+/* The group that the policy lets in while a VM starts; the caller's, NULL for none. */
+static char *read_group(void) {
 	struct policy policy;
-	struct error error;
 	const char *path = get_environment("PORTAL_HOST_CONFIG", "/etc/portal/host.scfg");
-	int status = EXIT_SUCCESS;
 	if (policy_load(&policy, path, NULL) < 0) {
-		return EXIT_SUCCESS; /* the daemon complains of it */
+		return NULL; /* the daemon complains of it */
 	}
-	char *boot = policy.config_space ? read_boot() : NULL;
+	char *group = must_copy(policy.config_space);
+	policy_finish(&policy);
+	return group;
+}
+
+/* For QEMUs that want it, and where the policy says so: who may write configuration space. What is
+ * open is closed whatever the policy says by now. */
+static int follow_window(const char *domain, const char *operation, const char *definition) {
+	struct error error;
+	char *group = window_hook_opens(operation) ? read_group() : NULL;
+	char *boot = read_boot();
 	const struct config_window_host host = {
 		.root = "/",
 		.directory = "/var/lib/portal/host/config-space",
 		.boot = boot ? boot : "",
 	};
-	if (policy.config_space && window_hook(&host, policy.config_space, domain, operation,
-					   definition ? definition : "", &error) < 0) {
+	int result = window_hook(
+		&host, group, domain, operation, definition ? definition : "", &error);
+	if (result < 0) {
 		fprintf(stderr, "portal: %s: %s\n", domain, error.text);
-		status = EXIT_FAILURE;
 	}
 	free(boot);
-	policy_finish(&policy);
+	free(group);
+	return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* The daemon's answer, or what is to become of it without one. */
+static int ask_daemon(const char *domain, const char *operation, const char *definition,
+	const struct strings *devices) {
+	sd_varlink *link = NULL;
+	int result = sd_varlink_connect_address(
+		&link, get_environment("PORTAL_HOST_SOCKET", HOST_SOCKET));
+	int status = result < 0 ? without_daemon(domain, operation, result)
+				: tell(link, domain, operation, definition, devices);
+	sd_varlink_flush_close_unref(link);
 	return status;
 }
 
@@ -210,6 +231,23 @@ static void make_needs(const char *domain, const char *definition) {
 	strings_finish(&problems);
 }
 
+/* A domain is to start. Windows open when its devices are ready. */
+static int prepare(const char *domain, const char *operation, const char *definition) {
+	make_needs(domain, definition);
+	struct strings devices = find_devices(definition);
+	int status = ask_daemon(domain, operation, definition, &devices);
+	strings_finish(&devices);
+	return status == EXIT_SUCCESS ? follow_window(domain, operation, definition) : status;
+}
+
+/* It has started, or ended. What is open is closed first: the daemon may take its time. */
+static int follow(const char *domain, const char *operation, const char *definition) {
+	const struct strings devices = {0};
+	int window = follow_window(domain, operation, definition);
+	int status = ask_daemon(domain, operation, definition, &devices);
+	return status == EXIT_SUCCESS ? window : status;
+}
+
 int main(int argc, char **argv) {
 	if (argc < 3) {
 		fputs("usage: portal-host-hook DOMAIN OPERATION [SUBOPERATION EXTRA]\n"
@@ -218,24 +256,9 @@ int main(int argc, char **argv) {
 		return 2;
 	}
 	const char *domain = argv[1], *operation = argv[2];
-	sd_varlink *link = NULL;
 	char *definition = isatty(STDIN_FILENO) ? NULL : read_definition();
-	struct strings devices = {0};
-	if (strcmp(operation, "prepare") == 0) {
-		devices = find_devices(definition);
-		make_needs(domain, definition);
-	}
-	int result = sd_varlink_connect_address(
-		&link, get_environment("PORTAL_HOST_SOCKET", HOST_SOCKET));
-	int status = result < 0 ? without_daemon(domain, operation, result)
-				: tell(link, domain, operation, definition, &devices);
-	sd_varlink_flush_close_unref(link);
-	strings_finish(&devices);
-	/* When the devices are ready; and what is open is closed whatever the daemon says. */
-	if (status == EXIT_SUCCESS || strcmp(operation, "prepare") != 0) {
-		int window = follow_window(domain, operation, definition);
-		status = status == EXIT_SUCCESS ? window : status;
-	}
+	int status = window_hook_opens(operation) ? prepare(domain, operation, definition)
+						  : follow(domain, operation, definition);
 	free(definition);
 	return status;
 }

@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,27 +38,41 @@ static int shut_out(int fd, const struct window_file *file) {
 	return fchmod(fd, file->mode) < 0 || fchown(fd, file->uid, file->gid) < 0 ? -1 : 0;
 }
 
-/* What is there now, before anything is changed. */
+/* A function as it is now. */
+static int look_at(const struct config_window_host *host, const char *address,
+	struct window_file *file, struct error *error) {
+	struct stat status;
+	int fd = open_config(host, address, error);
+	if (fd < 0) {
+		return -1;
+	}
+	int result = fstat(fd, &status);
+	close(fd);
+	if (result < 0) {
+		return error_set(error, "%s: %s", address, strerror(errno));
+	}
+	file->uid = status.st_uid;
+	file->gid = status.st_gid;
+	file->mode = status.st_mode & PERMISSIONS;
+	return 0;
+}
+
+/*
+ * What was there before anything was changed. Two VMs may be defined with one function, and be
+ * started at once, of which libvirt lets one: what the other's window made of the file is not what
+ * it was.
+ */
 static int remember(struct window_record *record, const struct config_window_host *host,
 	const struct strings *addresses, struct error *error) {
 	record->boot = must_copy(host->boot);
 	for (size_t i = 0; i < addresses->count; i++) {
-		struct stat status;
-		int fd = open_config(host, addresses->items[i], error);
-		if (fd < 0) {
+		struct window_file file = {0};
+		int found = window_record_find(host, addresses->items[i], &file, error);
+		if (found < 0 ||
+			(found == 0 && look_at(host, addresses->items[i], &file, error) < 0)) {
 			return -1;
 		}
-		int result = fstat(fd, &status);
-		close(fd);
-		if (result < 0) {
-			return error_set(error, "%s: %s", addresses->items[i], strerror(errno));
-		}
-		const struct window_file file = {
-			.address = must_copy(addresses->items[i]),
-			.uid = status.st_uid,
-			.gid = status.st_gid,
-			.mode = status.st_mode & PERMISSIONS,
-		};
+		file.address = must_copy(addresses->items[i]);
 		window_record_add(record, &file);
 	}
 	return 0;
@@ -99,7 +115,9 @@ static int close_path(
 	if (found <= 0) {
 		return found;
 	}
-	int result = strcmp(record.boot, host->boot) == 0 ? restore(host, &record, error) : 0;
+	/* A boot that cannot be told may be this one. */
+	bool now = host->boot[0] == '\0' || strcmp(record.boot, host->boot) == 0;
+	int result = now ? restore(host, &record, error) : 0;
 	window_record_finish(&record);
 	return result < 0 ? -1 : forget(path, error);
 }
@@ -140,46 +158,93 @@ static int open_path(const struct config_window_host *host, const char *path, gi
 	return result;
 }
 
+/* One window is opened or closed at a time: the records' directory is locked until the descriptor
+ * is closed. -1 with errno. */
+static int lock_records(const struct config_window_host *host) {
+	int fd = open(host->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result;
+	do {
+		result = fd < 0 ? 0 : flock(fd, LOCK_EX);
+	} while (result < 0 && errno == EINTR);
+	if (result < 0) {
+		int number = errno;
+		close(fd);
+		errno = number;
+		return -1;
+	}
+	return fd;
+}
+
+static int open_locked(const struct config_window_host *host, const char *path, gid_t group,
+	const struct strings *addresses, struct error *error) {
+	if (file_make_directory(host->directory, 0700, error) < 0) {
+		return -1;
+	}
+	int lock = lock_records(host);
+	if (lock < 0) {
+		return error_set(error, "%s: %s", host->directory, strerror(errno));
+	}
+	int result = close_path(host, path, error);
+	if (result == 0) {
+		result = open_path(host, path, group, addresses, error);
+	}
+	close(lock);
+	return result;
+}
+
 int config_window_open(const struct config_window_host *host, const char *vm, const char *group,
 	const struct strings *addresses, struct error *error) {
 	char *path = window_record_path(host, vm);
 	const struct group *entry = getgrnam(group);
-	int result = 0;
+	int result;
 	if (path == NULL) {
 		result = error_set(error, "\"%s\" is no name of a VM", vm);
 	} else if (entry == NULL) {
 		result = error_set(error, "there is no group \"%s\"", group);
-	} else if (file_make_directory(host->directory, 0700, error) < 0 ||
-		   close_path(host, path, error) < 0 ||
-		   open_path(host, path, entry->gr_gid, addresses, error) < 0) {
-		result = -1;
+	} else if (host->boot[0] == '\0') {
+		result = error_set(error, "the kernel's boot id cannot be read, without which the "
+					  "window could not be "
+					  "closed after a crash");
+	} else {
+		result = open_locked(host, path, entry->gr_gid, addresses, error);
 	}
 	free(path);
 	return result;
+}
+
+/* Where there are no records, no window is open. */
+static int no_records(const struct config_window_host *host, struct error *error) {
+	return errno == ENOENT ? 0 : error_set(error, "%s: %s", host->directory, strerror(errno));
 }
 
 int config_window_close(
 	const struct config_window_host *host, const char *vm, struct error *error) {
 	char *path = window_record_path(host, vm);
-	int result = path == NULL ? error_set(error, "\"%s\" is no name of a VM", vm)
-				  : close_path(host, path, error);
+	if (path == NULL) {
+		return error_set(error, "\"%s\" is no name of a VM", vm);
+	}
+	int lock = lock_records(host);
+	int result = lock < 0 ? no_records(host, error) : close_path(host, path, error);
+	if (lock >= 0) {
+		close(lock);
+	}
 	free(path);
 	return result;
 }
 
 int config_window_recover(const struct config_window_host *host, struct error *error) {
-	DIR *directory = opendir(host->directory);
+	int lock = lock_records(host);
+	DIR *directory = lock < 0 ? NULL : fdopendir(lock);
 	if (directory == NULL) {
-		return errno == ENOENT
-			       ? 0
-			       : error_set(error, "%s: %s", host->directory, strerror(errno));
+		int result = no_records(host, error);
+		if (lock >= 0) {
+			close(lock);
+		}
+		return result;
 	}
 	int result = 0;
 	struct dirent *entry;
 	while ((entry = readdir(directory)) != NULL) {
-		/* What else is there was being written when the power failed, and never counted. */
-		const char *suffix = strrchr(entry->d_name, '.');
-		if (suffix == NULL || strcmp(suffix, WINDOW_SUFFIX) != 0) {
+		if (!window_record_is_one(entry->d_name)) {
 			continue;
 		}
 		char *path = must_print("%s/%s", host->directory, entry->d_name);

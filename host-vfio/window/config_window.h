@@ -9,13 +9,14 @@
  * Current ones go through VFIO and need none of this, so it is off unless the policy asks for it
  * (portal-host(5), config-space). While a VM starts, the file belongs to a group and is writable
  * for it; then it is again what it was. What it was is on disk before anything changes, so a crash
- * leaves no open window behind the next config_window_recover().
+ * leaves no open window behind the next config_window_recover(). One process at a time opens or
+ * closes windows.
  */
 
 struct config_window_host {
 	const char *root; /* "/", or the directory that stands for it */
 	const char *directory; /* of the records, made where it is not there */
-	const char *boot; /* the kernel's boot id: sysfs is made anew by each boot */
+	const char *boot; /* the kernel's boot id: sysfs is made anew by each boot; "": not known */
 };
 
 /* Opens a window for a VM: root:GROUP 0660 for these functions' configuration space. One that the

@@ -27,11 +27,15 @@ static int open_for(const struct config_window_host *host, const char *group, co
 	return result;
 }
 
+bool window_hook_opens(const char *operation) {
+	return strcmp(operation, "prepare") == 0;
+}
+
 int window_hook(const struct config_window_host *host, const char *group, const char *domain,
 	const char *operation, const char *definition, struct error *error) {
-	static const char *const ends[] = {"started", "stopped", "release"};
-	if (strcmp(operation, "prepare") == 0) {
-		return open_for(host, group, domain, definition, error);
+	static const char *const ends[] = {"started", "stopped", "release", "reconnect"};
+	if (window_hook_opens(operation)) {
+		return group == NULL ? 0 : open_for(host, group, domain, definition, error);
 	}
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		if (strcmp(operation, ends[i]) == 0) {

@@ -1,5 +1,6 @@
 #include "window/record.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,11 @@ char *window_record_path(const struct config_window_host *host, const char *vm) 
 	return vm[0] == '\0' || vm[0] == '.' || strchr(vm, '/') != NULL
 		       ? NULL
 		       : must_print("%s/%s" WINDOW_SUFFIX, host->directory, vm);
+}
+
+bool window_record_is_one(const char *name) {
+	const char *suffix = strrchr(name, '.');
+	return suffix != NULL && strcmp(suffix, WINDOW_SUFFIX) == 0;
 }
 
 int window_record_write(const struct window_record *record, const char *path, struct error *error) {
@@ -99,4 +105,42 @@ int window_record_read(struct window_record *record, const char *path, struct er
 			path);
 	}
 	return 1;
+}
+
+static int find_in(const char *path, const char *boot, const char *address,
+	struct window_file *file, struct error *error) {
+	struct window_record record;
+	int result = window_record_read(&record, path, error);
+	if (result <= 0) {
+		return result;
+	}
+	result = 0;
+	for (size_t i = 0; i < record.count && strcmp(record.boot, boot) == 0; i++) {
+		if (strcmp(record.files[i].address, address) == 0) {
+			*file = record.files[i];
+			file->address = NULL;
+			result = 1;
+		}
+	}
+	window_record_finish(&record);
+	return result;
+}
+
+int window_record_find(const struct config_window_host *host, const char *address,
+	struct window_file *file, struct error *error) {
+	DIR *directory = opendir(host->directory);
+	if (directory == NULL) {
+		return error_set(error, "%s: %s", host->directory, strerror(errno));
+	}
+	int result = 0;
+	struct dirent *entry;
+	while (result == 0 && (entry = readdir(directory)) != NULL) {
+		if (window_record_is_one(entry->d_name)) {
+			char *path = must_print("%s/%s", host->directory, entry->d_name);
+			result = find_in(path, host->boot, address, file, error);
+			free(path);
+		}
+	}
+	closedir(directory);
+	return result;
 }

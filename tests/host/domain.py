@@ -245,6 +245,9 @@ def configuration_space_stays_shut_unless_the_policy_says_so(shell):
         with open(os.path.join(where, name), "w", encoding="ascii") as file:
             file.write(text)
 
+    os.makedirs(os.path.join(root, "proc/sys/kernel/random"))
+    boot = os.path.join(root, "proc/sys/kernel/random/boot_id")
+
     def run(*args):
         done = subprocess.run(
             [shell.program, "--state", shell.work, "--config",
@@ -266,11 +269,21 @@ def configuration_space_stays_shut_unless_the_policy_says_so(shell):
     assert run("hook", "desk", "prepare", "begin", "-") == (DONE, "", shut)
     group = grp.getgrgid(os.getegid()).gr_name
     shell.write("host.scfg", f"config-space {group}\n")
+    status, said, mode = run("hook", "desk", "prepare", "begin", "-")
+    assert status == FAILED and "boot id cannot be read" in said and mode == shut, (status, said)
+    with open(boot, "w", encoding="ascii") as file:
+        file.write("this-boot\n")
     assert run("hook", "desk", "prepare", "begin", "-") == (DONE, "", 0o660)
     assert run("hook", "desk", "start", "begin", "-") == (DONE, "", 0o660)
     assert run("hook", "desk", "started", "begin", "-") == (DONE, "", shut)
     assert run("open", "desk", "00:01.0") == (DONE, "", 0o660)
     assert run("hook", "desk", "release", "end", "-") == (DONE, "", shut)
+    # The policy changes while it is open: it is closed all the same.
+    for policy in ("", "what is this\n"):
+        shell.write("host.scfg", f"config-space {group}\n")
+        assert run("hook", "desk", "prepare", "begin", "-") == (DONE, "", 0o660)
+        shell.write("host.scfg", policy)
+        assert run("hook", "desk", "stopped", "end", "-") == (DONE, "", shut)
 
 
 TESTS = [

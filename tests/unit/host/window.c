@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/must.h"
 #include "window/config_window.h"
+#include "window/hook.h"
 
 static const char *const devices[] = {"0000:01:00.0", "0000:01:00.1", "0000:05:00.0"};
 enum { DEVICES = 3 };
@@ -120,6 +121,89 @@ static void opened_twice_it_still_knows_what_was(void **state) {
 	assert_modes(scene, 0644, 0600);
 }
 
+/* Two VMs that are defined with one card are started at once, of which libvirt lets one. */
+static void the_windows_of_two_vms_with_one_card_leave_it_as_it_was(void **state) {
+	struct scene *scene = *state;
+	static const char *const order[][2] = {{"desk", "play"}, {"play", "desk"}};
+	for (size_t i = 0; i < 2; i++) {
+		open_window(scene);
+		assert_int_equal(config_window_open(&scene->host, "play", scene->group,
+					 &scene->card, &scene->error),
+			0);
+		for (size_t j = 0; j < 2; j++) {
+			assert_int_equal(
+				config_window_close(&scene->host, order[i][j], &scene->error), 0);
+			assert_modes(scene, 0644, 0600);
+		}
+	}
+}
+
+/* They write one record each, and find the other's whole or not at all. */
+static void windows_that_are_opened_at_once_do_not_mix(void **state) {
+	struct scene *scene = *state;
+	enum { VMS = 8, TIMES = 20 };
+	pid_t children[VMS];
+	for (size_t i = 0; i < VMS; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			char name[16];
+			int failed = 0;
+			snprintf(name, sizeof(name), "vm%zu", i);
+			for (size_t j = 0; j < TIMES; j++) {
+				failed |= config_window_open(
+					&scene->host, name, scene->group, &scene->card, NULL);
+				failed |= config_window_close(&scene->host, name, NULL);
+			}
+			_exit(failed != 0);
+		}
+	}
+	for (size_t i = 0; i < VMS; i++) {
+		int status;
+		assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+		assert_int_equal(status, 0);
+	}
+	assert_modes(scene, 0644, 0600);
+}
+
+/* libvirt's words for what happens to a VM, and whether the policy still has the line by then. */
+static void a_start_closes_what_it_opened_however_it_ends(void **state) {
+	struct scene *scene = *state;
+	static const char definition[] =
+		"<domain><devices><hostdev type='pci'><source><address domain='0' bus='1' slot='0' "
+		"function='0'/></source></hostdev></devices></domain>";
+	static const char *const ends[] = {"started", "stopped", "release", "reconnect"};
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]) * 2; i++) {
+		const char *group = i % 2 == 0 ? scene->group : NULL;
+		assert_int_equal(window_hook(&scene->host, scene->group, "desk", "prepare",
+					 definition, &scene->error),
+			0);
+		assert_modes(scene, 0660, 0600);
+		assert_int_equal(window_hook(&scene->host, group, "desk", "start", definition,
+					 &scene->error),
+			0);
+		assert_modes(scene, 0660, 0600);
+		assert_int_equal(
+			window_hook(&scene->host, group, "desk", ends[i / 2], "", &scene->error),
+			0);
+		assert_modes(scene, 0644, 0600);
+	}
+	assert_int_equal(
+		window_hook(&scene->host, NULL, "desk", "prepare", definition, &scene->error), 0);
+	assert_modes(scene, 0644, 0600);
+}
+
+static void without_a_boot_id_nothing_is_opened_and_everything_closed(void **state) {
+	struct scene *scene = *state;
+	open_window(scene);
+	scene->host.boot = "";
+	assert_int_equal(
+		config_window_open(&scene->host, "play", scene->group, &scene->card, &scene->error),
+		-1);
+	assert_non_null(strstr(scene->error.text, "the kernel's boot id cannot be read"));
+	assert_int_equal(config_window_close(&scene->host, "desk", &scene->error), 0);
+	assert_modes(scene, 0644, 0600);
+}
+
 static void a_killed_process_leaves_no_open_window(void **state) {
 	struct scene *scene = *state;
 	pid_t child = fork();
@@ -207,6 +291,14 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(it_opens_and_closes, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			opened_twice_it_still_knows_what_was, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_windows_of_two_vms_with_one_card_leave_it_as_it_was, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			windows_that_are_opened_at_once_do_not_mix, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_start_closes_what_it_opened_however_it_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			without_a_boot_id_nothing_is_opened_and_everything_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_killed_process_leaves_no_open_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_outlives_a_boot, setup, teardown),
