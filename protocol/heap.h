@@ -129,15 +129,20 @@ void portal_heap_measure(struct portal_heap *heap, bool guest);
  * Make the file behind a guest's heap device, or give an existing one this size. With dax, write
  * the information block by which Linux makes an nvdimm over this file a DAX device at boot, without
  * tools in the guest; its first usable byte is PORTAL_HEAP_DAX_BASE. The size must be a multiple of
- * 2 MiB. The file must not be in use. Mode 0600 when new. −1 with errno: EPERM for what somebody
- * else could have made, and would see the guest's windows through.
+ * 2 MiB. What the file held is gone. One that somebody has open in another size is left to them,
+ * and a new file takes its place. Mode 0600 when new. −1 with errno: EPERM for what somebody else
+ * could have made, and would see the guest's windows through.
  */
 int portal_heap_format_file(const char *path, uint64_t size, bool dax);
 
 /* Only looks, also where it is in use: 0, or −1 with errno as above. */
 int portal_heap_check_file(const char *path);
 
-/* strerror() for both; English, static. */
+/* Has somebody else than this descriptor, open for reading and writing, the file open? Where that
+ * cannot be known: no. */
+bool portal_heap_file_is_in_use(int fd);
+
+/* strerror() for the first two; English, static. */
 const char *portal_heap_file_error(int error);
 
 #endif

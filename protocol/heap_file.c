@@ -1,6 +1,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -147,6 +151,67 @@ const char *portal_heap_file_error(int error) {
 		       : strerror(error);
 }
 
+/* A lease for writing is given to the only one who has a file open. Who opens it in that moment
+ * waits until the lease is back, which a signal asks for: one that ends nobody. */
+bool portal_heap_file_is_in_use(int fd) {
+	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+		return false;
+	}
+	/* A file system without leases knows of nobody. */
+	return errno == EAGAIN;
+}
+
+/* All of it now: memory that runs out later is a bus error for the compositor. What does not fit
+ * leaves the file as long as it was. */
+static int fill(int fd, uint64_t size, bool dax) {
+	errno = posix_fallocate(fd, 0, (off_t)size);
+	if (errno != 0 || ftruncate(fd, (off_t)size) < 0 || clear_begin(fd) < 0) {
+		return -1;
+	}
+	return dax ? write_dax_info(fd, size) : 0;
+}
+
+/* A new file takes the place of one that others have open, with its owner and mode. */
+static int replace(const char *path, const struct stat *former, uint64_t size, bool dax) {
+	char *made;
+	if (asprintf(&made, "%s.XXXXXX", path) < 0) {
+		return -1;
+	}
+	int fd = mkostemp(made, O_CLOEXEC);
+	int result = fd < 0 ? -1 : fill(fd, size, dax);
+	if (result == 0 && (former->st_uid != geteuid() || former->st_gid != getegid())) {
+		result = fchown(fd, former->st_uid, former->st_gid);
+	}
+	if (result == 0 && (fchmod(fd, former->st_mode & 0777) < 0 || rename(made, path) < 0)) {
+		result = -1;
+	}
+	int error = errno;
+	if (result < 0 && fd >= 0) {
+		unlink(made);
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	free(made);
+	errno = error;
+	return result;
+}
+
+/*
+ * The size of a file that others have open, a controller VM above all, stays: a shorter one would
+ * be gone from under them, and what the guest then uses they would not have.
+ */
+static int format(const char *path, int fd, uint64_t size, bool dax) {
+	struct stat status;
+	if (fstat(fd, &status) < 0) {
+		return -1;
+	}
+	bool other = status.st_size != 0 && (uint64_t)status.st_size != size;
+	return other && portal_heap_file_is_in_use(fd) ? replace(path, &status, size, dax)
+						       : fill(fd, size, dax);
+}
+
 int portal_heap_format_file(const char *path, uint64_t size, bool dax) {
 	if (size % DAX_ALIGNMENT != 0 || size < PORTAL_HEAP_SIZE_MIN + PORTAL_HEAP_DAX_BASE) {
 		errno = EINVAL;
@@ -156,18 +221,7 @@ int portal_heap_format_file(const char *path, uint64_t size, bool dax) {
 	if (fd < 0) {
 		return -1;
 	}
-	/* All of it now: memory that runs out later is a bus error for the compositor. */
-	int result = ftruncate(fd, (off_t)size);
-	if (result == 0) {
-		errno = posix_fallocate(fd, 0, (off_t)size);
-		result = errno == 0 ? 0 : -1;
-	}
-	if (result == 0) {
-		result = clear_begin(fd);
-	}
-	if (result == 0 && dax) {
-		result = write_dax_info(fd, size);
-	}
+	int result = format(path, fd, size, dax);
 	int error = errno;
 	close(fd);
 	errno = error;

@@ -11,6 +11,7 @@
 #include "domain/manager.h"
 #include "domain/probe.h"
 #include "heap.h"
+#include "heap/guest_heap.h"
 #include "launch.h"
 #include "say.h"
 #include "status.h"
@@ -274,6 +275,21 @@ static int add_block(const struct definition *definition) {
 	return RUN_OK;
 }
 
+/* QEMU takes no file that is shorter than the heap is defined, whoever starts the domain then. One
+ * that runs has it open, and its next start by portal-run sees to it. */
+static int fit_heap(struct definition *definition) {
+	struct error error = {0};
+	enum domain_state state;
+	const char *domain = definition->vm->domain;
+	if (definition->spec.heap == DOMAIN_HEAP_UNSET ||
+		domain_manager_get_state(definition->manager, domain, &state, &error) < 0 ||
+		state != DOMAIN_OFF ||
+		guest_heap_fit_file(definition->manager, domain, &error) == 0) {
+		return RUN_OK;
+	}
+	return say_failure(RUN_HEAP, "%s is defined, but %s", definition->vm->name, error.text);
+}
+
 static int commit(struct definition *definition, const char *before, const char *after) {
 	const struct run_options *options = definition->options;
 	if (definition->exists) {
@@ -309,6 +325,10 @@ static int commit(struct definition *definition, const char *before, const char 
 			      : domain_manager_define(definition->manager, after, &error);
 	if (failure < 0) {
 		return refused(definition, failure, &error);
+	}
+	status = fit_heap(definition);
+	if (status != RUN_OK) {
+		return status;
 	}
 	say("%s domain %s (%s)", definition->exists ? "changed" : "defined", definition->vm->domain,
 		definition->spec.virt == DOMAIN_VIRT_KVM    ? "KVM"

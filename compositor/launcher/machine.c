@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "domain/info.h"
-#include "heap.h"
+#include "heap/heap_file.h"
 #include "heap_plan.h"
 #include "machine_door.h"
 #include "say.h"
@@ -88,14 +88,13 @@ static int read_info(struct machine *machine, bool live, struct domain_info *inf
 }
 
 static int prepare_heap(const struct machine *machine, const struct domain_info *info) {
-	if (info->heap == DOMAIN_HEAP_UNSET ||
-		portal_heap_format_file(
-			info->heap_path, info->heap_size, info->heap == DOMAIN_HEAP_NVDIMM) == 0) {
+	const struct heap_device heap = {
+		.kind = info->heap, .path = info->heap_path, .size = info->heap_size};
+	struct error error;
+	if (info->heap == DOMAIN_HEAP_UNSET || heap_file_make(&heap, &error) == 0) {
 		return RUN_OK;
 	}
-	return say_failure(RUN_HEAP, "the heap of %s, %s (%llu MiB): %s", machine->vm->name,
-		info->heap_path, (unsigned long long)(info->heap_size >> 20),
-		portal_heap_file_error(errno));
+	return say_failure(RUN_HEAP, "cannot start %s: %s", machine->vm->name, error.text);
 }
 
 static int start_planned(struct machine *machine) {

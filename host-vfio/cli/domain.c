@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "heap/controller_needs.h"
+#include "heap/start_needs.h"
 #include "policy/policy.h"
 
 #define URI_DEFAULT "qemu:///system"
@@ -85,6 +85,19 @@ void cli_libvirt_finish(struct cli_libvirt *libvirt) {
 	free(libvirt->name);
 }
 
+/* What one that runs has, its next start may want otherwise. */
+static int check_is_off(const struct cli_libvirt *libvirt) {
+	struct error error;
+	enum domain_state state;
+	int failure = domain_manager_get_state(libvirt->manager, libvirt->name, &state, &error);
+	if (failure < 0) {
+		return cli_libvirt_fail(libvirt, failure, &error);
+	}
+	return state == DOMAIN_OFF
+		       ? CLI_DONE
+		       : cli_fail(CLI_REFUSED, "%s runs: this is for its start", libvirt->name);
+}
+
 static int cli_domain_prepare(struct cli *cli) {
 	struct cli_libvirt libvirt = {.uri = cli_libvirt_uri(cli)};
 	struct error error;
@@ -100,7 +113,10 @@ static int cli_domain_prepare(struct cli *cli) {
 		status = failure < 0 ? cli_libvirt_fail(&libvirt, failure, &error) : CLI_DONE;
 	}
 	if (status == CLI_DONE) {
-		controller_needs_make(xml, &problems);
+		status = check_is_off(&libvirt);
+	}
+	if (status == CLI_DONE) {
+		start_needs_make(xml, &problems);
 	}
 	for (size_t i = 0; i < problems.count; i++) {
 		status = cli_fail(CLI_FAILED, "%s: %s", libvirt.name, problems.items[i]);

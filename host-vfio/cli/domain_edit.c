@@ -7,6 +7,7 @@
 #include "cli/domain.h"
 #include "domain/change.h"
 #include "domain/info.h"
+#include "heap/guest_heap.h"
 
 /* What `domain edit` is doing. */
 struct editing {
@@ -88,6 +89,29 @@ static int check_devices(struct editing *editing) {
 	return failure < 0 ? cli_libvirt_fail(&editing->libvirt, failure, &error) : CLI_DONE;
 }
 
+/* A controller that is defined with the heap has to follow. */
+static int check_heap(struct editing *editing) {
+	struct domain_options *options = &editing->options;
+	const struct domain_spec *spec = &options->spec;
+	const struct heap_device heap = {
+		.kind = spec->heap, .path = spec->heap_path, .size = spec->heap_size};
+	struct error error;
+	char *other;
+	if (spec->heap == DOMAIN_HEAP_UNSET) {
+		return CLI_DONE;
+	}
+	int found = guest_heap_find_other(
+		editing->libvirt.manager, editing->libvirt.name, &heap, &other, &error);
+	if (found > 0) {
+		findings_add(&options->findings, false,
+			"domain %s is defined with the heap %s in another size: portal-host domain "
+			"edit %s --guest GUEST=%s brings it up to date",
+			other, heap.path, other, editing->libvirt.name);
+	}
+	free(other);
+	return found < 0 ? cli_libvirt_fail(&editing->libvirt, found, &error) : CLI_DONE;
+}
+
 static int prepare(struct editing *editing) {
 	struct domain_options *options = &editing->options;
 	struct cli_libvirt *libvirt = &editing->libvirt;
@@ -96,6 +120,7 @@ static int prepare(struct editing *editing) {
 	status = status == CLI_DONE ? read_peers(editing) : status;
 	status = status == CLI_DONE ? domain_find_door(editing->cli, libvirt, options) : status;
 	status = status == CLI_DONE ? check_devices(editing) : status;
+	status = status == CLI_DONE ? check_heap(editing) : status;
 	if (status != CLI_DONE) {
 		return status;
 	}
@@ -158,15 +183,26 @@ static int show(const struct editing *editing) {
 	return CLI_DONE;
 }
 
+/* The heap's file goes with its definition: QEMU takes none that is shorter. While the domain runs
+ * it has the file open, and the next start sees to it. */
+static int fit_heap(const struct editing *editing) {
+	const struct cli_libvirt *libvirt = &editing->libvirt;
+	struct error error;
+	if (editing->options.spec.heap == DOMAIN_HEAP_UNSET ||
+		editing->change.state != DOMAIN_OFF ||
+		guest_heap_fit_file(libvirt->manager, libvirt->name, &error) == 0) {
+		return CLI_DONE;
+	}
+	return cli_fail(CLI_FAILED, "%s is changed, but %s", libvirt->name, error.text);
+}
+
 static int apply(struct editing *editing) {
 	struct domain_change *change = &editing->change;
 	struct cli_libvirt *libvirt = &editing->libvirt;
 	bool same = change->diff[0] == '\0', apply = editing->options.apply;
-	if (apply) {
-		int status = domain_make_door_key(&editing->options);
-		if (status != CLI_DONE) {
-			return status;
-		}
+	int status = apply ? domain_make_door_key(&editing->options) : CLI_DONE;
+	if (status != CLI_DONE) {
+		return status;
 	}
 	if (apply && !same) {
 		struct error error;
@@ -174,6 +210,10 @@ static int apply(struct editing *editing) {
 		if (failure < 0) {
 			return cli_libvirt_fail(libvirt, failure, &error);
 		}
+	}
+	status = apply ? fit_heap(editing) : CLI_DONE;
+	if (status != CLI_DONE) {
+		return status;
 	}
 	if (editing->cli->json) {
 		print_json(editing, apply && !same);

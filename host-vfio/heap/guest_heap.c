@@ -1,16 +1,15 @@
 #include "heap/guest_heap.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "domain/document.h"
-#include "domain/heap_device.h"
 #include "domain/info.h"
 #include "domain/tree.h"
-#include "heap.h"
+#include "heap/heap_file.h"
 
 static int read_definition(struct domain_manager *manager, const char *domain, char **xml,
 	struct domain_info *info, struct error *error) {
@@ -22,7 +21,8 @@ static int read_definition(struct domain_manager *manager, const char *domain, c
 	return failure;
 }
 
-static bool has_heap(const char *xml, const char *path) {
+/* Does the definition have the heap, and in which size? */
+static bool has_heap(const char *xml, const char *path, uint64_t *size) {
 	xmlDoc *document = domain_document_parse(xml, NULL);
 	xmlNode *devices =
 		document == NULL ? NULL : tree_child(xmlDocGetRootElement(document), "devices");
@@ -32,6 +32,7 @@ static bool has_heap(const char *xml, const char *path) {
 		struct heap_device heap;
 		char *name;
 		found = heap_device_read(node, &heap, &name) && strcmp(name, path) == 0;
+		*size = heap.size;
 		free(name);
 	}
 	xmlFreeDoc(document);
@@ -51,7 +52,8 @@ static int domain_has_heap(
 		if (failure < 0) {
 			return failure;
 		}
-		found = has_heap(xml, path);
+		uint64_t size;
+		found = has_heap(xml, path, &size);
 		free(xml);
 	}
 	return found;
@@ -135,12 +137,12 @@ static bool has_size(const struct domain_info *info) {
 static int make_file(struct domain_manager *manager, const char *domain,
 	const struct domain_info *info, struct error *error) {
 	int shared = has_size(info) ? is_shared(manager, domain, info->heap_path, error) : 0;
-	if (shared != 0 || portal_heap_format_file(info->heap_path, info->heap_size,
-				   info->heap == DOMAIN_HEAP_NVDIMM) == 0) {
+	if (shared != 0) {
 		return shared < 0 ? shared : 0;
 	}
-	error_set(error, "the heap %s: %s", info->heap_path, portal_heap_file_error(errno));
-	return DOMAIN_FAILURE_REFUSED;
+	const struct heap_device heap = {
+		.kind = info->heap, .path = info->heap_path, .size = info->heap_size};
+	return heap_file_make(&heap, error) < 0 ? DOMAIN_FAILURE_REFUSED : 0;
 }
 
 int guest_heap_make_file(struct domain_manager *manager, const char *domain, struct error *error) {
@@ -158,4 +160,52 @@ int guest_heap_make_file(struct domain_manager *manager, const char *domain, str
 	domain_info_finish(&info);
 	free(xml);
 	return failure;
+}
+
+int guest_heap_fit_file(struct domain_manager *manager, const char *domain, struct error *error) {
+	struct domain_info info;
+	char *xml;
+	int failure = read_definition(manager, domain, &xml, &info, error);
+	if (failure != 0) {
+		return failure;
+	}
+	const struct heap_device heap = {
+		.kind = info.heap, .path = info.heap_path, .size = info.heap_size};
+	if (heap.kind != DOMAIN_HEAP_UNSET && access(heap.path, F_OK) == 0 && !has_size(&info) &&
+		heap_file_make(&heap, error) < 0) {
+		failure = DOMAIN_FAILURE_REFUSED;
+	}
+	domain_info_finish(&info);
+	free(xml);
+	return failure;
+}
+
+/* 1 when the domain is defined with the heap in another size; 0 when not, or it is gone meanwhile.
+ */
+static int differs(struct domain_manager *manager, const char *domain,
+	const struct heap_device *heap, struct error *error) {
+	char *xml;
+	int failure = domain_manager_get_xml(manager, domain, false, &xml, error);
+	if (failure < 0) {
+		return failure == DOMAIN_FAILURE_ABSENT ? 0 : failure;
+	}
+	uint64_t size;
+	bool found = has_heap(xml, heap->path, &size);
+	free(xml);
+	return found && size != heap->size;
+}
+
+int guest_heap_find_other(struct domain_manager *manager, const char *domain,
+	const struct heap_device *heap, char **other, struct error *error) {
+	struct strings names = {0};
+	int result = domain_manager_list(manager, &names, error);
+	*other = NULL;
+	for (size_t i = 0; i < names.count && result == 0; i++) {
+		if (strcmp(names.items[i], domain) != 0) {
+			result = differs(manager, names.items[i], heap, error);
+			*other = result == 1 ? must_copy(names.items[i]) : NULL;
+		}
+	}
+	strings_finish(&names);
+	return result;
 }

@@ -3,9 +3,10 @@
 
 #include <stdint.h>
 
+#include "domain/heap_device.h"
 #include "domain/manager.h"
 
-/* The heap of a guest's domain before it starts: the domain is off. Both return 0 or an enum
+/* The heap of a guest's domain before it starts: the domain is off. Failures are an enum
  * domain_failure with the reason; a domain without a heap is fine. */
 
 struct guest_heap {
@@ -21,5 +22,12 @@ int guest_heap_resize(struct domain_manager *manager, const char *domain, uint64
  * that a controller has is left alone, since it may have it open. An ivshmem file that is not there
  * is left to QEMU, whose user has to own it. */
 int guest_heap_make_file(struct domain_manager *manager, const char *domain, struct error *error);
+/* For a definition that was changed: a file that is there is given the heap's size, since QEMU
+ * takes none that is shorter. One of that size keeps what it holds. */
+int guest_heap_fit_file(struct domain_manager *manager, const char *domain, struct error *error);
+/* Which other domain, a controller, is defined with this heap in another size? 1 with its name, the
+ * caller's; 0 and NULL for none. */
+int guest_heap_find_other(struct domain_manager *manager, const char *domain,
+	const struct heap_device *heap, char **other, struct error *error);
 
 #endif

@@ -11,8 +11,8 @@
 #include "base/strings.h"
 #include "domain/document.h"
 #include "domain/hostdev.h"
-#include "heap/controller_needs.h"
 #include "heap/domain_usage.h"
+#include "heap/start_needs.h"
 #include "hostd/host_interface.h"
 #include "hostd/usage_json.h"
 #include "inventory/json.h"
@@ -197,8 +197,8 @@ static int follow_window(const char *domain, const char *operation, const char *
 		.directory = "/var/lib/portal/host/config-space",
 		.boot = boot ? boot : "",
 	};
-	int result = window_hook(
-		&host, group, domain, operation, definition ? definition : "", &error);
+	int result =
+		window_hook(&host, group, domain, operation, definition ? definition : "", &error);
 	if (result < 0) {
 		fprintf(stderr, "portal: %s: %s\n", domain, error.text);
 	}
@@ -219,11 +219,11 @@ static int ask_daemon(const char *domain, const char *operation, const char *def
 	return status;
 }
 
-/* What a controller needs of guests that start later. Libvirt or QEMU says what they lack then. */
+/* What its start wants beside it. Libvirt or QEMU says what they lack then. */
 static void make_needs(const char *domain, const char *definition) {
 	struct strings problems = {0};
 	if (definition) {
-		controller_needs_make(definition, &problems);
+		start_needs_make(definition, &problems);
 	}
 	for (size_t i = 0; i < problems.count; i++) {
 		fprintf(stderr, "portal: %s: %s\n", domain, problems.items[i]);

@@ -8,9 +8,9 @@
 
 #include "base/must.h"
 #include "domain/hostdev_plug.h"
-#include "heap/controller_needs.h"
 #include "heap/domain_usage.h"
 #include "heap/guest_heap.h"
+#include "heap/start_needs.h"
 #include "hostd/usage_json.h"
 #include "inventory/address.h"
 #include "inventory/json.h"
@@ -166,7 +166,7 @@ static int make_needs(
 	if (failure != 0) {
 		return failure;
 	}
-	controller_needs_make(xml, &problems);
+	start_needs_make(xml, &problems);
 	for (size_t i = 0; i < problems.count; i++) {
 		sd_json_variant *object = NULL;
 		char *text = must_print("start %s: %s: it is not made from here%s", domain,

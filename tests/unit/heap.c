@@ -292,6 +292,46 @@ static void a_plain_file_has_no_information_block_left(void **state) {
 	unlink(path);
 }
 
+/* Shorter, it would be gone from under its user; longer, it is not the heap the user took it for.
+ */
+static void a_file_that_is_in_use_is_left_and_another_takes_its_place(void **state) {
+	const uint64_t sizes[] = {6u << 20, 16u << 20};
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		assert_int_equal(portal_heap_format_file(path, 8u << 20, false), 0);
+		assert_int_equal(chmod(path, 0640), 0);
+		int fd = open(path, O_RDWR);
+		uint8_t *map = mmap(NULL, 8u << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		assert_ptr_not_equal(map, MAP_FAILED);
+		struct stat former, status;
+		assert_int_equal(fstat(fd, &former), 0);
+		close(fd);
+		map[0] = map[(8u << 20) - 1] = 7;
+		assert_int_equal(portal_heap_format_file(path, sizes[i], true), 0);
+		assert_int_equal(map[0], 7);
+		assert_int_equal(map[(8u << 20) - 1], 7);
+		assert_int_equal(stat(path, &status), 0);
+		assert_int_equal(status.st_size, sizes[i]);
+		assert_int_equal(status.st_mode & 0777, 0640);
+		assert_int_not_equal(status.st_ino, former.st_ino);
+		munmap(map, 8u << 20);
+		/* Once nobody has it open, it is the same file in another size. */
+		assert_int_equal(portal_heap_format_file(path, 8u << 20, false), 0);
+		assert_int_equal(stat(path, &former), 0);
+		assert_int_equal(status.st_ino, former.st_ino);
+		unlink(path);
+	}
+}
+
+/* No machine has that much. */
+static void a_file_that_cannot_grow_stays_as_long_as_it_was(void **state) {
+	assert_int_equal(portal_heap_format_file(path, 8u << 20, false), 0);
+	assert_int_equal(portal_heap_format_file(path, UINT64_C(1) << 60, false), -1);
+	struct stat status;
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_size, 8u << 20);
+	unlink(path);
+}
+
 static void files_of_odd_sizes_are_not_made(void **state) {
 	assert_int_equal(portal_heap_format_file(path, (8u << 20) + 4096, true), -1);
 	assert_int_equal(errno, EINVAL);
@@ -378,6 +418,8 @@ int main(void) {
 		cmocka_unit_test(what_wl_shm_cannot_name_is_not_mapped),
 		cmocka_unit_test(a_dax_files_information_block_is_what_linux_reads),
 		cmocka_unit_test(a_plain_file_has_no_information_block_left),
+		cmocka_unit_test(a_file_that_is_in_use_is_left_and_another_takes_its_place),
+		cmocka_unit_test(a_file_that_cannot_grow_stays_as_long_as_it_was),
 		cmocka_unit_test(files_of_odd_sizes_are_not_made),
 		cmocka_unit_test(what_others_could_have_made_does_not_become_a_heap),
 		cmocka_unit_test(the_file_of_libvirts_user_stays_his_where_he_makes_it),

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "heap/controller_needs.h"
+#include "heap/start_needs.h"
 
 #define CHANNEL                                                                                    \
 	"<channel type='unix'><source mode='connect' path='%s/%s'/>"                               \
@@ -29,7 +29,7 @@ static void what_cannot_be_made_does_not_keep_the_rest_from_being_made(void **st
 		"<target><size unit='MiB'>16</size></target><alias name='ua-portal-heap-fox'/>"
 		"</memory></devices></domain>",
 		"/nonexistent", "fox", "fox", directory, "mail", "mail", heap);
-	assert_int_equal(controller_needs_make(xml, &problems), -1);
+	assert_int_equal(start_needs_make(xml, &problems), -1);
 	assert_int_equal(problems.count, 1);
 	assert_string_equal(
 		problems.items[0], "the channel /nonexistent/fox: No such file or directory");
@@ -38,9 +38,9 @@ static void what_cannot_be_made_does_not_keep_the_rest_from_being_made(void **st
 	assert_int_equal(lstat(heap, &status), 0);
 	assert_int_equal(status.st_size, 16 << 20);
 	/* What is there already is no problem, and no definition is one. */
-	assert_int_equal(controller_needs_make("<domain", &problems), -1);
+	assert_int_equal(start_needs_make("<domain", &problems), -1);
 	assert_int_equal(problems.count, 2);
-	assert_int_equal(controller_needs_make("<domain/>", &problems), 0);
+	assert_int_equal(start_needs_make("<domain/>", &problems), 0);
 	strings_finish(&problems);
 	unlink(path);
 	unlink(heap);

@@ -1,31 +1,42 @@
-#include "heap/controller_needs.h"
+#include "heap/start_needs.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/size.h"
+#include "domain/devices.h"
 #include "domain/document.h"
 #include "domain/heap_device.h"
 #include "domain/peer.h"
 #include "domain/tree.h"
-#include "heap.h"
+#include "heap/heap_file.h"
 
-static int make_heap(const struct heap_device *heap, struct error *error) {
+/* A guest that runs with its heap in another size than its controller is defined with. */
+static int fail_in_use(const struct heap_device *heap, uint64_t has, struct error *error) {
+	char now[SIZE_TEXT], wanted[SIZE_TEXT];
+	size_format(has, now);
+	size_format(heap->size, wanted);
+	return error_set(error,
+		"the heap %s is in use with %s, and the definition says %s: stop the guest, or "
+		"bring the definition up to date (portal-host domain edit --guest)",
+		heap->path, now, wanted);
+}
+
+/* own: the domain's, of which it is the start that makes it. */
+static int make_heap(const struct heap_device *heap, bool own, struct error *error) {
 	struct stat status;
-	int result = 0;
-	bool exists = lstat(heap->path, &status) == 0;
-	if (heap->kind != DOMAIN_HEAP_NVDIMM) {
-		/* QEMU makes it, whose user has to own it; and takes one that is there. */
-		result = exists ? portal_heap_check_file(heap->path) : 0;
-	} else if (exists && (uint64_t)status.st_size == heap->size) {
-		result = portal_heap_check_file(heap->path);
-	} else {
-		result = portal_heap_format_file(heap->path, heap->size, true);
+	if (lstat(heap->path, &status) < 0) {
+		return heap->kind == DOMAIN_HEAP_NVDIMM ? heap_file_make(heap, error) : 0;
 	}
-	return result == 0 ? 0
-			   : error_set(error, "the heap %s: %s", heap->path,
-				     portal_heap_file_error(errno));
+	if ((uint64_t)status.st_size == heap->size) {
+		return heap_file_check(heap, error);
+	}
+	return !own && heap_file_is_in_use(heap->path)
+		       ? fail_in_use(heap, (uint64_t)status.st_size, error)
+		       : heap_file_make(heap, error);
 }
 
 /* A socket at which nobody listens: QEMU tries again until the guest's takes its place. */
@@ -53,13 +64,14 @@ static int make_for(xmlNode *device, struct error *error) {
 	}
 	struct heap_device heap;
 	char *path = NULL;
-	bool is_heap = peer_is_heap(device) && heap_device_read(device, &heap, &path);
-	int result = is_heap ? make_heap(&heap, error) : 0;
+	bool own = tree_is(tree_child(device, "alias"), "name", DEVICE_HEAP);
+	bool is_heap = (own || peer_is_heap(device)) && heap_device_read(device, &heap, &path);
+	int result = is_heap ? make_heap(&heap, own, error) : 0;
 	free(path);
 	return result;
 }
 
-int controller_needs_make(const char *xml, struct strings *problems) {
+int start_needs_make(const char *xml, struct strings *problems) {
 	struct error error;
 	size_t before = problems->count;
 	xmlDoc *document = domain_document_parse(xml, &error);
