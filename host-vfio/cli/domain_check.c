@@ -1,9 +1,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/must.h"
 #include "base/size.h"
 #include "cli/domain.h"
+#include "domain/devices.h"
 #include "domain/document.h"
 #include "domain/tree.h"
 #include "inventory/topology.h"
@@ -129,27 +131,40 @@ static int check_pins(struct cli *cli, struct domain_options *options, xmlNode *
 	return CLI_DONE;
 }
 
+/* What --hugepages on stands for: the page size that the kernel hands out unasked; 0: not known. */
+static uint64_t default_page(struct tree *tree) {
+	char *text = tree_text(tree, "/proc/meminfo");
+	const char *line = text ? strstr(text, "Hugepagesize:") : NULL;
+	uint64_t kib = line ? strtoull(line + strlen("Hugepagesize:"), NULL, 10) : 0;
+	free(text);
+	return kib << 10;
+}
+
 static void check_hugepages(struct cli *cli, struct domain_options *options, xmlNode *root) {
 	const struct domain_edit *edit = &options->edit;
 	struct findings *findings = &options->findings;
 	struct tree *tree = cli->tree;
-	if (!edit->set_hugepages || edit->hugepages == 0 ||
-		edit->hugepages == TUNING_HUGEPAGES_DEFAULT) {
+	uint64_t page =
+		edit->hugepages == TUNING_HUGEPAGES_DEFAULT ? default_page(tree) : edit->hugepages;
+	if (!edit->set_hugepages || page == 0) {
 		return;
 	}
-	unsigned long long kib = edit->hugepages >> 10;
-	long long pages = tree_number(
-		tree, -1, "/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages", kib);
-	uint64_t memory = tree_get_bytes(tree_child(root, "memory"));
+	long long pages =
+		tree_number(tree, -1, "/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
+			(unsigned long long)(page >> 10));
+	/* An nvdimm has a file of its own. */
+	uint64_t memory = tree_get_bytes(tree_child(root, "memory")) -
+			  devices_nvdimm_bytes(tree_child(root, "devices"));
+	uint64_t wanted = (memory + page - 1) / page;
 	char size[SIZE_TEXT];
-	size_format(edit->hugepages, size);
+	size_format(page, size);
 	if (pages < 0) {
 		findings_add(findings, true, "the host has no huge pages of %s", size);
-	} else if ((uint64_t)pages < memory / edit->hugepages) {
+	} else if ((uint64_t)pages < wanted) {
 		findings_add(findings, false,
 			"the host has %lld huge pages of %s set aside, and the VM wants %" PRIu64
 			": portal-host setup --hugepages sets some aside",
-			pages, size, memory / edit->hugepages);
+			pages, size, wanted);
 	}
 }
 

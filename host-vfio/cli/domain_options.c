@@ -1,13 +1,18 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "base/size.h"
 #include "cli/domain.h"
+#include "config_vm.h"
 #include "domain/heap_ports.h"
 #include "inventory/evdev.h"
 
 #define HEAP_MOST_DEFAULT (UINT64_C(1) << 30)
+/* As in portal.scfg: less would show nothing useful. */
+#define HEAP_LEAST (UINT64_C(16) << 20)
 
 /* "NAME,KEY=VALUE,KEY=VALUE": cut up in a copy of its own. */
 struct words {
@@ -187,9 +192,16 @@ static int read_removed_evdev(struct domain_options *options, struct cli *cli, c
 	return CLI_DONE;
 }
 
+/* --guest NAME[=DOMAIN] */
 static int read_guest(struct domain_options *options, struct cli *cli, const char *text) {
+	size_t length = strcspn(text, "=");
+	char *name = must_print("%.*s", (int)length, text);
+	bool good = config_vm_name_valid(name) && strcmp(text + length, "=") != 0;
+	free(name);
 	strings_add(&options->guests, text);
-	return CLI_DONE;
+	return good ? CLI_DONE
+		    : cli_fail(CLI_USAGE, "expected: --guest GUEST[=DOMAIN], GUEST being its name "
+					  "in portal.scfg");
 }
 
 static int read_removed_guest(struct domain_options *options, struct cli *cli, const char *text) {
@@ -270,10 +282,13 @@ static int read_heap(struct domain_options *options, struct cli *cli) {
 			good = strcmp(key, "size") == 0 && size_parse(value, &spec->heap_size);
 		}
 	}
-	good = good && spec->heap_path != NULL && spec->heap_path[0] == '/' && spec->heap_size != 0;
+	good = good && spec->heap_path != NULL && spec->heap_path[0] == '/' &&
+	       spec->heap_size >= HEAP_LEAST;
 	options->edit.spec = spec;
 	return good ? CLI_DONE
-		    : cli_fail(CLI_USAGE, "expected: --heap nvdimm|ivshmem,path=FILE,size=SIZE");
+		    : cli_fail(CLI_USAGE,
+			      "expected: --heap nvdimm|ivshmem,path=FILE,size=SIZE, with a SIZE of "
+			      "16M at least");
 }
 
 /* --channel virtio-serial[,path=SOCKET] | vsock[,cid=N] */
@@ -310,8 +325,19 @@ static int read_spec(struct domain_options *options, struct cli *cli) {
 	struct domain_spec *spec = &options->spec;
 	spec->guest = cli_option(cli, "--guest-name");
 	spec->key = cli_option(cli, "--key");
+	if (spec->guest != NULL && !config_vm_name_valid(spec->guest)) {
+		return cli_fail(CLI_USAGE,
+			"expected: --guest-name NAME, of letters, digits, \"_\", \".\" and \"-\", "
+			"as in portal.scfg");
+	}
 	if (spec->key != NULL && spec->key[0] != '/') {
 		return cli_fail(CLI_USAGE, "expected: --key FILE, with its path from the root on");
+	}
+	if (spec->key != NULL && access(spec->key, F_OK) < 0) {
+		findings_add(&options->findings, false,
+			"%s: %s; the VM does not start without it (portal-run --define makes a "
+			"guest's key)",
+			spec->key, strerror(errno));
 	}
 	if (spec->guest != NULL || spec->key != NULL) {
 		options->edit.spec = spec;

@@ -63,7 +63,9 @@ class Shell:
     def __init__(self, program, work):
         self.program = program
         self.work = work
-        self.machine = self.write("machine", open(MACHINE, encoding="utf-8").read() + PROCESSORS)
+        with open(MACHINE, encoding="utf-8") as file:
+            recorded = file.read().replace("meminfo =\n", "meminfo =\n\tHugepagesize:       2048 kB\n")
+        self.machine = self.write("machine", recorded + PROCESSORS)
         self.uri = "test://" + self.write("domains.xml", DOMAINS)
         self.write("host.scfg", "controller work {\n\tdomain desk\n}\n")
 
@@ -110,7 +112,10 @@ def wrong_command_lines_are_told_apart(shell):
             ("--suspend-to-disk", ""), ("--hugepages", "much"), ("--hugepages", "3"),
             ("--prepare-heaps", "many"), ("--prepare-heaps", "65"),
             ("--prepare-heaps", "1,size=0"), ("--heap", "ivshmem"), ("--heap", "paper,path=/x,size=1M"),
-            ("--channel", "string"), ("--channel", "vsock,cid=2"), ("--key", "relative")):
+            ("--heap", "ivshmem,path=/dev/shm/x,size=8M"),
+            ("--channel", "string"), ("--channel", "vsock,cid=2"), ("--key", "relative"),
+            ("--guest", "=web"), ("--guest", "web="), ("--guest", "a b=web"),
+            ("--guest-name", ""), ("--guest-name", "a/b")):
         shell.edit(USAGE, f"expected: {option}", option, value)
     shell.edit(USAGE, "--device wants a value", "--device", "")
     shell.expect(USAGE, "expected: heap attach|detach", "heap")
@@ -175,6 +180,11 @@ def the_change_is_shown_and_made(shell):
     # The token of what was shown lets the change through as long as nobody else made one.
     shown = json.loads(shell.run("--json", "domain", "edit", "desk", *options).stdout)
     assert not shown["changed"] and shown["diff"] and len(shown["findings"]) == 5, shown
+    # The default size of the machine is 2 MiB.
+    done = shell.run("domain", "edit", "desk", "--hugepages", "on")
+    assert "the host has 16 huge pages of 2 MiB set aside, and the VM wants 2048" in done.stderr, done
+    done = shell.run("domain", "edit", "desk", "--key", "/nowhere/key")
+    assert "/nowhere/key: No such file or directory; the VM does not start" in done.stderr, done
     done = shell.run("domain", "edit", "desk", "--apply", "--expect", shown["token"], *options)
     assert "changed desk" in done.stdout, done
     assert "is like this already" in shell.edit(DONE, "", "--apply", "--suspend-to-mem", "default")
