@@ -1,6 +1,20 @@
+#include <sys/stat.h>
+
 #include "doctor/rom.h"
 #include "doctor/rom_copy.h"
 #include "edit/assign.h"
+
+/* root reads any file, QEMU mostly only what everybody may, and says nothing but that it is not
+ * there. */
+static void check_mode(struct findings *findings, const char *path) {
+	struct stat status;
+	if (stat(path, &status) == 0 && (status.st_mode & S_IROTH) == 0) {
+		findings_add(findings, false,
+			"%s is not for everybody to read (chmod o+r): QEMU runs as a user of its "
+			"own on most machines, and does not start without it",
+			path);
+	}
+}
 
 void assign_check_rom(
 	struct findings *findings, const struct pci_device *device, const char *path) {
@@ -22,6 +36,7 @@ void assign_check_rom(
 			path, images.vendor, images.device, device->name, device->vendor,
 			device->device);
 	} else {
+		check_mode(findings, path);
 		if (images.device != device->device) {
 			findings_add(findings, false,
 				"%s names the device %04x:%04x, and %s is %04x:%04x: it may be of "

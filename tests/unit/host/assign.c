@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -120,6 +121,7 @@ static char *write_rom(uint16_t vendor, uint16_t device, uint8_t code, size_t si
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, rom, size), (ssize_t)size);
+	assert_int_equal(fchmod(fd, 0644), 0);
 	close(fd);
 	return path;
 }
@@ -140,6 +142,8 @@ static void a_rom_file_has_to_be_the_cards(void **state) {
 	enum { EFI = 3, BIOS = 0 };
 	char *path = write_rom(0x10de, 0x2484, EFI, 512);
 	check_rom(path, false, NULL);
+	assert_int_equal(chmod(path, 0640), 0);
+	check_rom(path, false, "is not for everybody to read");
 	unlink(path);
 	path = write_rom(0x10de, 0x2484, BIOS, 512);
 	check_rom(path, false, "has no image for UEFI");
