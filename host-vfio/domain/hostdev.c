@@ -9,27 +9,53 @@
 
 #define FUNCTIONS 8
 
+static bool read_source(xmlNode *device, struct domain_address *host) {
+	return guest_pci_read(tree_child(tree_child(device, "source"), "address"), host);
+}
+
 static bool read_host(xmlNode *hostdev, struct domain_address *host) {
-	return tree_is(hostdev, "type", "pci") &&
-	       guest_pci_read(tree_child(tree_child(hostdev, "source"), "address"), host);
+	return tree_is(hostdev, "type", "pci") && read_source(hostdev, host);
+}
+
+/* The element that a function is: <hostdev>, or <interface> of that type. */
+static bool is_function(xmlNode *device, struct domain_address *host) {
+	if (device->type != XML_ELEMENT_NODE) {
+		return false;
+	}
+	return strcmp((const char *)device->name, "interface") == 0
+		       ? tree_is(device, "type", "hostdev") && read_source(device, host)
+		       : strcmp((const char *)device->name, "hostdev") == 0 &&
+				 read_host(device, host);
+}
+
+/* What takes a function from the host: QEMU has an NVMe disk by VFIO, too. */
+static bool takes_function(xmlNode *device, struct domain_address *host) {
+	return is_function(device, host) ||
+	       (device->type == XML_ELEMENT_NODE &&
+		       strcmp((const char *)device->name, "disk") == 0 &&
+		       tree_is(device, "type", "nvme") && read_source(device, host));
+}
+
+static xmlNode *first_device(xmlNode *root) {
+	xmlNode *devices = tree_child(root, "devices");
+	return devices == NULL ? NULL : devices->children;
 }
 
 xmlNode *hostdev_find(xmlNode *root, const struct domain_address *host) {
-	xmlNode *hostdev = tree_child(tree_child(root, "devices"), "hostdev");
+	xmlNode *device = first_device(root);
 	struct domain_address address;
-	while (hostdev != NULL &&
-		!(read_host(hostdev, &address) && domain_address_equal(&address, host))) {
-		hostdev = tree_next(hostdev);
+	while (device != NULL &&
+		!(is_function(device, &address) && domain_address_equal(&address, host))) {
+		device = device->next;
 	}
-	return hostdev;
+	return device;
 }
 
 void hostdev_each(
 	xmlNode *root, void (*each)(void *data, const struct domain_address *host), void *data) {
-	xmlNode *hostdev = tree_child(tree_child(root, "devices"), "hostdev");
-	for (; hostdev != NULL; hostdev = tree_next(hostdev)) {
+	for (xmlNode *device = first_device(root); device != NULL; device = device->next) {
 		struct domain_address host;
-		if (read_host(hostdev, &host)) {
+		if (takes_function(device, &host)) {
 			each(data, &host);
 		}
 	}

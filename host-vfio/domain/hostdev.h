@@ -35,10 +35,11 @@ int hostdev_add(
 /* Takes a function out; the rest of its slot stays a slot. One that is not there is fine. */
 void hostdev_remove(xmlNode *root, const struct domain_address *host);
 
-/* Calls `each` for every PCI function in the definition. */
+/* Calls `each` for every PCI function of the host in the definition, also for those that it has as
+ * a network interface (type='hostdev') or below a disk (type='nvme'). */
 void hostdev_each(
 	xmlNode *root, void (*each)(void *data, const struct domain_address *host), void *data);
-/* The function's <hostdev>, or NULL. */
+/* The function's <hostdev>, or its <interface>; or NULL. */
 xmlNode *hostdev_find(xmlNode *root, const struct domain_address *host);
 
 #endif

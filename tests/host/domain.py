@@ -28,7 +28,12 @@ DOMAINS = """<node>
 <domain type='test'><name>old</name><memory unit='GiB'>4</memory><vcpu>2</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>
 <hostdev mode='subsystem' type='pci' managed='yes'><source>
-<address domain='0' bus='1' slot='0' function='1'/></source></hostdev></devices></domain>
+<address domain='0' bus='1' slot='0' function='1'/></source></hostdev>
+<interface type='hostdev' managed='yes'><source>
+<address type='pci' domain='0' bus='5' slot='0' function='0'/></source></interface>
+<disk type='nvme' device='disk'><source type='pci' managed='no' namespace='1'>
+<address domain='0' bus='4' slot='0' function='0'/></source><target dev='vda' bus='virtio'/></disk>
+</devices></domain>
 <domain type='test'><name>web</name><memory unit='GiB'>1</memory>
 <os><type>hvm</type></os><devices><shmem name='portal-test-web'><model type='ivshmem-plain'/>
 <size unit='M'>64</size></shmem></devices></domain>
@@ -159,6 +164,13 @@ def what_stands_in_the_way_refuses_a_change(shell):
                  "--prepare-heaps", "1")
     shell.edit(REFUSED, "somebody changed it since it was shown", "--suspend-to-mem", "off",
                "--apply", "--expect", "0123456789abcdef")
+    # As what another domain has it makes no difference.
+    for device in ("05:00.0", "04:00.0"):
+        shell.edit(DONE, f"domain old has 0000:{device} too", "--device", device)
+    # One that is there is changed, whatever it is, and not put in twice.
+    said = shell.expect(DONE, "", "domain", "edit", "old", "--device", "05:00.0")
+    added = [line for line in said.splitlines() if line.startswith("+")]
+    assert added == ["+    <interface type=\"hostdev\" managed=\"no\">"], said
 
 
 def the_change_is_shown_and_made(shell):
@@ -230,8 +242,11 @@ def what_a_domain_has_is_shown(shell):
     text = shell.expect(DONE, "", "domain", "show", "old")
     assert "0000:01:00.1" in text and "libvirt" in text and "sound" in text, text
     shown = json.loads(shell.run("--json", "domain", "show", "old").stdout)
-    assert shown["devices"] == [{"host": "0000:01:00.1", "guest": None, "romBar": "default",
-                                 "romFile": None, "managed": True, "name": "sound"}], shown
+    entry = {"guest": None, "romBar": "default", "romFile": None, "managed": True}
+    assert shown["devices"] == [
+        {**entry, "host": "0000:04:00.0", "managed": False, "name": None},
+        {**entry, "host": "0000:05:00.0", "name": None},
+        {**entry, "host": "0000:01:00.1", "name": "sound"}], shown
     assert (shown["memory"], shown["vcpus"], shown["state"]) == (4 << 30, 2, "running"), shown
     shown = json.loads(shell.run("--json", "domain", "show", "web").stdout)
     assert shown["heaps"] == [
