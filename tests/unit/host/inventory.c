@@ -131,6 +131,29 @@ static void put(struct memory_tree *tree, const char *path, const char *text) {
 	assert_int_equal(memory_tree_put_file(tree, path, text, strlen(text)), 0);
 }
 
+/* The kernel takes the driver away first, and then waits for the VM. */
+static void a_device_that_is_being_unplugged_is_still_held_by_its_vm(void **state) {
+	static const char device[] = "/sys/devices/pci0000:00/0000:00:1c.0/0000:05:00.0";
+	struct memory_tree *tree = fixture_tree("two-gpu-desktop");
+	struct machine machine;
+	char *driver = must_print("%s/driver", device);
+	char *override = must_print("%s/driver_override", device);
+	put(tree, "/proc/4711/comm", "qemu-system-x86\n");
+	memory_tree_put_link(tree, "/proc/4711/fd/9", "/dev/vfio/10");
+	memory_tree_remove(tree, driver);
+	for (int held = 0; held < 2; held++) {
+		put(tree, override, held ? "vfio-pci\n" : "(null)\n");
+		assert_int_equal(machine_read(&machine, memory_tree_base(tree), NULL), 0);
+		assert_null(get(&machine, "05:00.0")->driver);
+		assert_int_equal(
+			is_held(get(&machine, "05:00.0"), HOLDER_PROCESS, "qemu-system-x86"), held);
+		machine_finish(&machine);
+	}
+	free(driver);
+	free(override);
+	tree_destroy(memory_tree_base(tree));
+}
+
 /* The desktop with "/" mounted so, from disks behind two of its controllers. */
 static struct memory_tree *desktop_with(const char *mount) {
 	static const char nvme[] = "pci0000:00/0000:00:06.0/0000:04:00.0/nvme/nvme0";
@@ -372,6 +395,7 @@ int main(void) {
 		cmocka_unit_test(whoever_writes_to_a_disk_or_a_volume_on_it_holds_its_controller),
 		cmocka_unit_test(a_zfs_pool_is_behind_the_disks_that_udev_saw_it_on),
 		cmocka_unit_test(the_default_route_is_followed_through_vlan_bond_and_bridge),
+		cmocka_unit_test(a_device_that_is_being_unplugged_is_still_held_by_its_vm),
 		cmocka_unit_test(consoles_and_input_devices_are_found_at_their_controllers),
 		cmocka_unit_test(a_machine_without_iommu_has_no_groups),
 		cmocka_unit_test(a_tree_without_pci_devices_is_an_error_with_a_sentence),
