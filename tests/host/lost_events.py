@@ -112,7 +112,7 @@ def events_that_were_lost_are_made_good_by_looking(finish, work):
     process, log = start(work, root)
     finish.callback(wait.stop, process)
     finish.callback(process.send_signal, signal.SIGCONT)
-    wait.for_path(path, process)
+    log.for_text(b"answers")  # its socket is there before it listens
     states = varlink.stream(path, "org.portal.Host.GetState")
     changes = next(said["deviceChanges"] for said in states if said["deviceChanges"] > 0)
     assert addresses(path) == ["0000:00:1c.0"]
