@@ -143,7 +143,7 @@ static int check_rom(struct cli *cli, struct setup *setup, const struct pci_devi
 		if (reason) {
 			strings_take(&setup->files.notes,
 				must_print("Whether the ROM of %s has an image for UEFI was not "
-					   "looked at (%s). Once vfio-pci has the card, "
+					   "looked at (%s). While no driver has the card, "
 					   "\"portal-host doctor --rom %s\" tells; now, --device "
 					   "%s,rom=FILE looks at a copy.",
 					device->name, reason, device->name, device->name));

@@ -45,10 +45,13 @@ bool rom_copy_is_free(const struct pci_device *device) {
 	return !device->driver || strcmp(device->driver, "vfio-pci") == 0;
 }
 
-/* sysfs shows a card's ROM between a 1 and a 0 (Documentation/filesystems/sysfs-pci.rst). */
+/* sysfs shows a card's ROM between a 1 and a 0, and only of a device that is enabled, which one
+ * without a driver is not (Documentation/PCI/sysfs-pci.rst). One that has vfio-pci cannot be
+ * enabled so, and may or may not answer. */
 int rom_copy_read_card(struct rom_copy *copy, struct tree *tree, const struct pci_device *device,
 	struct error *error) {
 	*copy = (struct rom_copy){.data = must_alloc(ROM_MAX, 1)};
+	bool enabled = !device->driver && tree_write(tree, "1", "%s/enable", device->path) == 0;
 	ssize_t got = -1;
 	if (tree_write(tree, "1", "%s/rom", device->path) == 0) {
 		got = tree_bytes(tree, copy->data, ROM_MAX, "%s/rom", device->path);
@@ -56,6 +59,11 @@ int rom_copy_read_card(struct rom_copy *copy, struct tree *tree, const struct pc
 		tree_write(tree, "0", "%s/rom", device->path);
 		errno = saved;
 	}
+	int saved = errno;
+	if (enabled) {
+		tree_write(tree, "0", "%s/enable", device->path);
+	}
+	errno = saved;
 	if (got < 0) {
 		return error_set(error, "the ROM of %s cannot be read: %s", device->name,
 			errno == ENOENT ? "it has none of its own" : strerror(errno));

@@ -274,14 +274,14 @@ static void the_images_of_a_rom_are_told_apart(void **state) {
 /* As sysfs does it: the ROM is there to read between a "1" and a "0". */
 struct card_tree {
 	struct tree base;
-	bool shown, broken;
+	bool shown, enabled, broken;
 	unsigned writes;
 };
 
 static ssize_t card_read(struct tree *tree, const char *path, void *data, size_t size) {
 	const struct card_tree *card = (const struct card_tree *)tree;
 	assert_string_equal(path, "/sys/devices/card/rom");
-	errno = card->shown && !card->broken ? 0 : EIO;
+	errno = card->shown && card->enabled && !card->broken ? 0 : EIO;
 	if (errno != 0) {
 		return -1;
 	}
@@ -293,6 +293,10 @@ static ssize_t card_read(struct tree *tree, const char *path, void *data, size_t
 
 static int card_write(struct tree *tree, const char *path, const char *text) {
 	struct card_tree *card = (struct card_tree *)tree;
+	if (strcmp(path, "/sys/devices/card/enable") == 0) {
+		card->enabled = strcmp(text, "1") == 0;
+		return 0;
+	}
 	assert_string_equal(path, "/sys/devices/card/rom");
 	card->shown = strcmp(text, "1") == 0;
 	card->writes++;
@@ -308,12 +312,12 @@ static void a_rom_is_read_from_its_card_and_hidden_again(void **state) {
 	struct error error = {""};
 	assert_int_equal(rom_copy_read_card(&copy, &tree.base, &device, &error), 0);
 	assert_true(rom_parse(copy.data, copy.size, &images) && images.efi);
-	assert_true(tree.writes == 2 && !tree.shown);
+	assert_true(tree.writes == 2 && !tree.shown && !tree.enabled);
 	rom_copy_finish(&copy);
 	tree.broken = true;
 	assert_int_equal(rom_copy_read_card(&copy, &tree.base, &device, &error), -1);
 	assert_non_null(strstr(error.text, "the ROM of 0000:01:00.0 cannot be read: Input/output"));
-	assert_true(tree.writes == 4 && !tree.shown);
+	assert_true(tree.writes == 4 && !tree.shown && !tree.enabled);
 	rom_copy_finish(&copy);
 	assert_true(rom_copy_is_free(&device));
 	device.driver = "nouveau";
