@@ -15,6 +15,11 @@ from hostmachine import check_tree, expect, run_tests
 POLICY = b"""assign net to controllers
 controller desk
 controller play
+config-space libvirt
+"""
+# A hook of somebody else's, which libvirt calls after portal-host-hook.
+NOTE = b"""#!/bin/sh
+echo "$1 $2 $(stat -c %U:%G:%a /sys/bus/pci/devices/0000:01:00.0/config)" >>/run/modes
 """
 
 
@@ -26,6 +31,8 @@ def a_controller_gets_its_card_by_being_started(machine):
     first, _ = machine.find(CARD)
     machine.define(DOMAIN, first["address"])
     machine.define(DOMAIN.replace("desk", "play"), first["address"])
+    machine.write("/etc/libvirt/hooks/qemu.d/zz-note", NOTE)
+    machine.within("chmod", "755", "/etc/libvirt/hooks/qemu.d/zz-note")
     machine.wait_for('"state":"off"')
     expect(drivers(machine) == ["e1000e", "e1000e"], "the host has the card")
     machine.virsh("start", "desk")
@@ -35,6 +42,11 @@ def a_controller_gets_its_card_by_being_started(machine):
         expect(any(name.startswith("qemu-system") for name in holders), f"holders: {card}")
     said = machine.virsh("start", "play", status=1)
     expect("is with controller desk" in said, said)
+    modes = machine.within("cat", "/run/modes").splitlines()
+    started = [f"desk {step}" for step in ("prepare root:libvirt:660", "start root:libvirt:660",
+                                           "started root:root:644")]
+    expect(modes[:3] == started, f"the window was open for the start alone: {modes}")
+    expect(all(line.endswith(" root:root:644") for line in modes[3:]), f"what was refused: {modes}")
 
 
 def switching_moves_it_when_it_was_let_go(machine):

@@ -32,17 +32,17 @@ TREE = [
     "mount -t tmpfs over /over",
     "mkdir /over/upper /over/work",
     "mount -t overlay -o lowerdir=/lower,upperdir=/over/upper,workdir=/over/work tree /tree",
-    "for each in proc sys dev; do mount --rbind /$each /tree/$each; done",
-    "mkdir -p /tree/usr/lib/modules && mount --bind /lib/modules /tree/usr/lib/modules",
     "mkdir -p /dev/pts /dev/shm",
     "mount -t devpts devpts /dev/pts",
+    "for each in proc sys dev; do mount --rbind /$each /tree/$each; done",
+    "mkdir -p /tree/usr/lib/modules && mount --bind /lib/modules /tree/usr/lib/modules",
     "for each in tmp run dev/shm etc/libvirt var/lib/libvirt var/cache/libvirt var/log/libvirt; do "
     "mkdir -p /tree/$each && mount -t tmpfs tmpfs /tree/$each; done",
 ]
 
 # The start of an expansion ROM of one image for UEFI: signature, pointer, PCI data structure.
 ROM = bytes([0x55, 0xaa]) + bytes(22) + bytes([0x1c, 0]) + bytes(2) + b"PCIR" + \
-    bytes([0x86, 0x80, 0xd3, 0x10]) + bytes(8) + bytes([1, 0, 0, 0, 3, 0x80])
+    bytes([0x86, 0x80, 0xd3, 0x10]) + bytes([0, 0, 0x18, 0, 0, 0, 0, 2, 1, 0, 0, 0, 3, 0x80])
 
 DOMAIN = """<domain type='qemu'><name>desk</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
@@ -53,13 +53,14 @@ DOMAIN = """<domain type='qemu'><name>desk</name><memory unit='MiB'>64</memory><
 class Host(Machine):
     """The machine with a libvirtd in it."""
 
-    def __init__(self, work, program, prepare=None, *, modules=(), later=(), devices=DEVICES):
+    def __init__(self, work, program, prepare=None, *, programs=None, modules=(), later=(),
+                 devices=DEVICES, options=(), fds=()):
         """prepare: called with the machine before its libvirtd starts; modules, later: more of those
-        that are loaded at boot, and that can be."""
+        that are loaded at boot, and that can be; programs, in its initramfs; the rest as Machine."""
         super().__init__(
-            work, initramfs(os.environ["PORTAL_KERNEL_TREE"], {}, [*MODULES, *modules],
+            work, initramfs(os.environ["PORTAL_KERNEL_TREE"], programs or {}, [*MODULES, *modules],
                             ["vfio-pci", *later]),
-            devices, options=SHARE)
+            devices, options=[*SHARE, *options], fds=fds)
         self._program = program
         for line in TREE:
             self.run(line)

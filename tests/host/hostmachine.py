@@ -89,12 +89,57 @@ class Silence(Failure):
     """The machine no longer answers: nothing more can be tested on it."""
 
 
-class Machine:
+class Shell:
+    """A machine's shell (tests/host/init) at the other end of a socket."""
+
+    def __init__(self, connection, last_words):
+        """last_words: called for what a machine that went away said last."""
+        self._socket = connection
+        self._shell = connection.makefile("rb")
+        self._last_words = last_words
+
+    def wait_ready(self):
+        if self.read_answer()[1] != "ready":
+            raise Failure("the machine did not come up")
+
+    def read_answer(self):
+        """The output up to the status, and the status."""
+        lines = []
+        self._socket.settimeout(PATIENCE)
+        while True:
+            try:
+                line = self._shell.readline()
+            except TimeoutError:
+                raise Silence("no answer, after:\n" + "\n".join(lines)) from None
+            if not line:
+                raise Silence("the machine went away:\n" + self._last_words())
+            text = line.decode(errors="replace").strip("\r\n")
+            if text.startswith("@@ "):
+                return lines, text[3:]
+            lines.append(text)
+
+    def send(self, command):
+        """Begins a line in the machine's shell; result() is its output."""
+        self._socket.sendall(command.encode() + b"\n")
+
+    def result(self, command, status=0):
+        lines, got = self.read_answer()
+        if status is not None and got != str(status):
+            raise Failure(f"{command}: status {got} instead of {status}:\n" + "\n".join(lines))
+        return "\n".join(lines)
+
+    def run(self, command, status=0):
+        """Runs a line in the machine's shell; its output. Any other status is a failure."""
+        self.send(command)
+        return self.result(command, status)
+
+
+class Machine(Shell):
     """The machine, its shell on a virtio port, and its monitor."""
 
-    def __init__(self, work, archive_bytes, devices, *, options=(), parameters="", tree=None):
+    def __init__(self, work, archive_bytes, devices, *, options=(), parameters="", tree=None, fds=()):
         """devices: QEMU's -device; options: more of its arguments; parameters: the kernel's; tree:
-        where the kernel lies."""
+        where the kernel lies; fds: descriptors that the options name."""
         tree = tree or os.environ["PORTAL_KERNEL_TREE"]
         version, = os.listdir(os.path.join(tree, "usr/lib/modules"))
         initrd = os.path.join(work, "initrd")
@@ -121,52 +166,19 @@ class Machine:
         for device in devices:
             command += ["-device", device]
         self.process = subprocess.Popen(
-            command, pass_fds=[its_shell.fileno(), its_monitor.fileno()])
+            command, pass_fds=[its_shell.fileno(), its_monitor.fileno(), *fds])
         its_shell.close()
         its_monitor.close()
+        super().__init__(
+            shell, lambda: f"(QEMU: {self.process.poll()})\n{self.console()[-2000:]}")
         self._work = work
-        self._socket = shell
-        self._shell = shell.makefile("rb")
         self.monitor = Qmp(monitor)
-        if self.answer()[1] != "ready":
-            raise Failure("the machine did not come up")
+        self.wait_ready()
 
     def console(self):
         """What the kernel said on its serial console."""
         with open(os.path.join(self._work, "console.log"), errors="replace") as file:
             return file.read()
-
-    def answer(self):
-        """The output up to the status, and the status."""
-        lines = []
-        self._socket.settimeout(PATIENCE)
-        while True:
-            try:
-                line = self._shell.readline()
-            except TimeoutError:
-                raise Silence("no answer, after:\n" + "\n".join(lines)) from None
-            if not line:
-                raise Silence(f"the machine went away (QEMU: {self.process.poll()}):\n"
-                              + self.console()[-2000:])
-            text = line.decode(errors="replace").strip("\r\n")
-            if text.startswith("@@ "):
-                return lines, text[3:]
-            lines.append(text)
-
-    def send(self, command):
-        """Begins a line in the machine's shell; result() is its output."""
-        self._socket.sendall(command.encode() + b"\n")
-
-    def result(self, command, status=0):
-        lines, got = self.answer()
-        if status is not None and got != str(status):
-            raise Failure(f"{command}: status {got} instead of {status}:\n" + "\n".join(lines))
-        return "\n".join(lines)
-
-    def run(self, command, status=0):
-        """Runs a line in the machine's shell; its output. Any other status is a failure."""
-        self.send(command)
-        return self.result(command, status)
 
     def host(self, *args, status=0):
         return self.run(shlex.join(["portal-host", *args]), status)

@@ -122,7 +122,7 @@ class System(Machine):
         """Ends everything as a person would, and waits for the shell of the next boot."""
         self.monitor.execute("set-action", reboot="reset")
         self.run("systemctl --no-block reboot")
-        while self.answer()[1] != "ready":
+        while self.read_answer()[1] != "ready":
             pass
 
     def write(self, path, data):
