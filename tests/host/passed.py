@@ -32,6 +32,8 @@ HUGE_PAGES = 160
 
 # The kernel's numbers of keys, linux/input-event-codes.h.
 ESC, LEFT_CTRL, A, D, C, B, RIGHT_CTRL, BUTTON = 1, 29, 30, 32, 46, 48, 97, 272
+# The system call on x86-64.
+PPOLL = 271
 
 ROM_BYTES = 64 << 10
 
@@ -183,6 +185,15 @@ class Desk(Host):
         for line in lines:
             self.run(f"echo {line} >&8; read -r done <&9")
 
+    def wait_for_qemu(self):
+        """Until it has read all that was typed and moved: it looks at each device by itself, and what
+        the mouse did before a toggle might be taken for what came after it. Then its first thread
+        waits in ppoll().
+        """
+        pid = self.run("echo $(cat /tree/run/libvirt/qemu/desk.pid)")
+        self.run(f"until read -r call rest </proc/{pid}/syscall && [ \"$call\" = {PPOLL} ]; "
+                 "do usleep 10000; done")
+
 
 def check_failed_start(machine, words, last):
     """A start fails, the window was open until then, and everything is shut."""
@@ -333,8 +344,12 @@ def keys_and_ways_come_to_whom_the_toggle_says(machine):
         listen(guest, what, node, last)
     listen(machine, "keys", machine.keyboard, C)
     listen(machine, "ways", machine.mouse, BUTTON)
-    machine.type("grabbed", A, "move 5", B, f'"{LEFT_CTRL} {RIGHT_CTRL}"', "free", C, "move 7", "click",
-                 f'"{LEFT_CTRL} {RIGHT_CTRL}"', "grabbed", D, "move 9", "click", ESC)
+    toggle = f'"{LEFT_CTRL} {RIGHT_CTRL}"'
+    machine.type("grabbed", A, "move 5", B)
+    machine.wait_for_qemu()
+    machine.type(toggle, "free", C, "move 7", "click")
+    machine.wait_for_qemu()
+    machine.type(toggle, "grabbed", D, "move 9", "click", ESC)
     heard = [line for line in guest.run("wait; cat /tmp/keys").splitlines()
              if line not in ("ready", f"key {LEFT_CTRL}", f"key {RIGHT_CTRL}")]
     expect(heard == [f"key {A}", f"key {B}", f"key {D}", f"key {ESC}"], f"the guest's keys: {heard}")
