@@ -22,18 +22,27 @@ _SYSTEMD = [
 
 
 class Images:
-    """The images of a build directory, made anew where needed by tools/lib/guest-image.sh."""
+    """The images of a build directory, made anew where needed by tools/lib/guest-image.sh; or, where
+    PORTAL_IMAGES names a directory, what somebody has laid there for who may not write the build's.
+    """
 
     def __init__(self, build):
+        ready = os.environ.get("PORTAL_IMAGES")
+        if ready is None:
+            self._make(build)
+        directory = ready or os.path.join(build, "guest")
+        self.kernel = os.path.join(directory, "kernel")
+        self.initrd = os.path.join(directory, "initrd")
+        self.root = os.path.join(directory, "root.img")
+
+    @staticmethod
+    def _make(build):
         for variable in ("PORTAL_KERNEL_TREE", "PORTAL_GUEST_TREE"):
             if not os.path.isdir(os.environ.get(variable, "")):
                 raise Failure(f"{variable} names no tree: use tools/test, tools/demo or tools/shell")
         done = subprocess.run([os.path.join(TOP, "tools/lib/guest-image.sh"), build], check=False)
         if done.returncode:
             raise Failure("the guest's images could not be made")
-        self.kernel = os.path.join(build, "guest", "kernel")
-        self.initrd = os.path.join(build, "guest", "initrd")
-        self.root = os.path.join(build, "guest", "root.img")
 
     def command_line(self, name, role="guest", systemd=False):
         """The kernel's command line of a guest or controller of that name, started by systemd with

@@ -1,7 +1,8 @@
 """A libvirtd of our own, and one's dealings with it.
 
-It runs as the system's instance but on empty directories, mounted over the machine's in this mount
-namespace, so no domain and no setting of the machine is seen or touched.
+For root it runs as the system's instance but on empty directories, mounted over the machine's in this
+mount namespace, so no domain and no setting of the machine is seen or touched. For an ordinary user it
+is the one of his session, in his own directories.
 """
 
 import os
@@ -11,7 +12,8 @@ import tempfile
 
 from . import wait
 
-URI = "qemu:///system"
+IS_SYSTEM = os.geteuid() == 0
+URI = "qemu:///system" if IS_SYSTEM else "qemu:///session"
 
 # In a container-like root there is neither a cgroup to put guests in, nor a user to become, nor
 # a virtlogd to write their logs.
@@ -22,6 +24,11 @@ namespaces = []
 cgroup_controllers = []
 remember_owner = 0
 security_driver = "none"
+stdio_handler = "file"
+"""
+
+# Consoles are fifos here, which a virtlogd does not take.
+SESSION_CONF = """
 stdio_handler = "file"
 """
 
@@ -39,8 +46,8 @@ class Libvirtd:
         self._process = None
         self.log = None
 
-    def start(self, hook=None):
-        """Starts it and returns when it accepts connections. hook: a script for its QEMU domains."""
+    @staticmethod
+    def _clear():
         for path in ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt",
                      "/run/libvirt"):
             os.makedirs(path, exist_ok=True)
@@ -49,11 +56,25 @@ class Libvirtd:
             file.write(QEMU_CONF)
         with open("/etc/libvirt/libvirtd.conf", "w", encoding="ascii") as file:
             file.write(LIBVIRTD_CONF)
+
+    @staticmethod
+    def _add_hook(hook):
+        os.makedirs("/etc/libvirt/hooks/qemu.d")
+        with open("/etc/libvirt/hooks/qemu.d/portal", "w", encoding="utf-8") as file:
+            file.write(hook)
+        os.chmod("/etc/libvirt/hooks/qemu.d/portal", 0o755)
+
+    def start(self, hook=None):
+        """Starts it and returns when it accepts connections. hook: a script for its QEMU domains."""
+        if IS_SYSTEM:
+            self._clear()
+        else:
+            directory = os.path.expanduser("~/.config/libvirt")
+            os.makedirs(directory, exist_ok=True)
+            with open(os.path.join(directory, "qemu.conf"), "w", encoding="ascii") as file:
+                file.write(SESSION_CONF)
         if hook is not None:
-            os.makedirs("/etc/libvirt/hooks/qemu.d")
-            with open("/etc/libvirt/hooks/qemu.d/portal", "w", encoding="utf-8") as file:
-                file.write(hook)
-            os.chmod("/etc/libvirt/hooks/qemu.d/portal", 0o755)
+            self._add_hook(hook)
         with tempfile.TemporaryDirectory() as directory, socket.socket(
             socket.AF_UNIX, socket.SOCK_DGRAM
         ) as notify:
@@ -92,14 +113,19 @@ def virsh(*arguments):
 
 def domain_pid(name):
     """The process id of a running domain's QEMU."""
-    with open(f"/run/libvirt/qemu/{name}.pid", encoding="ascii") as file:
+    directory = ("/run/libvirt/qemu" if IS_SYSTEM
+                 else os.path.join(os.environ["XDG_RUNTIME_DIR"], "libvirt/qemu/run"))
+    with open(os.path.join(directory, f"{name}.pid"), encoding="ascii") as file:
         return int(file.read())
 
 
 def domain_log(name):
     """What QEMU said, for messages of failure."""
+    directory = ("/var/log/libvirt/qemu" if IS_SYSTEM
+                 else os.path.expanduser("~/.cache/libvirt/qemu/log"))
+    path = os.path.join(directory, f"{name}.log")
     try:
-        with open(f"/var/log/libvirt/qemu/{name}.log", encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except FileNotFoundError:
         return ""
