@@ -86,9 +86,13 @@ bool domains_set(
 	state = state == DOMAIN_OFF && !usage && !entry->named ? DOMAIN_ABSENT : state;
 	bool changed = entry->state != state;
 	entry->state = state;
-	/* That it does not run yet is no news of one that was just allowed to start; when libvirt
-	 * comes back and tells all states, it is. */
-	if (entry->hold != DOMAIN_HELD || runs(state) || !domains->known) {
+	/* libvirt's hook is heard at once and its events later: that it does not run yet is no news
+	 * of one that was just allowed to start, nor that it runs of one that is gone. When libvirt
+	 * comes back and tells all states, both are. */
+	bool late = entry->hold == DOMAIN_HELD	     ? !runs(state)
+		    : entry->hold == DOMAIN_RELEASED ? runs(state)
+						     : false;
+	if (!late || !domains->known) {
 		entry->hold = DOMAIN_AS_STATE;
 	}
 	if (usage) {

@@ -131,6 +131,7 @@ static void a_domain_counts_from_its_start_on_until_it_is_gone(void **state) {
 	/* A start that fails ends in a release, too. */
 	domains_hold(&domains, "fox", NULL);
 	domains_release(&domains, "fox");
+	domains_set(&domains, "fox", DOMAIN_RUNNING, NULL); /* it did, when that was sent */
 	assert_false(counts(&domains, "fox"));
 
 	/* One that nobody has named counts in the same way, and is forgotten when it is gone. */
