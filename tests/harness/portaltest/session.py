@@ -6,7 +6,24 @@ import re
 import shutil
 import tempfile
 
+from .deadline import Deadline
 from .process import Process, strays
+
+
+def is_symbolizer(command):
+    """A sanitizer's own helper. It ends with the program that it served, but after it."""
+    return os.path.basename(command.split(" ")[0]).startswith("llvm-symbolizer")
+
+
+def wait_for_end(pid):
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        Deadline(f"the end of {pid}").wait_readable(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Session:
@@ -97,6 +114,9 @@ class Session:
             for process in reversed(self.processes):
                 problems += self._end(process)
             for pid, command in strays(f"PORTAL_TEST_SESSION={self.directory}"):
+                if is_symbolizer(command):
+                    wait_for_end(pid)
+                    continue
                 problems.append(f"left running: {pid} {command}")
                 os.kill(pid, 9)
             problems += self._sanitizer_findings()
