@@ -114,8 +114,10 @@ class Shell:
             if not line:
                 raise Silence("the machine went away:\n" + self._last_words())
             text = line.decode(errors="replace").strip("\r\n")
-            if text.startswith("@@ "):
-                return lines, text[3:]
+            # Differences of files have lines that begin alike.
+            answer = re.fullmatch(r"@@ (ready|\d+)", text)
+            if answer:
+                return lines, answer.group(1)
             lines.append(text)
 
     def send(self, command):
@@ -134,37 +136,23 @@ class Shell:
         return self.result(command, status)
 
 
-class Machine(Shell):
-    """The machine, its shell on a virtio port, and its monitor."""
+class Host(Shell):
+    """A machine that runs, its shell on a virtio port, and its monitor."""
 
-    def __init__(self, work, archive_bytes, devices, *, options=(), parameters="", tree=None, fds=()):
-        """devices: QEMU's -device; options: more of its arguments; parameters: the kernel's; tree:
-        where the kernel lies; fds: descriptors that the options name."""
-        tree = tree or os.environ["PORTAL_KERNEL_TREE"]
-        version, = os.listdir(os.path.join(tree, "usr/lib/modules"))
-        initrd = os.path.join(work, "initrd")
-        with open(initrd, "wb") as file:
-            file.write(archive_bytes)
+    def __init__(self, work, arguments, fds=()):
+        """arguments: QEMU's, without those of the shell, the serial console and the monitor; fds:
+        descriptors that they name."""
         shell, its_shell = socket.socketpair()
         monitor, its_monitor = socket.socketpair()
         command = [
-            "qemu-system-x86_64", "-accel", "tcg", "-M", "q35,kernel-irqchip=split,i8042=off",
-            "-cpu", "max", "-m", "768", "-nodefaults", "-no-user-config", "-display", "none",
-            "-no-reboot", "-device", "intel-iommu,intremap=on,caching-mode=on",
-            "-kernel", os.path.join(tree, "usr/lib/modules", version, "vmlinuz"),
-            "-initrd", initrd,
-            # Emulated ticks come late on a busy machine, which the kernel takes for a broken timer.
-            "-append", "console=ttyS0 console=tty0 quiet panic=-1 intel_iommu=on mitigations=off "
-                       "no_timer_check " + parameters,
+            "qemu-system-x86_64", *arguments,
             "-chardev", f"file,id=console,path={work}/console.log", "-serial", "chardev:console",
             "-chardev", f"socket,id=shell,fd={its_shell.fileno()}",
             "-device", "virtio-serial-pci,bus=pcie.0,addr=0xa",
             "-device", "virtserialport,chardev=shell,name=shell",
             "-chardev", f"socket,id=qmp,fd={its_monitor.fileno()}",
-            "-mon", "chardev=qmp,mode=control", *options,
+            "-mon", "chardev=qmp,mode=control",
         ]
-        for device in devices:
-            command += ["-device", device]
         self.process = subprocess.Popen(
             command, pass_fds=[its_shell.fileno(), its_monitor.fileno(), *fds])
         its_shell.close()
@@ -197,6 +185,30 @@ class Machine(Shell):
     def close(self):
         self.process.kill()
         self.process.wait()
+
+
+class Machine(Host):
+    """One that lives in its initramfs, made by initramfs()."""
+
+    def __init__(self, work, archive_bytes, devices, *, options=(), parameters="", tree=None, fds=()):
+        """devices: QEMU's -device; options: more of its arguments; parameters: the kernel's; tree:
+        where the kernel lies; fds: descriptors that the options name."""
+        tree = tree or os.environ["PORTAL_KERNEL_TREE"]
+        version, = os.listdir(os.path.join(tree, "usr/lib/modules"))
+        initrd = os.path.join(work, "initrd")
+        with open(initrd, "wb") as file:
+            file.write(archive_bytes)
+        super().__init__(work, [
+            "-accel", "tcg", "-M", "q35,kernel-irqchip=split,i8042=off",
+            "-cpu", "max", "-m", "768", "-nodefaults", "-no-user-config", "-display", "none",
+            "-no-reboot", "-device", "intel-iommu,intremap=on,caching-mode=on",
+            "-kernel", os.path.join(tree, "usr/lib/modules", version, "vmlinuz"),
+            "-initrd", initrd,
+            # Emulated ticks come late on a busy machine, which the kernel takes for a broken timer.
+            "-append", "console=ttyS0 console=tty0 quiet panic=-1 intel_iommu=on mitigations=off "
+                       "no_timer_check " + parameters,
+            *options, *(word for device in devices for word in ("-device", device)),
+        ], fds)
 
 
 def expect(condition, sentence):

@@ -112,12 +112,14 @@ portal_root() {
 }
 
 # portal_guest_trees PACKAGE...: makes what the images of guests consist of, with further packages
-# in them, and exports their paths as PORTAL_KERNEL_TREE and PORTAL_GUEST_TREE. PORTAL_HOST_TREE is
-# exported with them: it is where portal_host_tree makes one.
+# in them, and exports their paths as PORTAL_KERNEL_TREE and PORTAL_GUEST_TREE. PORTAL_HOST_TREE and
+# PORTAL_BOOT_TREE are exported with them: it is where portal_host_tree and portal_boot_tree make one.
 portal_guest_trees() {
 	portal_find_privilege
 	# shellcheck disable=SC2046
 	PORTAL_HOST_TREE=$(portal_tree host $(portal_list host))
+	# shellcheck disable=SC2046
+	PORTAL_BOOT_TREE=$(portal_tree boot $(portal_list boot))
 	# shellcheck disable=SC2046
 	PORTAL_KERNEL_TREE=$(portal_make_tree kernel --variant=extract -- $(portal_list kernel)) || exit 1
 	# shellcheck disable=SC2046
@@ -128,7 +130,7 @@ portal_guest_trees() {
 		--customize-hook='chroot "$1" /usr/sbin/useradd -mU -s /bin/bash user' \
 		--customize-hook='chroot "$1" /usr/sbin/usermod -G portal,video,input,dialout user' \
 		-- $(portal_list guest) "$@") || exit 1
-	export PORTAL_KERNEL_TREE PORTAL_GUEST_TREE PORTAL_HOST_TREE
+	export PORTAL_KERNEL_TREE PORTAL_GUEST_TREE PORTAL_HOST_TREE PORTAL_BOOT_TREE
 }
 
 # A whole Debian host that tests boot, at PORTAL_HOST_TREE. It is large, and few need it.
@@ -141,6 +143,17 @@ portal_host_tree() {
 		--customize-hook='chroot "$1" /usr/sbin/useradd -mU -s /bin/bash user' \
 		-- $(portal_list host)) || exit 1
 	export PORTAL_HOST_TREE
+}
+
+# A Debian system with boot loaders, that tests start from a disk of its own, at PORTAL_BOOT_TREE.
+portal_boot_tree() {
+	portal_find_privilege
+	# shellcheck disable=SC2046
+	PORTAL_BOOT_TREE=$(portal_make_tree boot --variant=apt \
+		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		-- $(portal_list boot)) || exit 1
+	export PORTAL_BOOT_TREE
 }
 
 # portal_enter BINDS -- COMMAND ARG...: runs a command in the root, in its own mount and process
