@@ -107,18 +107,22 @@ static int add_heap(xmlNode *devices, const struct domain_spec *spec, struct err
 	return 0;
 }
 
-static void add_serial_port(xmlNode *devices, const char *path) {
+xmlNode *devices_create_port(const char *name, const char *mode, const char *path) {
 	xmlNode *channel = begin("channel");
 	tree_set(channel, "type", "unix");
 	if (path != NULL) {
 		xmlNode *source = tree_add(channel, "source", NULL);
-		tree_set(source, "mode", "bind");
+		tree_set(source, "mode", mode);
 		tree_set(source, "path", path);
 	}
 	xmlNode *target = tree_add(channel, "target", NULL);
 	tree_set(target, "type", "virtio");
-	tree_set(target, "name", DOMAIN_PORT_NAME);
-	devices_put(devices, channel, DEVICE_CONTROL);
+	tree_set(target, "name", name);
+	return channel;
+}
+
+static void add_serial_port(xmlNode *devices, const char *path) {
+	devices_put(devices, devices_create_port(DOMAIN_PORT_NAME, "bind", path), DEVICE_CONTROL);
 }
 
 /* A domain has one vsock device at most, whoever made it. */

@@ -29,6 +29,10 @@ uint64_t devices_nvdimm_bytes(xmlNode *devices);
  */
 void devices_put(xmlNode *devices, xmlNode *device, const char *alias);
 
+/* A virtio-serial port with a unix socket on the host, to be devices_put() into its place. `mode`
+ * is "bind" or "connect"; without a path libvirt chooses one and binds it. */
+xmlNode *devices_create_port(const char *name, const char *mode, const char *path);
+
 /* libvirt's namespace for what is QEMU's own, declared at the root where it is not. */
 xmlNs *devices_qemu_namespace(xmlNode *root);
 

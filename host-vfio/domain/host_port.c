@@ -6,22 +6,11 @@
 
 #define ALIAS "ua-portal-host-port"
 
-static void put_port(xmlNode *devices, const char *socket) {
-	xmlNode *channel = xmlNewNode(NULL, BAD_CAST "channel");
-	tree_set(channel, "type", "unix");
-	xmlNode *source = tree_add(channel, "source", NULL);
-	tree_set(source, "mode", "bind");
-	tree_set(source, "path", socket);
-	xmlNode *target = tree_add(channel, "target", NULL);
-	tree_set(target, "type", "virtio");
-	tree_set(target, "name", HOST_PORT_NAME);
-	devices_put(devices, channel, ALIAS);
-}
-
 void host_port_put(xmlNode *root, const struct host_port *port) {
 	xmlNode *devices = tree_need(root, "devices");
 	if (port->socket != NULL) {
-		put_port(devices, port->socket);
+		devices_put(
+			devices, devices_create_port(HOST_PORT_NAME, "bind", port->socket), ALIAS);
 	} else {
 		tree_remove(devices_find(devices, ALIAS));
 	}

@@ -31,19 +31,12 @@ bool peer_is_heap(xmlNode *device) {
 }
 
 static void put_channel(xmlNode *devices, const struct domain_peer *peer) {
-	xmlNode *channel = xmlNewNode(NULL, BAD_CAST "channel");
-	tree_set(channel, "type", "unix");
-	xmlNode *source = tree_add(channel, "source", NULL);
-	tree_set(source, "mode", "connect");
-	tree_set(source, "path", peer->channel);
-	xmlNode *reconnect = tree_add(source, "reconnect", NULL);
-	tree_set(reconnect, "enabled", "yes");
-	tree_set(reconnect, "timeout", "1");
-	xmlNode *target = tree_add(channel, "target", NULL);
 	char *name = must_print(PEER_PORT_PREFIX "%s", peer->guest),
 	     *alias = peer_alias(PEER_CHANNEL, peer->guest);
-	tree_set(target, "type", "virtio");
-	tree_set(target, "name", name);
+	xmlNode *channel = devices_create_port(name, "connect", peer->channel);
+	xmlNode *reconnect = tree_add(tree_child(channel, "source"), "reconnect", NULL);
+	tree_set(reconnect, "enabled", "yes");
+	tree_set(reconnect, "timeout", "1");
 	devices_put(devices, channel, alias);
 	free(name);
 	free(alias);
