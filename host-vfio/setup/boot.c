@@ -1,5 +1,6 @@
 #include "setup/boot.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,14 +135,15 @@ int boot_add_arguments(struct boot *boot, const struct strings *arguments) {
 	return status;
 }
 
-/* "a.conf" and, while systemd-boot counts its tries, "a+3-0.conf" to "a-portal.conf". */
+/* "a.conf" and, while systemd-boot counts its tries, "a+3-0.conf" to "a-portal.conf". A kernel's
+ * version may have a plus, too. */
 static char *path_of_copy(const char *path) {
 	size_t length = strlen(path) - strlen(".conf");
 	size_t counter = length;
 	while (counter > 0 && strchr("0123456789-", path[counter - 1])) {
 		counter--;
 	}
-	if (counter > 0 && path[counter - 1] == '+') {
+	if (counter > 0 && path[counter - 1] == '+' && isdigit((unsigned char)path[counter])) {
 		length = counter - 1;
 	}
 	return must_print("%.*s" SUFFIX, (int)length, path);
@@ -180,12 +182,15 @@ static int add_plugin(const struct boot *boot, const struct strings *words, cons
 		"entries=${KERNEL_INSTALL_BOOT_ROOT:-/boot}/loader/entries\n"
 		"case $1 in\n"
 		"add)\n"
-		"\tfor entry in \"$entries\"/*\"$2\".conf \"$entries\"/*\"$2\"+*.conf; do\n"
+		"\tfor entry in \"$entries\"/*\"$2\".conf \"$entries\"/*\"$2\"+[0-9]*.conf; do\n"
 		"\t\t[ -f \"$entry\" ] || continue\n"
+		"\t\t# systemd-boot counts tries behind a plus. Another kernel's version may go\n"
+		"\t\t# on so, too.\n"
+		"\t\tcounter=${entry##*\"$2\"}\n"
+		"\t\tcase ${counter%%.conf} in *[!-+0-9]*) continue ;; esac\n"
 		"\t\t# While the machine runs from a copy, a new kernel's own entry takes that\n"
 		"\t\t# one's command line over.\n"
 		"\t\tsed -i 's/ %s//' \"$entry\"\n"
-		"\t\tcopy=${entry%%.conf}\n"
 		"\t\tsed",
 		more);
 	/* What /etc/kernel/cmdline has already is in the entry. */
@@ -195,7 +200,7 @@ static int add_plugin(const struct boot *boot, const struct strings *words, cons
 			word);
 	}
 	fputs("-e '/^title/s/$/ " TITLE "/' \\\n"
-	      "\t\t\t\"$entry\" >\"${copy%+*}" SUFFIX "\"\n"
+	      "\t\t\t\"$entry\" >\"${entry%\"$counter\"}" SUFFIX "\"\n"
 	      "\tdone\n"
 	      "\t;;\n"
 	      "remove)\n"

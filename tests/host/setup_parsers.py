@@ -267,20 +267,27 @@ def a_kernel_that_comes_to_systemd_boot_brings_its_entry_along(system):
     system.write("etc/mkinitcpio.conf", "MODULES=()\n")
     system.write("usr/lib/kernel/install.d/90-loaderentry.install", "#!/bin/sh\n", 0o755)
     entry = "efi/loader/entries/1f-{}.conf"
-    system.write(entry.format("6.17.1"), "title Deb\noptions root=UUID=1 ro\n")
+    for name in ("6.17.1", "6.17.1+"):
+        system.write(entry.format(name), "title Deb\noptions root=UUID=1 ro\n")
     system.setup("--device", CARD, "--entry", "--apply")
     plugin = system.path("etc/kernel/install.d/99-portal-vfio.install")
     env = {"KERNEL_INSTALL_BOOT_ROOT": system.path("efi")}
     options = "options root=UUID=1 ro intel_iommu=on iommu=pt"
     system.write(entry.format("6.17.2"), f"title Deb\n{options} portal.vfio=1\n")
-    system.write(entry.format("6.17.3+3"), f"title Deb\n{options}\n")
-    for kernel in ("6.17.2", "6.17.3"):
+    # systemd-boot counts the tries of some.
+    for name in ("6.17.3+3", "6.17.4+2-1", "6.17.4+deb14-amd64", "6.17.5+deb14-amd64+3"):
+        system.write(entry.format(name), f"title Deb\n{options}\n")
+    system.write(entry.format("6.17.4+3-amd64"), "title Other\noptions root=UUID=2 ro\n")
+    kernels = ("6.17.4+deb14-amd64", "6.17.5+deb14-amd64", "6.17.2", "6.17.3", "6.17.4")
+    for kernel in kernels:
         assert system.run(plugin, "add", kernel, "/x", "/y", env=env) == ""
         copy = system.read(entry.format(kernel + "-portal"))
         assert copy.startswith("title Deb (devices for VMs)\noptions root=UUID=1 ro "), copy
         assert copy.endswith(" portal.vfio=1\n") and copy.count("portal.vfio=1") == 1, copy
         # setup --undo wants to find the copy as it made it.
         assert copy == system.read(entry.format("6.17.1-portal")), copy
+    copies = {name for name in os.listdir(system.path("efi/loader/entries")) if "portal" in name}
+    assert copies == {f"1f-{kernel}-portal.conf" for kernel in (*kernels, "6.17.1", "6.17.1+")}
     assert system.read(entry.format("6.17.2")) == f"title Deb\n{options}\n"
     # The one that goes takes its copy along, whoever made that.
     os.unlink(system.path(entry.format("6.17.1")))
