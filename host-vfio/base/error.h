@@ -4,7 +4,7 @@
 /* Why something failed, in one sentence for the person who reads it: no trailing full stop or
  * newline, names the thing concerned. */
 struct error {
-	char text[512];
+	char text[1024];
 };
 
 /* Writes the sentence and returns -1, so that `return error_set(…)` reads as what it is. `error`

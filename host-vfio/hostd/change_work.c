@@ -180,9 +180,7 @@ static int look_again(struct change *change, struct error *error) {
 
 /* Carries the plan out, unless something stands in its way. */
 static enum transaction_outcome go(struct change *change, const char *what, struct error *error) {
-	const struct finding *obstacle = findings_obstacle(&change->findings);
-	if (obstacle) {
-		error_set(error, "%s", obstacle->text);
+	if (findings_refuse(&change->findings, error) < 0) {
 		return TRANSACTION_REFUSED;
 	}
 	return change->plan.steps_count == 0 ? TRANSACTION_COMMITTED : run(change, what, error);
@@ -194,12 +192,9 @@ static bool can_be_locked(struct change *change, struct error *error) {
 	if (change->work->order->vm) {
 		preflight_memory(&findings, change->host.tree, change->work->order->vm);
 	}
-	const struct finding *obstacle = findings_obstacle(&findings);
-	if (obstacle) {
-		error_set(error, "%s", obstacle->text);
-	}
+	int status = findings_refuse(&findings, error);
 	findings_finish(&findings);
-	return !obstacle;
+	return status == 0;
 }
 
 /* Graphics cards first and one by one, each by the ladder that sees to it that VFIO can open it;

@@ -38,8 +38,7 @@ static int check_locks(struct daemon *daemon, const struct policy_vm *vm, uint64
 		memory.starter_limit = lock_limit;
 		preflight_memory(&findings, daemon->tree, &memory);
 	}
-	const struct finding *obstacle = findings_obstacle(&findings);
-	int status = obstacle ? error_set(error, "%s", obstacle->text) : 0;
+	int status = findings_refuse(&findings, error);
 	findings_finish(&findings);
 	return status;
 }

@@ -108,10 +108,8 @@ void release_find_users(
 			continue;
 		}
 		for (size_t k = 0; k < device->holders_count; k++) {
-			char *sentence = holder_sentence(&device->holders[k]);
-			findings_add(findings, is_in_the_way(device, &device->holders[k]),
-				"%s is in use: %s", device->name, sentence);
-			free(sentence);
+			findings_add_holder(findings, is_in_the_way(device, &device->holders[k]),
+				device, &device->holders[k]);
 		}
 	}
 }

@@ -1,6 +1,5 @@
 #include "transaction/preflight.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,18 +7,6 @@
 #include "base/must.h"
 #include "inventory/group.h"
 #include "policy/guard.h"
-
-void findings_add(struct findings *findings, bool blocks, const char *format, ...) {
-	char *text = NULL;
-	va_list args;
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0) {
-		abort();
-	}
-	va_end(args);
-	findings->items = must_grow(findings->items, findings->count, sizeof(*findings->items));
-	findings->items[findings->count++] = (struct finding){.blocks = blocks, .text = text};
-}
 
 /* Members of the groups that are neither taken nor harmless keep VFIO from using the group. */
 static void check_groups(struct findings *findings, const struct plan *plan,
@@ -79,10 +66,7 @@ static void check_holders(
 	struct findings *findings, const struct pci_device *device, unsigned flags) {
 	for (size_t i = 0; i < device->holders_count; i++) {
 		const struct holder *holder = &device->holders[i];
-		char *sentence = holder_sentence(holder);
-		findings_add(findings, !is_dealt_with(holder, flags), "%s is in use: %s",
-			device->name, sentence);
-		free(sentence);
+		findings_add_holder(findings, !is_dealt_with(holder, flags), device, holder);
 	}
 }
 
@@ -236,25 +220,4 @@ void preflight_memory(struct findings *findings, struct tree *tree, const struct
 			"other programs need LimitMEMLOCK=infinity",
 			limit >> 20);
 	}
-}
-
-const struct finding *findings_obstacle(const struct findings *findings) {
-	for (size_t i = 0; i < findings->count; i++) {
-		if (findings->items[i].blocks) {
-			return &findings->items[i];
-		}
-	}
-	return NULL;
-}
-
-bool findings_block(const struct findings *findings) {
-	return findings_obstacle(findings) != NULL;
-}
-
-void findings_finish(struct findings *findings) {
-	for (size_t i = 0; i < findings->count; i++) {
-		free(findings->items[i].text);
-	}
-	free(findings->items);
-	*findings = (struct findings){0};
 }

@@ -1,18 +1,8 @@
 #ifndef HOST_TRANSACTION_PREFLIGHT_H
 #define HOST_TRANSACTION_PREFLIGHT_H
 
+#include "transaction/findings.h"
 #include "transaction/plan.h"
-
-/* What stands in the way of a plan, or is worth knowing before it. */
-struct finding {
-	bool blocks;
-	char *text; /* a sentence without a full stop */
-};
-
-struct findings {
-	struct finding *items;
-	size_t count;
-};
 
 enum preflight_flags {
 	/* Text consoles and framebuffers on the card are taken off it. */
@@ -39,11 +29,5 @@ struct preflight_vm {
 
 /* Compares that with what the machine has, and what may be locked. */
 void preflight_memory(struct findings *findings, struct tree *tree, const struct preflight_vm *vm);
-void findings_add(struct findings *findings, bool blocks, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-/* The first that blocks; NULL: none does. */
-const struct finding *findings_obstacle(const struct findings *findings);
-bool findings_block(const struct findings *findings);
-void findings_finish(struct findings *findings);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "inventory/group.h"
+#include "transaction/findings.h"
 #include "transaction/setting.h"
 #include "transaction/suspend.h"
 #include "transaction/system.h"
@@ -108,7 +109,8 @@ static int change_driver(const struct step_host *host, const struct step *step) 
 	return status < 0 ? errno : verify_driver(host, step);
 }
 
-/* The first process that has the device open. 0: none; EBUSY with the reason and the node. */
+/* The processes that have the device open. 0: none; EBUSY with the reason and the first one's node.
+ */
 static int find_holder(
 	const struct step_host *host, const char *address, char **node, struct error *reason) {
 	struct machine machine;
@@ -118,15 +120,18 @@ static int find_holder(
 	}
 	const struct pci_device *device = machine_find(&machine, address);
 	int status = device ? 0 : ENODEV;
-	for (size_t i = 0; device && i < device->holders_count && status == 0; i++) {
-		if (device->holders[i].kind == HOLDER_PROCESS) {
-			char *sentence = holder_sentence(&device->holders[i]);
-			error_set(reason, "%s", sentence);
-			free(sentence);
-			*node = must_copy(device->holders[i].through);
-			status = EBUSY;
+	struct findings findings = {0};
+	for (size_t i = 0; device && i < device->holders_count; i++) {
+		const struct holder *holder = &device->holders[i];
+		if (holder->kind == HOLDER_PROCESS) {
+			findings_add_holder(&findings, true, device, holder);
+			*node = *node ? *node : must_copy(holder->through);
 		}
 	}
+	if (findings_refuse(&findings, reason) < 0) {
+		status = EBUSY;
+	}
+	findings_finish(&findings);
 	machine_finish(&machine);
 	return status;
 }

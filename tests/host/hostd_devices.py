@@ -197,6 +197,17 @@ def window(finish, work):
     assert link.call("Recover") == {}
 
 
+def holders(finish, work):
+    """Whoever keeps a card from being taken is named, of all its functions."""
+    hostd = Hostd(work, "controller work\n", "--uri", "test:///default", machine="notes-laptop").start()
+    finish.callback(hostd.stop)
+    link = hostd.link()
+    link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
+    refused("Refused", "0000:01:00.0 is in use: nvidia-persiste (pid 1390) has /dev/nvidia0 open; "
+            "0000:01:00.1 is in use: wireplumber (pid 1411) has /dev/snd/controlC1 open",
+            link.call, "Take", devices=["01:00.0"])
+
+
 def blind(finish, work):
     """No VM that is to have devices starts while the daemon cannot see any."""
     hostd = Hostd(work, "controller work\n", "--root", work).start()
@@ -228,4 +239,4 @@ def killed(finish, work):
 
 
 main({"switch": switch, "force": force, "by-hand": by_hand, "window": window,
-      "blind": blind, "killed": killed})
+      "holders": holders, "blind": blind, "killed": killed})

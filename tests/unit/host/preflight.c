@@ -63,6 +63,59 @@ static void a_card_in_use_is_refused_by_the_name_of_its_holder(void **state) {
 	end(&flight);
 }
 
+/* With three nodes of each open, as of NVIDIA's cards. */
+static void add_users(struct flight *flight, const char *address, int first, int count) {
+	static const char *const nodes[] = {
+		"/dev/dri/card0", "/dev/dri/renderD128", "/dev/nvidia0"};
+	struct pci_device *device = machine_find(&flight->machine, address);
+	for (int pid = first; pid < first + count; pid++) {
+		for (size_t i = 0; i < 3; i++) {
+			machine_add_holder(device, HOLDER_PROCESS, "user", nodes[i], pid);
+		}
+	}
+}
+
+static void check_users(struct flight *flight) {
+	struct strings names = {0};
+	strings_add(&names, "0000:05:00.0");
+	preflight_take(&flight->findings, &flight->plan, &flight->machine, &names, &names, 0);
+	strings_finish(&names);
+}
+
+static void one_reason_names_everybody_once(void **state) {
+	struct flight flight;
+	struct error error;
+	begin(&flight, "two-gpu-desktop", "0000:05:00.0", NULL);
+	assert_int_equal(findings_refuse(&flight.findings, &error), 0);
+	add_users(&flight, "0000:05:00.0", 7, 3);
+	check_users(&flight);
+	assert_int_equal(findings_refuse(&flight.findings, &error), -1);
+	assert_string_equal(error.text,
+		"0000:05:00.0 is in use: user (pid 7) has /dev/dri/card0 open, "
+		"user (pid 8) has /dev/dri/card0 open, user (pid 9) has /dev/dri/card0 open");
+	end(&flight);
+}
+
+static void more_than_a_reason_holds_are_counted(void **state) {
+	struct flight flight;
+	struct error error;
+	begin(&flight, "two-gpu-desktop", "0000:05:00.0", NULL);
+	add_users(&flight, "0000:05:00.0", 1000, 200);
+	check_users(&flight);
+	assert_int_equal(findings_refuse(&flight.findings, &error), -1);
+	size_t named = 0, left = 0;
+	for (const char *at = error.text; (at = strstr(at, "(pid ")); at++) {
+		named++;
+	}
+	const char *rest = strstr(error.text, " open; and ");
+	assert_non_null(rest);
+	assert_int_equal(sscanf(rest, " open; and %zu more", &left), 1);
+	assert_string_equal(rest + strlen(rest) - strlen(" more"), " more");
+	assert_true(named > 10);
+	assert_int_equal(named + left, 200);
+	end(&flight);
+}
+
 static void a_free_card_is_let_through(void **state) {
 	struct flight flight;
 	begin(&flight, "two-gpu-desktop", "0000:05:00.0", NULL);
@@ -269,6 +322,8 @@ int main(void) {
 		cmocka_unit_test(a_card_in_use_is_refused_by_the_name_of_its_holder),
 		cmocka_unit_test(a_console_goes_with_its_card_only_when_that_is_asked_for),
 		cmocka_unit_test(a_framebuffer_of_the_firmware_is_on_the_boot_vga),
+		cmocka_unit_test(one_reason_names_everybody_once),
+		cmocka_unit_test(more_than_a_reason_holds_are_counted),
 		cmocka_unit_test(a_free_card_is_let_through),
 		cmocka_unit_test(a_bound_part_of_the_machine_in_the_group_is_named),
 		cmocka_unit_test(the_guard_stands_before_explicit_commands_too),
