@@ -6,11 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <syslog.h>
 #include <unistd.h>
-
-#include <wayland-client.h>
 
 #include "notify.h"
 #include "sandbox.h"
@@ -203,7 +200,8 @@ static int run_loop(struct bridge *bridge, int control_fd) {
 		return BRIDGE_COMPOSITOR;
 	}
 	int result = sd_event_add_io(bridge->event, &bridge->compositor_source,
-		wl_display_get_fd(bridge->compositor.display), EPOLLIN, handle_compositor, bridge);
+		bridge_compositor_get_fd(&bridge->compositor),
+		bridge_compositor_get_events(&bridge->compositor), handle_compositor, bridge);
 	if (result >= 0) {
 		result = try_connect(bridge);
 	}

@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <syslog.h>
@@ -137,10 +137,15 @@ int bridge_compositor_init(
 		result = open_display_socket(compositor, log);
 	}
 	wl_registry_destroy(registry);
-	wl_display_flush(compositor->display);
 	if (result < 0) {
 		bridge_compositor_finish(compositor);
 		return -1;
+	}
+	if (bridge_compositor_has_context(compositor)) {
+		/* The context outlives it. What parses the guest's bytes has no use for a
+		 * connection from which nothing is withheld. */
+		wl_display_disconnect(compositor->display);
+		compositor->display = NULL;
 	}
 	return 0;
 }
@@ -175,8 +180,21 @@ int bridge_compositor_connect(const struct bridge_compositor *compositor) {
 	return fd;
 }
 
+int bridge_compositor_get_fd(const struct bridge_compositor *compositor) {
+	return bridge_compositor_has_context(compositor) ? compositor->close_fd
+							 : wl_display_get_fd(compositor->display);
+}
+
+uint32_t bridge_compositor_get_events(const struct bridge_compositor *compositor) {
+	/* Of the pipe only its error, which comes unasked: nobody has the reading end any more. */
+	return bridge_compositor_has_context(compositor) ? 0 : EPOLLIN;
+}
+
 int bridge_compositor_dispatch(struct bridge_compositor *compositor) {
 	struct wl_display *display = compositor->display;
+	if (bridge_compositor_has_context(compositor)) {
+		return -1;
+	}
 	while (wl_display_prepare_read(display) < 0) {
 		if (wl_display_dispatch_pending(display) < 0) {
 			return -1;

@@ -14,7 +14,7 @@ import time
 from portaltest import case, guest, programs
 from portaltest.bridge import call, control
 from portaltest.deadline import until
-from portaltest.process import children
+from portaltest.process import children, descriptor_list, unix_sockets
 
 # Exit statuses, portal-bridge(1).
 DONE, COMPOSITOR, LOST, VIOLATION = 0, 3, 5, 6
@@ -164,6 +164,22 @@ def the_bridge_is_confined_before_it_hears_the_guest(compositor_kind, kind):
         inside.stop()
 
 
+def all_connections_to_the_compositor_are_the_guests(compositor_kind, kind):
+    """None is left through which the process that reads the guest could ask for what is withheld
+    from a guest, such as the screen's content."""
+    with case.desktop("bridge-connections", compositor_kind) as (session, compositor):
+        inside = start_guest(session, compositor)
+        (confined,) = children(inside.bridge.pid)
+        client = inside.start("test-client", [programs.TEST_CLIENT, "scale"])
+        client.expect("ready.*")
+        paths = [path for _, path in unix_sockets(compositor.process.pid) if path]
+        assert any(path.endswith("/wayland") for path in paths), paths  # the context's socket
+        display = os.path.join(session.runtime, compositor.display)
+        assert display not in paths, f"{paths}\n{descriptor_list(confined)}"
+        client.stop()
+        inside.stop()
+
+
 def programs_are_launched_in_the_guest(compositor_kind, kind):
     with case.desktop("bridge-launch", compositor_kind) as (session, compositor):
         inside = start_guest(session, compositor)
@@ -302,6 +318,7 @@ TESTS = [
     what_a_compositor_would_not_survive_ends_that_connection_only,
     the_compositors_error_ends_that_connection_only,
     the_bridge_is_confined_before_it_hears_the_guest,
+    all_connections_to_the_compositor_are_the_guests,
     programs_are_launched_in_the_guest,
     the_bridge_ends_with_the_agent,
     a_crash_of_the_confined_process_is_the_bridges,

@@ -163,15 +163,35 @@ def is_listening(path):
     return False
 
 
-def descriptor_list(pid):
-    """What those descriptors are, for a failure message."""
+def unix_sockets(pid):
+    """The connected unix sockets of a process, as (descriptor, path) pairs; the path is that of the
+    listening socket which accepted it, None where there is none."""
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
+        # Num RefCount Protocol Flags Type St Inode Path; the state is SS_CONNECTED.
+        table = [line.split() for line in file]
+    connected = {row[6]: row[7] if len(row) > 7 else None for row in table if row[5] == "03"}
+    found = []
+    for number, link in descriptor_links(pid):
+        socket = re.fullmatch(r"socket:\[(\d+)\]", link)
+        if socket and socket.group(1) in connected:
+            found.append((number, connected[socket.group(1)]))
+    return found
+
+
+def descriptor_links(pid):
+    """What a process's descriptors are, as (descriptor, link) pairs."""
     found = []
     for number in sorted(os.listdir(f"/proc/{pid}/fd"), key=int):
         try:
-            found.append(f"{number} {os.readlink(f'/proc/{pid}/fd/{number}')}")
+            found.append((int(number), os.readlink(f"/proc/{pid}/fd/{number}")))
         except FileNotFoundError:
             pass
-    return "\n".join(found)
+    return found
+
+
+def descriptor_list(pid):
+    """The same, for a failure message."""
+    return "\n".join(f"{number} {link}" for number, link in descriptor_links(pid))
 
 
 def mappings(pid):
