@@ -6,7 +6,6 @@ desktop.py [TEST...]
 import glob
 import json
 import os
-import select
 import signal
 import struct
 import sys
@@ -16,6 +15,7 @@ from portaltest.compositor import Portal
 from portaltest.control import box
 from portaltest.deadline import until
 from portaltest.desktop import BACKGROUND, BORDER, Desktop, assert_filled, is_filled, sides
+from portaltest.idle import assert_nobody_wakes
 
 
 def portal_runs_in_a_window_of_another_compositor():
@@ -51,21 +51,7 @@ def an_idle_desktop_does_not_wake_the_compositor():
     with case.desktop("idle") as parts:
         desktop = Desktop(*parts)
         client, _ = desktop.show("damage", "guest")
-        pid = desktop.portal.process.pid
-
-        def switches():
-            total = 0
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/status", encoding="utf-8") as file:
-                    total += sum(int(l.split()[1]) for l in file if l.startswith("voluntary_ctxt"))
-            return total
-
-        before = None
-        while before != switches():  # what the screenshots and clients began has to end first
-            before = switches()
-            select.select([], [], [], 0.3)
-        select.select([], [], [], 3)  # the measured time itself
-        assert switches() == before, f"{switches() - before} wake-ups in 3 seconds"
+        assert_nobody_wakes([desktop.portal.process.pid])
         client.stop()
 
 

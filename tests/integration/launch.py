@@ -10,6 +10,7 @@ import sys
 
 from portaltest import case, programs
 from portaltest.deadline import until
+from portaltest.idle import assert_nobody_wakes
 from portaltest.launcher import AGENT, BRIDGE, KEEPER, Held, launcher_test
 
 
@@ -132,6 +133,19 @@ def the_list_tells_states_and_windows(launcher):
 
 
 @launcher_test
+def a_window_that_draws_nothing_wakes_no_process(launcher):
+    client = launcher.start("local:", "--", programs.TEST_CLIENT, "resize")
+    until("the window to be listed", lambda: launcher.rows()["local"][2] == "1")
+    # The compositor, who waits for the program, the keeper, the agent, and the bridge's two.
+    pids = launcher.processes(r"(\S*/)?portal(-agent|-bridge|-run)?( |$)")
+    assert len(pids) == 6, (pids, launcher.session.details())
+    assert_nobody_wakes(pids)
+    client.popen.send_signal(signal.SIGTERM)
+    client.wait_exit()
+    launcher.await_end()
+
+
+@launcher_test
 def a_killed_bridge_comes_back_with_the_windows(launcher):
     client = launcher.start("local:", "--", programs.TEST_CLIENT, "resize")
     until("the window to be listed", lambda: launcher.rows()["local"][2] == "1")
@@ -183,6 +197,7 @@ TESTS = [
     many_at_once_share_one_agent_and_one_bridge,
     a_detached_program_lives_on_and_its_end_is_the_guests,
     the_list_tells_states_and_windows,
+    a_window_that_draws_nothing_wakes_no_process,
     a_killed_bridge_comes_back_with_the_windows,
     a_killed_agent_ends_its_bridge_and_is_told,
     a_killed_keeper_leaves_no_one_behind,
