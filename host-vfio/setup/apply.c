@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/must.h"
 #include "setup/changes.h"
+#include "setup/entry_name.h"
 #include "setup/manifest.h"
 
 /* Every new content is written out beside its file first, and only when all of them are does the
@@ -212,6 +213,23 @@ int changes_apply(const struct changes *changes, const char *root, const char *m
 	return status;
 }
 
+/* An entry that was changed while systemd-boot counted its tries has another name after the next.
+ */
+static void follow_entries(const char *root, const struct changes *changes) {
+	for (size_t i = 0; i < changes->count; i++) {
+		struct change_file *change = &changes->files[i];
+		char *whole = changes_path(root, change->path);
+		char *now = change->before && access(whole, F_OK) < 0
+				    ? entry_name_find(root, change->path)
+				    : NULL;
+		if (now) {
+			free(change->path);
+			change->path = now;
+		}
+		free(whole);
+	}
+}
+
 /* Is every file as it was left, or as it was before (an interrupted apply or undo)? */
 static int check_untouched(const char *root, const struct manifest *manifest, struct strings *gone,
 	struct error *error) {
@@ -243,6 +261,7 @@ int changes_undo(const char *root, const char *manifest_path, struct changes_und
 	}
 	int status = check_root(&manifest, root, manifest_path, error);
 	if (status == 0) {
+		follow_entries(root, &manifest.changes);
 		status = check_untouched(root, &manifest, &undone->gone, error);
 	}
 	if (status == 0) {

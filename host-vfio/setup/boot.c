@@ -1,6 +1,5 @@
 #include "setup/boot.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "setup/boot_grub.h"
+#include "setup/entry_name.h"
 #include "setup/words.h"
 
 #define COMMAND_LINE "/etc/kernel/cmdline"
@@ -135,18 +135,9 @@ int boot_add_arguments(struct boot *boot, const struct strings *arguments) {
 	return status;
 }
 
-/* "a.conf" and, while systemd-boot counts its tries, "a+3-0.conf" to "a-portal.conf". A kernel's
- * version may have a plus, too. */
+/* "a.conf" and, while systemd-boot counts its tries, "a+3-0.conf" to "a-portal.conf". */
 static char *path_of_copy(const char *path) {
-	size_t length = strlen(path) - strlen(".conf");
-	size_t counter = length;
-	while (counter > 0 && strchr("0123456789-", path[counter - 1])) {
-		counter--;
-	}
-	if (counter > 0 && path[counter - 1] == '+' && isdigit((unsigned char)path[counter])) {
-		length = counter - 1;
-	}
-	return must_print("%.*s" SUFFIX, (int)length, path);
+	return must_print("%.*s" SUFFIX, (int)entry_name_length(path), path);
 }
 
 /* Sorts behind the original, so that what is started without a choice stays the same. */

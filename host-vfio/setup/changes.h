@@ -56,7 +56,8 @@ int changes_apply(
 	const struct changes *changes, const char *root, const char *manifest, struct error *error);
 /* Takes back what a manifest tells of, with the directories that were made, and removes it.
  * Refused, naming the file, when somebody changed one in the meantime; then nothing is changed. A
- * file that was removed meanwhile stays so: a kernel's boot entry goes with the kernel. */
+ * file that was removed meanwhile stays so: a kernel's boot entry goes with the kernel. One that
+ * has another counter of systemd-boot's tries by now, or none, is taken back under its new name. */
 int changes_undo(
 	const char *root, const char *manifest, struct changes_undone *undone, struct error *error);
 void changes_undone_finish(struct changes_undone *undone);

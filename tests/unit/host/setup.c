@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-#include "base/file.h"
-#include "base/must.h"
 #include "setup/words.h"
 #include "setup_system.h"
 
@@ -280,74 +278,6 @@ static void sound_goes_to_one_person_s_session(void **state) {
 	setup_system_finish(&system);
 }
 
-static void interrupted_anywhere_it_can_be_taken_back(void **state) {
-	for (size_t done = 0;; done++) {
-		struct setup_system system;
-		setup_system_init(&system, LAYOUT_DEBIAN, NULL);
-		setup_system_generate(&system);
-		setup_system_apply(&system);
-		if (done == system.plan.changes.count) {
-			setup_system_finish(&system);
-			break;
-		}
-		/* As if it had ended after the first `done` files. */
-		for (size_t i = done; i < system.plan.changes.count; i++) {
-			const struct change_file *change = &system.plan.changes.files[i];
-			if (change->before) {
-				setup_system_put(
-					&system, change->path, change->before, change->mode);
-			} else {
-				char *path = must_print("%s%s", system.root, change->path);
-				assert_int_equal(unlink(path), 0);
-				free(path);
-			}
-		}
-		setup_system_undo(&system);
-		setup_system_assert_as_before(&system);
-		setup_system_finish(&system);
-	}
-}
-
-static void what_somebody_else_changed_is_not_taken_back_over(void **state) {
-	struct setup_system system;
-	struct changes_undone undone;
-	struct error error;
-	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	setup_system_put(&system, "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"mine\"\n", 0644);
-	char *mine = setup_system_snapshot(&system);
-	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), -1);
-	changes_undone_finish(&undone);
-	assert_non_null(strstr(error.text, "/etc/default/grub was changed by somebody else"));
-	char *now = setup_system_snapshot(&system);
-	assert_string_equal(now, mine);
-	free(now);
-	free(mine);
-	setup_system_finish(&system);
-}
-
-static void a_file_that_went_with_its_kernel_stays_away(void **state) {
-	struct setup_system system;
-	struct changes_undone undone;
-	struct error error = {""};
-	static const char entry[] = "/boot/loader/entries/1f-6.17.1-300.fc43.x86_64.conf";
-	setup_system_init(&system, LAYOUT_FEDORA, NULL);
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	char *path = changes_path(system.root, entry);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), 0);
-	assert_int_equal(undone.gone.count, 1);
-	assert_string_equal(undone.gone.items[0], entry);
-	assert_int_equal(access(path, F_OK), -1);
-	setup_system_assert_has(&system, "/etc/kernel/cmdline", "root=UUID=1 ro rhgb");
-	assert_int_equal(access(system.manifest, F_OK), -1);
-	changes_undone_finish(&undone);
-	free(path);
-	setup_system_finish(&system);
-}
-
 static void a_link_does_not_lead_out_of_the_tree(void **state) {
 	struct setup_system system;
 	struct error error;
@@ -416,71 +346,6 @@ static void what_makes_the_initramfs_is_told_by_its_program(void **state) {
 	setup_system_finish(&system);
 }
 
-static void another_system_is_not_taken_back(void **state) {
-	struct setup_system system, other;
-	struct changes_undone undone;
-	struct error error = {""};
-	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
-	setup_system_init(&other, LAYOUT_DEBIAN, NULL);
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	assert_int_equal(changes_undo(other.root, system.manifest, &undone, &error), -1);
-	changes_undone_finish(&undone);
-	char *words = must_print("was made below %s: say --into", system.root);
-	assert_non_null(strstr(error.text, words));
-	free(words);
-	assert_int_equal(access(system.manifest, F_OK), 0);
-	setup_system_undo(&system);
-	setup_system_assert_as_before(&system);
-
-	/* A manifest that lies in its system goes along when that is mounted elsewhere. */
-	free(system.manifest);
-	system.manifest = must_print("%s/var/state/setup.json", system.root);
-	setup_system_put(&system, "/var/state/x", "", 0644);
-	setup_system_apply(&system);
-	assert_int_equal(changes_undo(other.root, system.manifest, &undone, &error), -1);
-	changes_undone_finish(&undone);
-	assert_non_null(strstr(error.text, "in the system that this file lies in"));
-	char *moved = must_print("%s-moved", system.root);
-	assert_int_equal(rename(system.root, moved), 0);
-	char *manifest = must_print("%s/var/state/setup.json", moved);
-	assert_int_equal(changes_undo(moved, manifest, &undone, &error), 0);
-	changes_undone_finish(&undone);
-	assert_int_equal(rename(moved, system.root), 0);
-	free(manifest);
-	free(moved);
-	setup_system_finish(&system);
-	setup_system_finish(&other);
-}
-
-static void what_cannot_be_taken_back_is_refused_with_the_reason(void **state) {
-	static const char *const manifests[] = {"{",
-		("{\"version\":1,\"files\":[{\"path\":\"/../etc/x\",\"before\":null,"
-		 "\"after\":\"\",\"mode\":420}],\"directories\":[]}"),
-		"{\"version\":2,\"files\":[],\"directories\":[]}",
-		"{\"version\":1,\"files\":[],\"directories\":[\"x\"]}",
-		"{\"version\":1,\"files\":[],\"directories\":[],\"commands\":[1]}"};
-	struct setup_system system;
-	struct changes_undone undone;
-	struct error error;
-	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
-	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), -1);
-	assert_non_null(strstr(error.text, "no set-up to undo"));
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	assert_int_equal(
-		changes_apply(&system.plan.changes, system.root, system.manifest, &error), -1);
-	assert_non_null(strstr(error.text, "undo it first"));
-	for (size_t i = 0; i < sizeof(manifests) / sizeof(manifests[0]); i++) {
-		assert_int_equal(file_replace(system.manifest, manifests[i], strlen(manifests[i]),
-					 0600, &error),
-			0);
-		assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), -1);
-		assert_non_null(strstr(error.text, "is corrupt"));
-	}
-	setup_system_finish(&system);
-}
-
 static void words_are_added_once_and_inside_quotes(void **state) {
 	static const char *const cases[][2] = {
 		{"X=\"\"", "X=\"a=1 b\""},
@@ -518,15 +383,10 @@ int main(void) {
 		cmocka_unit_test(pages_of_a_gigabyte_are_asked_for_at_boot),
 		cmocka_unit_test(shared_inputs_have_a_path_that_stays),
 		cmocka_unit_test(sound_goes_to_one_person_s_session),
-		cmocka_unit_test(interrupted_anywhere_it_can_be_taken_back),
-		cmocka_unit_test(what_somebody_else_changed_is_not_taken_back_over),
-		cmocka_unit_test(a_file_that_went_with_its_kernel_stays_away),
 		cmocka_unit_test(a_link_does_not_lead_out_of_the_tree),
 		cmocka_unit_test(a_system_of_unknown_ways_is_refused_with_the_reason),
 		cmocka_unit_test(a_file_that_is_no_utf8_is_left_as_it_is),
 		cmocka_unit_test(what_makes_the_initramfs_is_told_by_its_program),
-		cmocka_unit_test(another_system_is_not_taken_back),
-		cmocka_unit_test(what_cannot_be_taken_back_is_refused_with_the_reason),
 		cmocka_unit_test(words_are_added_once_and_inside_quotes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
