@@ -102,7 +102,10 @@ static int handle_disconnect(struct session *session) {
 		sd_varlink_close_unref(link);
 		return finish(session, say_failure(RUN_LOST, "%s went away", request->vm));
 	}
-	return finish(session, keeper_explain(request->paths, request->vm));
+	int status = keeper_explain(request->paths, request->vm);
+	/* Once the program was asked for, what has ended first is a matter of chance. */
+	bool failed = status == RUN_BRIDGE || status == RUN_AGENT;
+	return finish(session, session->launch != NULL && failed ? RUN_LOST : status);
 }
 
 static int handle_error(struct session *session, sd_json_variant *parameters, const char *error) {

@@ -21,10 +21,10 @@ enum run_status {
 	RUN_HEAP = 207,
 	RUN_KEY = 208,
 	RUN_VERSION = 209,
-	RUN_BRIDGE = 210, /* portal-bridge failed or could not be run */
+	RUN_BRIDGE = 210, /* portal-bridge failed or could not be run, before a program */
 	RUN_NO_COMPOSITOR = 211,
-	RUN_AGENT = 212, /* local: portal-agent failed or could not be run */
-	RUN_LOST = 213, /* the guest went away while the program ran */
+	RUN_AGENT = 212, /* local: the same of portal-agent */
+	RUN_LOST = 213, /* guest, agent or bridge went away while the program ran */
 	RUN_VIOLATION = 214, /* the guest broke a rule and was cut off */
 	RUN_EXISTS = 215, /* --define without --replace on another definition */
 	RUN_STOP_TIMEOUT = 216,
