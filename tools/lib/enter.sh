@@ -80,7 +80,10 @@ mount -t tmpfs -o mode=1777 shm "$new/dev/shm"
 export XDG_RUNTIME_DIR=/run/portal-session
 mkdir -p "$new$XDG_RUNTIME_DIR" "$new/run/lock"
 chmod 700 "$new$XDG_RUNTIME_DIR"
-export HOME=${PORTAL_HOME:-/tmp/home} TMPDIR=/tmp LANG=C.UTF-8 LC_ALL=C.UTF-8
+# In the machine's own /tmp a name that others know is not safe.
+home=/tmp/home
+[ -n "$new" ] || home=$XDG_RUNTIME_DIR/home
+export HOME=${PORTAL_HOME:-$home} TMPDIR=/tmp LANG=C.UTF-8 LC_ALL=C.UTF-8
 export PORTAL_CACHE=$cache PORTAL_IN_ROOT=1
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 

@@ -41,13 +41,17 @@ portal_find_privilege() {
 	fi
 }
 
-# Does this machine itself have what the root would bring?
+# Does this machine itself have what the root would bring? Only dpkg is asked, and only root can do there
+# what the tests do. Nothing is installed: on a machine that lacks a package the root is made.
 portal_native() {
+	local states
 	[ -z "${PORTAL_FORCE_ROOT:-}" ] &&
 		command -v dpkg-query >/dev/null &&
 		[ "$(id -u)" = 0 ] &&
-		portal_packages "$portal_top/tools/packages/root.list" |
-			xargs dpkg-query -W -f '${db:Status-Status}\n' >/dev/null 2>&1
+		states=$(portal_packages "$portal_top/tools/packages/root.list" |
+			xargs dpkg-query -W -f '${db:Status-Status}\n' 2>/dev/null) &&
+		# dpkg knows also those of which only the configuration is left.
+		[ "$(sort -u <<<"$states")" = installed ]
 }
 
 portal_need_mmdebstrap() {
@@ -158,8 +162,8 @@ portal_boot_tree() {
 
 # portal_enter BINDS -- COMMAND ARG...: runs a command in the root, in its own mount and process
 # namespace: the checkout and the cache at their own paths, an overlay so that the cached tree
-# stays as it was made, private /tmp, /dev/pts and runtime directory. Whatever the command leaves
-# running ends with it.
+# stays as it was made, private /tmp, /dev/pts and runtime directory. Where the machine is the root,
+# /tmp is its own. Whatever the command leaves running ends with it.
 portal_enter() {
 	local binds=() root
 	while [ "$1" != -- ]; do
