@@ -175,7 +175,15 @@ static int look_again(struct change *change, struct error *error) {
 	plan_finish(&change->plan);
 	findings_finish(&change->findings);
 	machine_finish(&change->machine);
-	return machine_read(&change->machine, change->host.tree, error);
+	if (machine_read(&change->machine, change->host.tree, error) < 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < change->names.count; i++) {
+		if (!machine_find(&change->machine, change->names.items[i])) {
+			return error_set(error, "%s is gone", change->names.items[i]);
+		}
+	}
+	return 0;
 }
 
 /* Carries the plan out, unless something stands in its way. */
@@ -197,37 +205,65 @@ static bool can_be_locked(struct change *change, struct error *error) {
 	return status == 0;
 }
 
-/* Graphics cards first and one by one, each by the ladder that sees to it that VFIO can open it;
- * then the others together. What was taken before one fails is a change of its own, and stays. */
+/* Plans what comes next: graphics cards first and one by one, each by the ladder that sees to it
+ * that VFIO can open it; then the others together. False when that was all; `next` is from 0. */
+static bool plan_next(struct change *change, const struct strings *unguarded, size_t *next) {
+	const struct strings *names = &change->names;
+	bool cards = change->work->order->kind != CHANGE_TAKE;
+	while (*next < names->count) {
+		const struct pci_device *device =
+			machine_find(&change->machine, names->items[(*next)++]);
+		if (cards && device->category == CATEGORY_GPU) {
+			plan_release(change, device->name, unguarded);
+			return true;
+		}
+	}
+	if (*next > names->count) {
+		return false;
+	}
+	(*next)++;
+	plan_take(&change->plan, &change->machine, names);
+	preflight_take(&change->findings, &change->plan, &change->machine, names, unguarded, 0);
+	return true;
+}
+
+/* Nobody is stopped, and nothing moved, for something that is refused with what comes after: each
+ * plan is looked at on the machine that those before it would leave. */
+static bool can_be_taken(
+	struct change *change, const struct strings *unguarded, struct error *error) {
+	for (size_t next = 0; plan_next(change, unguarded, &next);) {
+		release_foresee(&change->machine, &change->plan);
+		plan_finish(&change->plan);
+	}
+	bool can = findings_refuse(&change->findings, error) == 0;
+	return look_again(change, error) == 0 && can;
+}
+
+/* What was taken before one fails is a change of its own, and stays. */
+static enum transaction_outcome take_all(
+	struct change *change, const struct strings *unguarded, struct error *error) {
+	enum transaction_outcome outcome = TRANSACTION_COMMITTED;
+	for (size_t next = 0; outcome == TRANSACTION_COMMITTED;) {
+		if (!plan_next(change, unguarded, &next)) {
+			return outcome;
+		}
+		outcome = go(change, "take", error);
+		if (outcome == TRANSACTION_COMMITTED && look_again(change, error) < 0) {
+			return TRANSACTION_REFUSED;
+		}
+	}
+	return outcome;
+}
+
 static enum transaction_outcome take(struct change *change, struct error *error) {
 	struct strings unguarded = {0};
-	enum transaction_outcome outcome = TRANSACTION_COMMITTED;
-	if (!can_be_locked(change, error)) {
-		return TRANSACTION_REFUSED;
+	enum transaction_outcome outcome = TRANSACTION_REFUSED;
+	if (can_be_locked(change, error) && find_unguarded(change, &unguarded, error) == 0 &&
+		can_be_taken(change, &unguarded, error)) {
+		outcome = take_all(change, &unguarded, error);
 	}
-	if (find_unguarded(change, &unguarded, error) < 0) {
-		strings_finish(&unguarded);
-		return TRANSACTION_REFUSED;
-	}
-	bool cards = change->work->order->kind != CHANGE_TAKE;
-	for (size_t i = 0; cards && i < change->names.count; i++) {
-		const struct pci_device *device =
-			machine_find(&change->machine, change->names.items[i]);
-		if (!device || device->category != CATEGORY_GPU) {
-			continue;
-		}
-		plan_release(change, device->name, &unguarded);
-		outcome = go(change, "take", error);
-		if (outcome != TRANSACTION_COMMITTED || look_again(change, error) < 0) {
-			strings_finish(&unguarded);
-			return outcome == TRANSACTION_COMMITTED ? TRANSACTION_REFUSED : outcome;
-		}
-	}
-	plan_take(&change->plan, &change->machine, &change->names);
-	preflight_take(
-		&change->findings, &change->plan, &change->machine, &change->names, &unguarded, 0);
 	strings_finish(&unguarded);
-	return go(change, "take", error);
+	return outcome;
 }
 
 static enum transaction_outcome carry_out(struct change *change, struct error *error) {

@@ -30,6 +30,23 @@ struct holder *machine_add_holder(struct pci_device *device, enum holder_kind ki
 	return holder;
 }
 
+void machine_drop_holders(struct pci_device *device,
+	bool (*goes)(const struct holder *holder, const void *data), const void *data) {
+	size_t kept = 0;
+	for (size_t i = 0; i < device->holders_count; i++) {
+		struct holder *holder = &device->holders[i];
+		if (!goes(holder, data)) {
+			device->holders[kept++] = *holder;
+			continue;
+		}
+		free(holder->name);
+		free(holder->through);
+		free(holder->peer);
+		free(holder->unit);
+	}
+	device->holders_count = kept;
+}
+
 const char *holder_kind_name(enum holder_kind kind) {
 	static const char *const names[] = {
 		[HOLDER_PROCESS] = "process",

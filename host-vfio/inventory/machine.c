@@ -12,13 +12,12 @@
 #include "inventory/network.h"
 #include "inventory/nodes.h"
 
+static bool every_holder(const struct holder *holder, const void *data) {
+	return true;
+}
+
 static void device_finish(struct pci_device *device) {
-	for (size_t i = 0; i < device->holders_count; i++) {
-		free(device->holders[i].name);
-		free(device->holders[i].through);
-		free(device->holders[i].peer);
-		free(device->holders[i].unit);
-	}
+	machine_drop_holders(device, every_holder, NULL);
 	free(device->holders);
 	free(device->path);
 	free(device->driver);

@@ -107,6 +107,9 @@ int machine_last_group(const struct machine *machine);
 /* The new holder, or the one that was there; valid until the next is added. */
 struct holder *machine_add_holder(struct pci_device *device, enum holder_kind kind,
 	const char *name, const char *through, int pid);
+/* Forgets the holders that `goes` says yes to. */
+void machine_drop_holders(struct pci_device *device,
+	bool (*goes)(const struct holder *holder, const void *data), const void *data);
 /* Whose memory the firmware's framebuffer is: the boot VGA, or NULL. */
 struct pci_device *machine_boot_vga(const struct machine *machine);
 const char *holder_kind_name(enum holder_kind kind);

@@ -39,6 +39,10 @@ void release_plan(struct plan *plan, struct findings *findings, const struct mac
 	const struct step_host *host, const struct strings *names, const struct strings *unguarded,
 	const struct release_options *options);
 
+/* What a machine is once a plan to take devices was carried out: VFIO has them, and whoever was
+ * stopped for it holds nothing any more. For plans of what comes after. */
+void release_foresee(struct machine *machine, const struct plan *plan);
+
 /* Plans the way back of every device of these devices' groups (all that were taken, when `names` is
  * empty) that was taken since the machine was booted, the last one first; then of consoles,
  * framebuffers and units that were put out of the way for them. `records` are the journals. */

@@ -1,0 +1,69 @@
+"""What libvirt's hook is answered about starts on a recorded machine whose drivers can be changed, with
+the domains of libvirt's test driver: see hostdtest.py. No machine runs here."""
+
+import os
+import signal
+
+from hostdtest import Hostd, hostd_write, main, refused
+
+NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
+<sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>%s</node>
+"""
+DOMAIN = """<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
+<name>%s</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os>
+<test:runstate>5</test:runstate></domain>
+"""
+# kwin (pid 1502) has a node of the card open; /boot/efi and / are on the disk.
+CARD, DISK, LAN = "0000:01:00.0", "0000:04:00.0", "0000:06:00.0"
+
+
+def begin(finish, work, policy, *domains):
+    node = os.path.join(work, "node.xml")
+    hostd_write(node, NODE % "".join(DOMAIN % name for name in domains))
+    hostd = Hostd(work, policy, "--uri", f"test://{node}", machine="two-gpu-desktop").start()
+    finish.callback(hostd.stop)
+    link = hostd.link()
+    link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
+    return hostd, link
+
+
+def prepare(link, domain, *devices):
+    """libvirt's hook asks about a start."""
+    return link.call("Hook", domain=domain, operation="prepare", devices=devices)
+
+
+def journals(hostd):
+    """The changes that were begun."""
+    path = os.path.join(hostd.state, "transactions")
+    return sorted(set(os.listdir(path)) - {"lock"}) if os.path.exists(path) else []
+
+
+def state(hostd):
+    """Who drives what, and whether the console is there."""
+    said = len(hostd.log.text)
+    hostd.process.send_signal(signal.SIGUSR2)
+    end = hostd.log.for_text(b"\n.\n", said)
+    return hostd.log.text[said:end]
+
+
+def whole(finish, work):
+    """What keeps one device from being taken keeps all of them where they are, and whoever has a graphics
+    card open is not stopped for nothing."""
+    policy = ("assign gpu to controllers\ndevice %s to controllers\nunguard %s %s\n"
+              "release {\n\tstop-holders\n}\ncontroller work\n" % (DISK, DISK, "0000:00:02.0"))
+    hostd, link = begin(finish, work, policy, "work")
+    before = state(hostd)
+    assert b"console 1" in before, before
+    refused("Refused", f"{DISK} is in use: / is mounted", prepare, link, "work")
+    assert state(hostd) == before, state(hostd)
+    assert journals(hostd) == [], journals(hostd)
+    # Without the disk it is the same cards, which are taken.
+    hostd.write(policy.replace(f"device {DISK} to controllers\n", ""))
+    link.call("Reload")
+    assert prepare(link, "work") == {}
+    after = state(hostd)
+    assert f"{CARD} vfio-pci".encode() in after and b"console 0" in after, after
+    assert len(journals(hostd)) == 2, journals(hostd)
+
+
+main({"whole": whole})
