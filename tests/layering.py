@@ -1,7 +1,8 @@
 """Checks that the trust domains stay apart: what each folder may include, and what portal links.
 
-layering.py CHECKOUT PORTAL: the build enforces most of it, since a folder sees the headers only of
-the libraries it links; this catches relative paths and a link line grown too generous.
+layering.py CHECKOUT PORTAL PROTOCOL: the build enforces most of it, since a folder sees the headers
+only of the libraries it links; this catches relative paths and a link line grown too generous. PORTAL
+is the compositor, PROTOCOL the library of protocol/, of which the compositor must hold nothing.
 """
 
 import pathlib
@@ -12,7 +13,7 @@ import sys
 # Each folder that is a trust domain, and the other folders of this project that it may include.
 DOMAINS = {
     "protocol": set(),
-    "config": {"protocol"},
+    "config": set(),
     "compositor": {"config"},
     "compositor/control": set(),
     "compositor/bridge": {"protocol", "config", "compositor/control", "host-vfio/confine"},
@@ -22,6 +23,25 @@ DOMAINS = {
     "host-vfio/confine": set(),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+SYSTEM_INCLUDE = re.compile(r"^\s*#\s*include\s+<([^>]+)>", re.MULTILINE)
+
+# The frames' codec and the checks of Wayland messages: what reads a guest's bytes first.
+CHECKS = ["frame", "hello", "objects", "quota", "tables", "wire"]
+# They need nothing but libc; hello.c reads this machine's boot id.
+CHECKS_HEADERS = {
+    "assert.h",
+    "errno.h",
+    "fcntl.h",
+    "stdarg.h",
+    "stdbool.h",
+    "stddef.h",
+    "stdint.h",
+    "stdio.h",
+    "stdlib.h",
+    "string.h",
+    "unistd.h",
+}
+CHECKS_OWN = {"wire-impl.h", "wire-tables.h"} | {f"{name}.h" for name in CHECKS}
 
 
 def domain_of(path):
@@ -52,19 +72,51 @@ def wrong_includes(top):
                     yield f"{relative} includes {include} of {' or '.join(sorted(owners))}"
 
 
-def channel_symbols(portal):
+def checks_sources(top):
+    protocol = top / "protocol"
+    for name in CHECKS:
+        yield from sorted(protocol.glob(f"{name}.[ch]"))
+    yield from sorted(protocol.glob("wire[_-]*.[ch]"))
+
+
+def wrong_includes_of_checks(top):
+    sources = list(checks_sources(top))
+    if len(sources) < 2 * len(CHECKS):
+        yield "protocol: the sources of the checks are not where they were"
+    for source in sources:
+        text = source.read_text(encoding="utf-8")
+        wrong = set(SYSTEM_INCLUDE.findall(text)) - CHECKS_HEADERS
+        wrong |= set(INCLUDE.findall(text)) - CHECKS_OWN
+        for include in sorted(wrong):
+            yield f"{source.relative_to(top)} includes {include}: the checks need nothing of it"
+
+
+def defined_symbols(binary):
     symbols = subprocess.run(
-        ["nm", "--defined-only", portal], check=True, capture_output=True, text=True
+        ["nm", "--defined-only", "--extern-only", "--format=posix", binary],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
-    prefixes = ("portal_frame_", "portal_channel_", "portal_transport_", "portal_wire_", "portal_heap_")
-    for line in symbols.splitlines():
-        name = line.split()[-1]
-        if name.startswith(prefixes):
-            yield f"portal links {name}"
+    names = {line.split()[0] for line in symbols.splitlines() if len(line.split()) > 1}
+    return {name for name in names if name.startswith("portal_")}
+
+
+def channel_symbols(portal, protocol):
+    forbidden = defined_symbols(protocol)
+    if not forbidden:
+        yield f"{protocol} has no symbols to look for"
+    for name in sorted(forbidden & defined_symbols(portal)):
+        yield f"portal links {name}"
 
 
 def main():
-    findings = [*wrong_includes(pathlib.Path(sys.argv[1])), *channel_symbols(sys.argv[2])]
+    top = pathlib.Path(sys.argv[1])
+    findings = [
+        *wrong_includes(top),
+        *wrong_includes_of_checks(top),
+        *channel_symbols(sys.argv[2], sys.argv[3]),
+    ]
     for finding in findings:
         print(finding)
     return 1 if findings else 0

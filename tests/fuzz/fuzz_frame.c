@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "mutator.h"
 #include "transport-impl.h"
 
 /*
@@ -385,4 +386,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	volatile uint32_t sink = fuzz.sum;
 	(void)sink;
 	return 0;
+}
+
+size_t fuzz_record_end(const uint8_t *data, size_t size, size_t at) {
+	size_t begin = at == 0 ? 1 : at;
+	if (size < begin + 5 || (data[0] >> 3 & 3) != DEPTH_FRAMES) {
+		return 0;
+	}
+	size_t length = (size_t)data[begin + 3] | (size_t)data[begin + 4] << 8;
+	return length <= size - begin - 5 ? begin + 5 + length : 0;
+}
+
+void fuzz_record_repeat(uint8_t *record) {
+	(void)record; /* as it is: its sequence number is made when it is fed */
 }

@@ -6,8 +6,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "mutator.h"
 #include "quota.h"
 #include "records.h"
+#include "wire-impl.h"
 #include "wire-tables.h"
 
 #define HEAP_SIZE 65536
@@ -109,12 +111,58 @@ static void check_passed(struct model *model, const struct portal_wire_info *inf
 	}
 }
 
+/*
+ * Gives what a request creates the id that is next. A record that says so stays a right one when
+ * it is said again, or after others: so conversations become long, and not only wrong.
+ */
+static void number_new_id(
+	const struct model *model, const struct portal_wire *wire, uint8_t *message, size_t size) {
+	uint32_t header[2];
+	memcpy(header, message, sizeof(header));
+	const struct portal_object *object = portal_objects_get(&wire->objects, header[0]);
+	uint32_t opcode = header[1] & 0xffff;
+	if (!object || object->interface >= PORTAL_WIRE_INTERFACES ||
+		opcode >= portal_wire_interfaces[object->interface].n_requests) {
+		return;
+	}
+	const struct portal_wire_message *request =
+		&portal_wire_interfaces[object->interface].requests[opcode];
+	size_t at = PORTAL_WIRE_HEADER;
+	for (unsigned int i = 0; i < request->n_args && size - at >= 4; i++) {
+		uint32_t word;
+		memcpy(&word, message + at, 4);
+		if (request->args[i].type == PORTAL_WIRE_ARG_NEW_ID) {
+			memcpy(message + at, &model->next_id, 4);
+			return;
+		}
+		if (request->args[i].type != PORTAL_WIRE_ARG_FD) {
+			at += 4;
+		}
+		if (request->args[i].type == PORTAL_WIRE_ARG_STRING ||
+			request->args[i].type == PORTAL_WIRE_ARG_ARRAY) {
+			size_t content = ((size_t)word + 3) / 4 * 4;
+			if (content > size - at) {
+				return;
+			}
+			at += content;
+		}
+	}
+}
+
 static void run(struct portal_wire *wire, struct model *model, const uint8_t *data, size_t size) {
 	uint8_t message[PORTAL_WIRE_MESSAGE_MAX];
 	size_t at = 0, length;
 	bool event;
-	while ((length = record_next(data, size, &at, &event, message)) > 0) {
+	for (;;) {
+		uint8_t flags = at < size ? data[at] : 0;
+		length = record_next(data, size, &at, &event, message);
+		if (length == 0) {
+			return;
+		}
 		struct portal_wire_info info;
+		if (!event && (flags & RECORD_NEXT_ID) != 0) {
+			number_new_id(model, wire, message, length);
+		}
 		enum portal_wire_verdict verdict =
 			event ? portal_wire_event(wire, message, length, &info)
 			      : portal_wire_request(wire, message, length, &info);
@@ -149,4 +197,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	}
 	free(model.heap);
 	return 0;
+}
+
+size_t fuzz_record_end(const uint8_t *data, size_t size, size_t at) {
+	uint8_t message[PORTAL_WIRE_MESSAGE_MAX];
+	bool event;
+	return record_next(data, size, &at, &event, message) > 0 ? at : 0;
+}
+
+void fuzz_record_repeat(uint8_t *record) {
+	record[0] |= RECORD_NEXT_ID;
 }

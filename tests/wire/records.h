@@ -2,9 +2,10 @@
 #define PORTAL_TEST_RECORDS_H
 
 /*
- * A conversation in a file, for the fuzzer of the Wayland checks: records of four bytes, of which
- * the first's lowest bit says who speaks (0 client, 1 server), each followed by one Wayland
- * message.
+ * A conversation in a file, for the fuzzer of the Wayland checks: records of four bytes, each
+ * followed by one Wayland message. The lowest bit of the first says who speaks (0 client,
+ * 1 server), the next one that a new id in a request is to become the next one there is, whatever
+ * it is in the file.
  */
 
 #include <stdbool.h>
@@ -15,6 +16,7 @@
 #include "wire.h"
 
 #define RECORD_HEADER 4
+#define RECORD_NEXT_ID 2
 
 /*
  * Copies the message of the record at *at and moves on. Returns its size, 0 at the end or where no
