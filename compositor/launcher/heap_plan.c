@@ -113,7 +113,11 @@ static int plan(struct machine *machine, const struct settings *settings,
 	struct scheme_running *running =
 		find_running(machine, settings, domains, domains_count, &count);
 	const struct scheme_start start = {
-		machine->vm->name, fixed ? memory_usage_total(own) : own->memory};
+		.name = machine->vm->name,
+		.memory = own->memory,
+		.heaps = fixed ? memory_usage_total(own) - own->memory : 0,
+		.page = own->page,
+	};
 	struct error error = {0};
 	uint64_t planned;
 	char *reason = NULL;

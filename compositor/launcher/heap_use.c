@@ -8,8 +8,8 @@
 
 #include "base/file.h"
 #include "base/must.h"
-#include "base/size.h"
 #include "hostd/host_interface.h"
+#include "tree/directory.h"
 
 #define ANSWER_TIME UINT64_C(5000000) /* µs */
 
@@ -108,20 +108,20 @@ static int load_history(struct history *history, const char *guest, struct error
 	return status;
 }
 
-static uint64_t total_memory(void) {
-	char text[256] = "";
-	FILE *file = fopen("/proc/meminfo", "re");
-	if (file != NULL) {
-		text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
-		fclose(file);
+static void read_host(struct memory_host *host) {
+	struct tree *tree = directory_tree_create("/");
+	*host = (struct memory_host){0}; /* less than any reserve */
+	if (tree != NULL) {
+		memory_host_read(host, tree);
+		tree_destroy(tree);
 	}
-	return size_total_memory(text);
 }
 
 int heap_use_plan(const struct scheme_running *running, size_t running_count,
 	const struct scheme_start *start, uint64_t *heap, char **reason, struct error *error) {
 	struct memory_settings settings;
 	struct history history;
+	struct memory_host host;
 	if (memory_settings_load(&settings, settings_path(), error) < 0) {
 		return -1;
 	}
@@ -129,7 +129,8 @@ int heap_use_plan(const struct scheme_running *running, size_t running_count,
 	if (memory_settings_find(&settings, start->name) != NULL) {
 		status = load_history(&history, start->name, error);
 		if (status == 0) {
-			status = scheme_plan_start(&settings, &history, total_memory(), running,
+			read_host(&host);
+			status = scheme_plan_start(&settings, &history, &host, running,
 				running_count, start, heap, reason, error);
 			status = status < 0 ? -1 : 1;
 		}
@@ -145,10 +146,12 @@ int heap_use_check(const struct scheme_running *running, size_t running_count,
 	if (memory_settings_load(&settings, settings_path(), error) < 0) {
 		return -1;
 	}
-	int status = memory_settings_find(&settings, start->name) == NULL
-			     ? 0
-			     : scheme_check_start(&settings, total_memory(), running, running_count,
-				       start, error);
+	int status = 0;
+	if (memory_settings_find(&settings, start->name) != NULL) {
+		struct memory_host host;
+		read_host(&host);
+		status = scheme_check_start(&settings, &host, running, running_count, start, error);
+	}
 	memory_settings_finish(&settings);
 	return status;
 }

@@ -8,7 +8,6 @@
 #include "cli/cli.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
-#include "doctor/facts.h"
 #include "heap/domain_usage.h"
 #include "policy/memory_view.h"
 
@@ -17,7 +16,7 @@ struct sources {
 	struct domain_usage *usages;
 	struct memory_domain *domains;
 	size_t count;
-	uint64_t total;
+	struct memory_host host;
 };
 
 /* Of the machine that this is; -1 with the reason. */
@@ -43,11 +42,8 @@ static void sources_finish(struct sources *sources) {
  * without one the policy's own figures are what there is. */
 static void sources_init(struct sources *sources, const struct cli *cli, const char *uri) {
 	struct error error;
-	struct facts facts;
 	*sources = (struct sources){0};
-	facts_read(&facts, cli->tree);
-	sources->total = facts.memory;
-	facts_finish(&facts);
+	memory_host_read(&sources->host, cli->tree);
 	bool here = !cli->machine_file && strcmp(cli->root, "/") == 0;
 	uri = !uri && here ? "qemu:///system" : uri;
 	if (uri && read_domains(sources, uri, &error) < 0) {
@@ -82,10 +78,22 @@ static void add_time(struct table *table, const struct history_guest *past) {
 				 : NULL);
 }
 
+/* Of which size they are, where its own memory is in any. */
+static void add_page(struct table *table, const struct memory_view *view, uint64_t page) {
+	const struct memory_host *host = view->scheme.host;
+	int pool = page ? memory_host_find(host, page) : -1;
+	if (pool >= 0) {
+		add_size(table, host->pools[pool].page);
+	} else {
+		table_add(table, page ? "none there" : NULL);
+	}
+}
+
 static void print_vms(const struct memory_view *view) {
-	static const char *const headings[] = {"VM", "ROLE", "STATE", "MEMORY", "HEAPS", "COUNTED"};
+	static const char *const headings[] = {
+		"VM", "ROLE", "STATE", "MEMORY", "HEAPS", "COUNTED", "HUGE PAGES"};
 	struct table table;
-	table_init(&table, headings, 6);
+	table_init(&table, headings, 7);
 	for (size_t i = 0; i < view->vms_count; i++) {
 		const struct memory_view_vm *vm = &view->vms[i];
 		table_add(&table, vm->name);
@@ -94,6 +102,7 @@ static void print_vms(const struct memory_view *view) {
 		add_size(&table, vm->memory);
 		add_size(&table, vm->heaps);
 		table_add(&table, vm->counted ? "yes" : "no");
+		add_page(&table, view, vm->page);
 	}
 	if (view->vms_count > 0) {
 		table_print(&table, stdout);
@@ -104,10 +113,10 @@ static void print_vms(const struct memory_view *view) {
 
 static void print_guests(const struct memory_view *view) {
 	const struct scheme *scheme = &view->scheme;
-	static const char *const headings[] = {
-		"GUEST", "MEMORY", "USED LAST", "USUALLY", "PEAK", "REPORTED", "NEXT HEAP"};
+	static const char *const headings[] = {"GUEST", "MEMORY", "USED LAST", "USUALLY", "PEAK",
+		"REPORTED", "NEXT HEAP", "HUGE PAGES"};
 	struct table table;
-	table_init(&table, headings, 7);
+	table_init(&table, headings, 8);
 	for (size_t i = 0; i < scheme->count; i++) {
 		const struct memory_demand *demand = &scheme->demands[i];
 		const struct history_guest *past = history_find(&view->history, demand->name);
@@ -118,11 +127,32 @@ static void print_guests(const struct memory_view *view) {
 		add_size(&table, past ? past->peak : 0);
 		add_time(&table, past);
 		add_size(&table, scheme->plan.shares[i].heap);
+		add_page(&table, view, demand->page);
 	}
 	if (scheme->count > 0) {
 		table_print(&table, stdout);
 	}
 	table_finish(&table);
+}
+
+/* What is not in the budget. */
+static void print_pools(const struct scheme *scheme) {
+	for (size_t i = 0; i < scheme->host->pools_count; i++) {
+		const struct scheme_pool *pool = &scheme->pools[i];
+		uint64_t used = pool->taken + pool->planned;
+		char page[SIZE_TEXT], total[SIZE_TEXT], taken[SIZE_TEXT], planned[SIZE_TEXT],
+			left[SIZE_TEXT];
+		if (pool->total == 0 && used == 0) {
+			continue;
+		}
+		size_format(pool->page, page);
+		size_format(pool->total, total);
+		size_format(pool->taken, taken);
+		size_format(pool->planned, planned);
+		size_format(pool->total > used ? pool->total - used : 0, left);
+		printf("huge pages of %s: %s, taken by VMs %s, planned %s, left %s\n", page, total,
+			taken, planned, left);
+	}
 }
 
 static void print_view(const struct memory_view *view) {
@@ -139,6 +169,7 @@ static void print_view(const struct memory_view *view) {
 		printf(", taken by VMs %s", taken);
 	}
 	printf(", planned %s, left %s\n", total, spare);
+	print_pools(scheme);
 	for (size_t i = 0; i < scheme->count; i++) {
 		printf("%s%s: ", i == 0 ? "\n" : "", scheme->demands[i].name);
 		terminal_wrap(scheme->plan.shares[i].reason, strlen(scheme->demands[i].name) + 2,
@@ -183,13 +214,14 @@ static int show(
 		strings_add(&guests, cli->args[i]);
 	}
 	sources_init(&sources, cli, uri);
-	if (sources.total == 0) {
+	if (sources.host.total == 0) {
 		status =
 			cli_fail(CLI_FAILED, "/proc/meminfo does not say how much memory there is");
-	} else if (memory_view_init(&view, policy, history, sources.total, sources.domains,
+	} else if (memory_view_init(&view, policy, history, &sources.host, sources.domains,
 			   sources.count, &guests, &error) < 0) {
 		if (!cli->json) {
 			print_vms(&view); /* so that it can be seen what to change */
+			print_pools(&view.scheme);
 		}
 		status = cli_fail(CLI_REFUSED, "%s", error.text);
 		memory_view_finish(&view);

@@ -192,6 +192,14 @@ uint64_t tree_get_bytes(const xmlNode *node) {
 	return bytes;
 }
 
+uint64_t tree_get_size(const xmlNode *node) {
+	char *text = tree_get(node, "size"), *unit = tree_get(node, "unit");
+	uint64_t bytes = parse_bytes(text, unit);
+	free(text);
+	free(unit);
+	return bytes;
+}
+
 void tree_set_bytes(xmlNode *node, uint64_t bytes) {
 	char text[32];
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)(bytes >> 10));

@@ -39,6 +39,8 @@ char *tree_format(xmlNode *node);
 
 /* An element's text with its attribute "unit" as bytes, by libvirt's rules; 0 when absent. */
 uint64_t tree_get_bytes(const xmlNode *node);
+/* The same of its attribute "size". */
+uint64_t tree_get_size(const xmlNode *node);
 /* Writes bytes as KiB, libvirt's own unit. */
 void tree_set_bytes(xmlNode *node, uint64_t bytes);
 

@@ -38,6 +38,16 @@ static uint64_t nvdimm_bytes(xmlNode *devices) {
 	return bytes;
 }
 
+/* Which huge pages, of the first of several sizes; 0: none. */
+static uint64_t read_page(xmlNode *hugepages) {
+	xmlNode *page = tree_child(hugepages, "page");
+	if (!hugepages || !page) {
+		return hugepages ? MEMORY_PAGE_DEFAULT : 0;
+	}
+	uint64_t bytes = tree_get_size(page);
+	return bytes ? bytes : MEMORY_PAGE_DEFAULT;
+}
+
 int domain_usage_read(struct memory_usage *usage, const char *xml, struct error *error) {
 	*usage = (struct memory_usage){0};
 	struct domain_info info;
@@ -53,7 +63,7 @@ int domain_usage_read(struct memory_usage *usage, const char *xml, struct error 
 	uint64_t memory = tree_get_bytes(tree_child(root, "memory")), files = nvdimm_bytes(devices);
 	usage->memory = memory > files ? memory - files : 0;
 	usage->limit = tree_get_bytes(tree_child(tree_child(root, "memtune"), "hard_limit"));
-	usage->huge_pages = tree_child(tree_child(root, "memoryBacking"), "hugepages") != NULL;
+	usage->page = read_page(tree_child(tree_child(root, "memoryBacking"), "hugepages"));
 	read_shared(usage, devices, info.heap_path);
 	xmlFreeDoc(document);
 	domain_info_finish(&info);

@@ -91,9 +91,11 @@ void brain_begin_change(struct brain *brain, struct core_action *action) {
 	/* One that runs has its memory locked already. */
 	const struct core_vm *vm =
 		brain->action.vm ? core_find(&brain->core, brain->action.vm) : NULL;
+	const struct policy_vm *policy =
+		vm ? policy_find_vm(&brain->daemon->policy, vm->name) : NULL;
 	struct preflight_vm memory;
-	bool starts = take && vm && vm->state == CORE_STARTING &&
-		      budget_preflight(brain->daemon, vm->name, &memory);
+	bool starts = take && vm && vm->state == CORE_STARTING && policy &&
+		      budget_preflight(brain->daemon, policy->domain, &memory);
 	const struct change_order order = {
 		.kind = take ? CHANGE_RELEASE : CHANGE_RETURN,
 		.names = &brain->action.names,

@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/must.h"
-#include "doctor/facts.h"
 #include "hostd/guest_call.h"
 #include "inventory/json.h"
 #include "policy/memory_view.h"
@@ -19,15 +19,6 @@ static int load_history(const struct daemon *daemon, struct history *history, st
 	int status = history_load(history, path, error);
 	free(path);
 	return status;
-}
-
-/* 0 when the machine does not say, which is more than any reserve leaves. */
-static uint64_t total_memory(struct daemon *daemon) {
-	struct facts facts;
-	facts_read(&facts, daemon->tree);
-	uint64_t total = facts.memory;
-	facts_finish(&facts);
-	return total;
 }
 
 /* Who is to start. */
@@ -102,10 +93,14 @@ static int check_fixed(struct daemon *daemon, const struct start *start, struct 
 		return 0;
 	}
 	char *name = call(&daemon->policy, start->domain);
-	const struct scheme_start as_it_is = {name, memory_usage_total(start->usage)};
+	const struct memory_usage *usage = start->usage;
+	const struct scheme_start as_it_is = {
+		name, usage->memory, memory_usage_total(usage) - usage->memory, usage->page};
+	struct memory_host host;
+	memory_host_read(&host, daemon->tree);
 	takers_init(&takers, daemon, start);
-	int status = scheme_check_start(&daemon->policy.memory, total_memory(daemon),
-		takers.running, takers.count, &as_it_is, error);
+	int status = scheme_check_start(
+		&daemon->policy.memory, &host, takers.running, takers.count, &as_it_is, error);
 	takers_finish(&takers);
 	free(name);
 	return status;
@@ -135,10 +130,14 @@ static int check_planned(struct daemon *daemon, const char *guest, const struct 
 	if (load_history(daemon, &history, error) < 0) {
 		return -1;
 	}
-	const struct scheme_start planned = {guest, start->usage ? start->usage->memory : 0};
+	const struct memory_usage *usage = start->usage;
+	const struct scheme_start planned = {
+		guest, usage ? usage->memory : 0, 0, usage ? usage->page : 0};
+	struct memory_host host;
+	memory_host_read(&host, daemon->tree);
 	takers_init(&takers, daemon, start);
-	int status = scheme_plan_start(&daemon->policy.memory, &history, total_memory(daemon),
-		takers.running, takers.count, &planned, heap, &reason, error);
+	int status = scheme_plan_start(&daemon->policy.memory, &history, &host, takers.running,
+		takers.count, &planned, heap, &reason, error);
 	takers_finish(&takers);
 	free(reason);
 	history_finish(&history);
@@ -176,14 +175,33 @@ int budget_check_switch(struct daemon *daemon, const char *domain, const struct 
 	return check_fixed(daemon, &start, error);
 }
 
-bool budget_preflight(const struct daemon *daemon, const char *vm, struct preflight_vm *memory) {
-	const struct policy_vm *policy = policy_find_vm(&daemon->policy, vm);
-	const struct memory_usage *usage = policy ? find_usage(daemon, policy->domain) : NULL;
+/* What of its heaps is in no memory yet: a file of /dev/shm has what was written to it. */
+static uint64_t find_missing(const struct memory_usage *usage) {
+	uint64_t missing = 0;
+	for (size_t i = 0; i < usage->shared_count; i++) {
+		const struct memory_shared *shared = &usage->shared[i];
+		struct stat status;
+		uint64_t there = 0;
+		if (lstat(shared->path, &status) == 0 && S_ISREG(status.st_mode)) {
+			there = (uint64_t)status.st_blocks * 512;
+		}
+		if (there < shared->size &&
+			__builtin_add_overflow(missing, shared->size - there, &missing)) {
+			return UINT64_MAX;
+		}
+	}
+	return missing;
+}
+
+bool budget_preflight(
+	const struct daemon *daemon, const char *domain, struct preflight_vm *memory) {
+	const struct memory_usage *usage = find_usage(daemon, domain);
 	if (usage) {
 		*memory = (struct preflight_vm){
 			.memory = usage->memory,
-			.huge_pages = usage->huge_pages,
+			.page = usage->page,
 			.heaps = memory_usage_total(usage) - usage->memory,
+			.heaps_missing = find_missing(usage),
 			.limit = usage->limit,
 		};
 	}
@@ -220,6 +238,7 @@ sd_json_variant *budget_json(struct daemon *daemon) {
 	static const struct strings all;
 	struct history history;
 	struct memory_view view;
+	struct memory_host host;
 	struct error error;
 	sd_json_variant *object = NULL;
 	if (load_history(daemon, &history, &error) < 0) {
@@ -227,8 +246,9 @@ sd_json_variant *budget_json(struct daemon *daemon) {
 		return object;
 	}
 	struct memory_domain *domains = list_domains(daemon);
-	int status = memory_view_init(&view, &daemon->policy, &history, total_memory(daemon),
-		domains, daemon->domains.count, &all, &error);
+	memory_host_read(&host, daemon->tree);
+	int status = memory_view_init(&view, &daemon->policy, &history, &host, domains,
+		daemon->domains.count, &all, &error);
 	object = memory_view_json(&view, status < 0 ? error.text : NULL);
 	memory_view_finish(&view);
 	free(domains);

@@ -19,8 +19,8 @@ int budget_claim(struct daemon *daemon, const char *domain, const struct memory_
 /* Would it fit once these domains have ended? -1 with the reason. */
 int budget_check_switch(struct daemon *daemon, const char *domain, const struct strings *leaving,
 	struct error *error);
-/* What a controller or router locks when it starts with devices. False: nothing is known of it. */
-bool budget_preflight(const struct daemon *daemon, const char *vm, struct preflight_vm *memory);
+/* What a domain's start takes, and locks where it has devices. False: nothing is known of it. */
+bool budget_preflight(const struct daemon *daemon, const char *domain, struct preflight_vm *memory);
 /* A guest that the policy has a block for uses so much of its heap now. */
 int budget_report(struct daemon *daemon, const char *guest, uint64_t used, struct error *error);
 /* The budget, who has what of it, each guest's use and its next heap with the reason; {"reason"}

@@ -34,9 +34,21 @@ static int check_locks(struct daemon *daemon, const struct policy_vm *vm, uint64
 	struct error *error) {
 	struct preflight_vm memory;
 	struct findings findings = {0};
-	if (budget_preflight(daemon, vm->name, &memory)) {
+	if (budget_preflight(daemon, vm->domain, &memory)) {
 		memory.starter_limit = lock_limit;
 		preflight_memory(&findings, daemon->tree, &memory);
+	}
+	int status = findings_refuse(&findings, error);
+	findings_finish(&findings);
+	return status;
+}
+
+/* Any other one's: are its huge pages there? */
+static int check_pages(struct daemon *daemon, const char *domain, struct error *error) {
+	struct preflight_vm memory;
+	struct findings findings = {0};
+	if (daemon->policy.memory.planned && budget_preflight(daemon, domain, &memory)) {
+		preflight_pages(&findings, daemon->tree, &memory);
 	}
 	int status = findings_refuse(&findings, error);
 	findings_finish(&findings);
@@ -65,8 +77,9 @@ static int answer_start(struct daemon *daemon, sd_varlink *link, const struct ho
 	int status = claim_memory(daemon, hook, vm, &error);
 	if (status < 0) {
 		guest_calls_no_room(daemon, hook->domain, error.text);
-	} else if (vm) {
-		status = check_locks(daemon, vm, hook->lock_limit, &error);
+	} else {
+		status = vm ? check_locks(daemon, vm, hook->lock_limit, &error)
+			    : check_pages(daemon, hook->domain, &error);
 	}
 	if (status < 0) {
 		domains_release(&daemon->domains, hook->domain);

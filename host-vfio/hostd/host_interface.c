@@ -66,7 +66,10 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(GuestMemory,
 	SD_VARLINK_DEFINE_FIELD(usedPercentile, SD_VARLINK_INT, 0),
 	SD_VARLINK_DEFINE_FIELD(usedLast, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_DEFINE_FIELD(usedPeak, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
-	SD_VARLINK_DEFINE_FIELD(reported, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
+	SD_VARLINK_DEFINE_FIELD(reported, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT(
+		"of the huge pages that its own memory is in; null: it is in none"),
+	SD_VARLINK_DEFINE_FIELD(pageSize, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
 
 static SD_VARLINK_DEFINE_STRUCT_TYPE(VmMemory, SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_STRING, 0),
 	SD_VARLINK_FIELD_COMMENT("'controller', 'router'; null: the policy does not name it, or it "
@@ -77,7 +80,17 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(VmMemory, SD_VARLINK_DEFINE_FIELD(name, SD_
 	SD_VARLINK_DEFINE_FIELD(counted, SD_VARLINK_BOOL, 0),
 	SD_VARLINK_FIELD_COMMENT("bytes of its own, and of heaps that no guest below has"),
 	SD_VARLINK_DEFINE_FIELD(memory, SD_VARLINK_INT, 0),
-	SD_VARLINK_DEFINE_FIELD(heaps, SD_VARLINK_INT, 0));
+	SD_VARLINK_DEFINE_FIELD(heaps, SD_VARLINK_INT, 0),
+	SD_VARLINK_FIELD_COMMENT("of the huge pages that its own is in; null: it is in none"),
+	SD_VARLINK_DEFINE_FIELD(pageSize, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(HugePages,
+	SD_VARLINK_FIELD_COMMENT("huge pages of one size that are set aside; all in bytes"),
+	SD_VARLINK_DEFINE_FIELD(pageSize, SD_VARLINK_INT, 0),
+	SD_VARLINK_DEFINE_FIELD(total, SD_VARLINK_INT, 0),
+	SD_VARLINK_FIELD_COMMENT("of them, by VMs that run, and for the guests that are planned"),
+	SD_VARLINK_DEFINE_FIELD(taken, SD_VARLINK_INT, 0),
+	SD_VARLINK_DEFINE_FIELD(planned, SD_VARLINK_INT, 0));
 
 static SD_VARLINK_DEFINE_METHOD(GetMemory,
 	SD_VARLINK_FIELD_COMMENT("why there is no plan; null: there is"),
@@ -85,6 +98,9 @@ static SD_VARLINK_DEFINE_METHOD(GetMemory,
 	SD_VARLINK_DEFINE_OUTPUT(budget, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT("bytes of the budget that the VMs have"),
 	SD_VARLINK_DEFINE_OUTPUT(taken, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("what is not in the budget"),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(
+		hugePages, HugePages, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE),
 	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(vms, VmMemory, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT("bytes for the guests and their heaps"),
 	SD_VARLINK_DEFINE_OUTPUT(planned, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
@@ -163,6 +179,8 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(MemoryUsage, SD_VARLINK_FIELD_COMMENT("byte
 	SD_VARLINK_FIELD_COMMENT("bytes that may be locked by its definition; 0: all"),
 	SD_VARLINK_DEFINE_FIELD(limit, SD_VARLINK_INT, 0),
 	SD_VARLINK_DEFINE_FIELD(hugePages, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_FIELD_COMMENT("of these, in bytes; null: whichever the host gives out unasked"),
+	SD_VARLINK_DEFINE_FIELD(pageSize, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_DEFINE_FIELD_BY_TYPE(shared, SharedMemory, SD_VARLINK_ARRAY));
 
 static SD_VARLINK_DEFINE_METHOD(Hook, SD_VARLINK_DEFINE_INPUT(domain, SD_VARLINK_STRING, 0),
@@ -196,8 +214,8 @@ static SD_VARLINK_DEFINE_ERROR(NoLibvirt, SD_VARLINK_DEFINE_FIELD(reason, SD_VAR
 
 SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
 	SD_VARLINK_INTERFACE_COMMENT("The devices, virtual machines and memory of a host."),
-	&vl_type_DomainState, &vl_type_Vm, &vl_type_Guest, &vl_type_GuestMemory, &vl_type_VmMemory,
-	&vl_type_SharedMemory, &vl_type_MemoryUsage, &vl_type_Assignment,
+	&vl_type_DomainState, &vl_type_Vm, &vl_type_Guest, &vl_type_GuestMemory, &vl_type_HugePages,
+	&vl_type_VmMemory, &vl_type_SharedMemory, &vl_type_MemoryUsage, &vl_type_Assignment,
 	SD_VARLINK_SYMBOL_COMMENT("The virtual machines that the policy gives devices to. With the "
 				  "flag 'more' a further reply follows each change, and the call "
 				  "never ends."),

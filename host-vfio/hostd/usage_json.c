@@ -14,7 +14,10 @@ sd_json_variant *usage_json(const struct memory_usage *usage) {
 	}
 	json_set_number(&object, "memory", usage->memory);
 	json_set_number(&object, "limit", usage->limit);
-	json_set_flag(&object, "hugePages", usage->huge_pages);
+	json_set_flag(&object, "hugePages", usage->page != 0);
+	if (usage->page > MEMORY_PAGE_DEFAULT) {
+		json_set_number(&object, "pageSize", usage->page);
+	}
 	json_set(&object, "shared", list);
 	return object;
 }
@@ -36,7 +39,10 @@ bool usage_json_read(struct memory_usage *usage, sd_json_variant *object) {
 	}
 	usage->memory = get_number(object, "memory");
 	usage->limit = get_number(object, "limit");
-	usage->huge_pages = get_flag(object, "hugePages");
+	usage->page = get_number(object, "pageSize");
+	if (usage->page == 0 && get_flag(object, "hugePages")) {
+		usage->page = MEMORY_PAGE_DEFAULT;
+	}
 	sd_json_variant *list = sd_json_variant_by_key(object, "shared");
 	size_t count = list && sd_json_variant_is_array(list) ? sd_json_variant_elements(list) : 0;
 	for (size_t i = 0; i < count; i++) {

@@ -18,6 +18,11 @@ static uint64_t least_of(const struct memory_demand *demand) {
 	return align_up(demand->heap_least);
 }
 
+/* What the guest itself takes of the budget. */
+static uint64_t own_of(const struct memory_demand *demand) {
+	return demand->page ? 0 : demand->memory;
+}
+
 /* What the heap should have if there were memory for all. */
 static uint64_t wish_of(const struct memory_demand *demand, unsigned headroom) {
 	uint64_t least = least_of(demand), most = align_down(demand->heap_most);
@@ -84,7 +89,7 @@ int memory_plan_init(struct memory_plan *plan, uint64_t budget, const struct mem
 		if (check(&demands[i], error) < 0) {
 			return -1;
 		}
-		least += demands[i].memory + least_of(&demands[i]);
+		least += own_of(&demands[i]) + least_of(&demands[i]);
 		extra += wish_of(&demands[i], headroom) - least_of(&demands[i]);
 	}
 	if (least > budget) {
@@ -106,7 +111,7 @@ int memory_plan_init(struct memory_plan *plan, uint64_t budget, const struct mem
 		least += heap - floor;
 		plan->shares[i].heap = heap;
 		plan->shares[i].reason = reason_of(&demands[i], heap, wish, headroom);
-		plan->total += demands[i].memory + heap;
+		plan->total += own_of(&demands[i]) + heap;
 	}
 	return 0;
 }

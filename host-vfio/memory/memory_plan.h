@@ -17,6 +17,7 @@ struct memory_demand {
 	uint64_t memory; /* of the guest itself: fixed */
 	uint64_t heap_least, heap_most;
 	uint64_t used; /* what the heap's use over time comes to; 0: nothing is known */
+	uint64_t page; /* of the huge pages that `memory` is in; 0: it is in the budget */
 };
 
 struct memory_share {
@@ -27,7 +28,7 @@ struct memory_share {
 struct memory_plan {
 	struct memory_share *shares; /* one for each demand */
 	size_t count;
-	uint64_t total; /* guests and heaps */
+	uint64_t total; /* guests and heaps, in the budget */
 };
 
 /* Each heap gets its use and `headroom` percent more, within its limits; when that is more than the

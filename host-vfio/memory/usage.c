@@ -68,6 +68,7 @@ struct scheme_running *memory_holders_count(
 	for (size_t i = 0; i < count; i++) {
 		running[i].name = holders[i].name;
 		running[i].memory = holders[i].usage->memory;
+		running[i].page = holders[i].usage->page;
 	}
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < count; i++) {

@@ -21,7 +21,8 @@ struct memory_usage {
 	uint64_t memory; /* its own, and what its balloon could ask back */
 	uint64_t limit; /* that may be locked for it, as its definition says; 0: as much as it wants
 			 */
-	bool huge_pages;
+	uint64_t
+		page; /* size of the huge pages that this is in (memory_host.h); 0: ordinary ones */
 	struct memory_shared *shared;
 	size_t shared_count;
 };

@@ -33,7 +33,11 @@ static struct memory_view_vm *add_vm(struct count *count, const char *name,
 	*usage = domain && domain->usage ? *domain->usage : (struct memory_usage){.memory = memory};
 	struct memory_view_vm *vm = &view->vms[view->vms_count++];
 	*vm = (struct memory_view_vm){
-		.name = name, .runs = domain && domain->runs, .memory = usage->memory};
+		.name = name,
+		.runs = domain && domain->runs,
+		.memory = usage->memory,
+		.page = usage->page,
+	};
 	vm->counted = vm->runs;
 	return vm;
 }
@@ -127,11 +131,11 @@ static void find_planned(const struct count *count, const struct strings *guests
 }
 
 static int make_scheme(const struct count *count, const struct strings *guests,
-	const struct scheme_running *running, size_t running_count, uint64_t total,
+	const struct scheme_running *running, size_t running_count, const struct memory_host *host,
 	struct error *error) {
 	struct memory_view *view = count->view;
 	const struct memory_settings *settings = &count->policy->memory;
-	if (scheme_init(&view->scheme, settings, total, running, running_count, error) < 0) {
+	if (scheme_init(&view->scheme, settings, host, running, running_count, error) < 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < guests->count; i++) {
@@ -139,16 +143,14 @@ static int make_scheme(const struct count *count, const struct strings *guests,
 		const struct memory_domain *domain =
 			find_domain(count, policy_guest_domain(count->policy, guests->items[i]));
 		scheme_add(&view->scheme, settings, &view->history, guest,
-			domain && domain->usage ? domain->usage->memory : 0);
+			domain && domain->usage ? domain->usage->memory : 0,
+			domain && domain->usage ? domain->usage->page : 0);
 	}
-	if (scheme_make(&view->scheme, settings, error) == 0) {
-		return 0;
-	}
-	return view->scheme.holders ? error_prefix(error, "beside %s", view->scheme.holders) : -1;
+	return scheme_make(&view->scheme, settings, error);
 }
 
 int memory_view_init(struct memory_view *view, const struct policy *policy, struct history *history,
-	uint64_t total, const struct memory_domain *domains, size_t domains_count,
+	const struct memory_host *host, const struct memory_domain *domains, size_t domains_count,
 	const struct strings *guests, struct error *error) {
 	struct count count = {view, policy, domains, domains_count, NULL};
 	struct strings all = {0}, planned = {0}, heaps = {0};
@@ -163,7 +165,7 @@ int memory_view_init(struct memory_view *view, const struct policy *policy, stru
 	find_others(&count, &planned);
 	size_t running_count;
 	struct scheme_running *running = find_running(&count, &heaps, &running_count);
-	int status = make_scheme(&count, guests, running, running_count, total, error);
+	int status = make_scheme(&count, guests, running, running_count, host, error);
 	free(running);
 	free(count.usages);
 	strings_finish(&all);

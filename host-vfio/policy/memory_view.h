@@ -23,6 +23,7 @@ struct memory_view_vm {
 	bool runs;
 	bool counted; /* beside the guests */
 	uint64_t memory, heaps; /* bytes; heaps that the guests' plan does not have */
+	uint64_t page; /* of the huge pages that `memory` is in; 0: ordinary ones */
 };
 
 struct memory_view {
@@ -35,10 +36,11 @@ struct memory_view {
 /* Puts it together: `guests` are those that are to run, with none all of the policy. Beside them
  * are counted: every other domain that runs, the router, and of the controllers those that run, or,
  * while none does, the one that has most. A domain's own definition goes before what the policy
- * says of its memory. Points into the policy and the domains. `history` is taken over. -1 with the
+ * says of its memory. Points into the policy, the host and
+ * the domains. `history` is taken over. -1 with the
  * reason when it does not fit, with what could be found filled in; finish it either way. */
 int memory_view_init(struct memory_view *view, const struct policy *policy, struct history *history,
-	uint64_t total, const struct memory_domain *domains, size_t domains_count,
+	const struct memory_host *host, const struct memory_domain *domains, size_t domains_count,
 	const struct strings *guests, struct error *error);
 void memory_view_finish(struct memory_view *view);
 

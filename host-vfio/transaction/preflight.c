@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/size.h"
 #include "inventory/group.h"
+#include "memory/memory_host.h"
 #include "policy/guard.h"
 
 /* Members of the groups that are neither taken nor harmless keep VFIO from using the group. */
@@ -169,37 +171,42 @@ static unsigned long long available_memory(struct tree *tree) {
 	return known ? kib << 10 : ~0ULL;
 }
 
-/* Of all sizes, "hugepages-2048kB" and the like. */
-static unsigned long long free_huge_pages(struct tree *tree) {
-	struct strings sizes = tree_list(tree, "/sys/kernel/mm/hugepages");
-	unsigned long long bytes = 0, kib, count;
-	for (size_t i = 0; i < sizes.count; i++) {
-		char *text = tree_text(
-			tree, "/sys/kernel/mm/hugepages/%s/free_hugepages", sizes.items[i]);
-		if (text && sscanf(text, "%llu", &count) == 1 &&
-			sscanf(sizes.items[i], "hugepages-%llukB", &kib) == 1) {
-			bytes += count * kib << 10;
+void preflight_pages(struct findings *findings, struct tree *tree, const struct preflight_vm *vm) {
+	struct memory_host host;
+	memory_host_read(&host, tree);
+	int pool = vm->page ? memory_host_find(&host, vm->page) : -1;
+	unsigned long long there = pool >= 0 ? host.pools[pool].free : 0;
+	if (vm->page && there < vm->memory) {
+		char page[SIZE_TEXT] = "";
+		if (pool >= 0) {
+			size_format(host.pools[pool].page, page);
 		}
-		free(text);
+		findings_add(findings, true,
+			"the VM wants %llu MiB of huge pages%s%s, and %llu MiB of them are free",
+			(unsigned long long)vm->memory >> 20, pool >= 0 ? " of " : "", page,
+			there >> 20);
 	}
-	strings_finish(&sizes);
-	return bytes;
 }
 
+/* What is not in huge pages. */
 static void check_available(
 	struct findings *findings, struct tree *tree, const struct preflight_vm *vm) {
-	unsigned long long there = vm->huge_pages ? free_huge_pages(tree) : available_memory(tree);
-	if (there < vm->memory) {
+	unsigned long long there = available_memory(tree);
+	unsigned long long wanted = vm->page ? 0 : vm->memory;
+	if (__builtin_add_overflow(wanted, vm->heaps_missing, &wanted) || there < wanted) {
 		findings_add(findings, true,
-			"the VM wants %llu MiB%s, all of it locked, and %llu MiB are %s",
-			(unsigned long long)vm->memory >> 20,
-			vm->huge_pages ? " of huge pages" : "", there >> 20,
-			vm->huge_pages ? "free" : "available");
+			"the VM wants %llu MiB%s, all of it locked, and %llu MiB are available",
+			wanted >> 20,
+			vm->page		? " for its heaps"
+			: vm->heaps_missing > 0 ? " with its heaps"
+						: "",
+			there >> 20);
 	}
 }
 
 void preflight_memory(struct findings *findings, struct tree *tree, const struct preflight_vm *vm) {
 	unsigned long long limit = locked_limit(tree), locked = vm->memory + vm->heaps;
+	preflight_pages(findings, tree, vm);
 	check_available(findings, tree, vm);
 	if (vm->limit != 0 && vm->limit < locked) {
 		findings_add(findings, true,

@@ -21,13 +21,16 @@ void preflight_take(struct findings *findings, const struct plan *plan,
 /* A VM that is to get devices: VFIO locks all of its memory. Everything in bytes. */
 struct preflight_vm {
 	uint64_t memory; /* its own */
-	bool huge_pages; /* of the kernel's pool, not of what is available otherwise */
-	uint64_t heaps; /* in files, which may be there already */
+	uint64_t page; /* of the huge pages that this is in (memory_host.h); 0: ordinary ones */
+	uint64_t heaps; /* in files */
+	uint64_t heaps_missing; /* of these what is in no memory yet */
 	uint64_t limit; /* that may be locked, by its definition; 0: as much as it wants */
 	uint64_t starter_limit; /* by whoever starts it; 0: not known */
 };
 
 /* Compares that with what the machine has, and what may be locked. */
 void preflight_memory(struct findings *findings, struct tree *tree, const struct preflight_vm *vm);
+/* Only with the free huge pages, of a VM whose memory is in any. */
+void preflight_pages(struct findings *findings, struct tree *tree, const struct preflight_vm *vm);
 
 #endif

@@ -4,7 +4,7 @@ hostdtest.py. No machine runs here."""
 import os
 import subprocess
 
-from hostdtest import Hostd, main, refused, SHELL, wait
+from hostdtest import Hostd, hostd_write, main, refused, SHELL, wait
 
 NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
 <sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>%s</node>
@@ -29,7 +29,7 @@ guest firefox {{
 """
 
 
-def begin(finish, work, budget):
+def begin(finish, work, budget, *arguments):
     """The daemon, its connection, and where libvirt is. Running are a controller with the heaps of two
     guests, and one that nobody has named: 64 + 8 + 64 MiB."""
     node = os.path.join(work, "node.xml")
@@ -41,7 +41,8 @@ def begin(finish, work, budget):
             ("stranger", 64, "", RUNNING), ("work", 64, both, RUNNING),
             ("net", 64, "", OFF), ("big", 160, "", OFF))))
     memory = f"memory {{\n\treserve 1M\n\tbudget {budget}\n}}" if budget else ""
-    hostd = Hostd(work, POLICY.format(memory=memory), "--uri", f"test://{node}").start()
+    hostd = Hostd(work, POLICY.format(memory=memory), "--uri", f"test://{node}",
+                  *arguments).start()
     finish.callback(hostd.stop)
     link = hostd.link()
     link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
@@ -121,6 +122,57 @@ def shown(finish, work):
     assert status == 3 and "stranger - running" in said and "beside work (80 MiB), net" in said, said
 
 
+def huge_pages(finish, work):
+    """Pages that are set aside are nobody's who does not ask for them; who does is counted with them."""
+    root = os.path.join(work, "root")
+    pool = os.path.join(root, "sys", "kernel", "mm", "hugepages", "hugepages-2048kB")
+    os.makedirs(pool)
+    os.makedirs(os.path.join(root, "proc"))
+    for name, text in ((os.path.join(root, "proc", "meminfo"),
+                        "MemTotal: 1048576 kB\nMemAvailable: 524288 kB\nHugepagesize: 2048 kB\n"),
+                       (os.path.join(pool, "nr_hugepages"), "256\n"),
+                       (os.path.join(pool, "free_hugepages"), "256\n")):
+        hostd_write(name, text)
+    hostd, link, uri = begin(finish, work, "500M", "--root", root)
+    taken = "152 MiB of the budget of 500 MiB is taken by controller work (88 MiB), stranger (64 MiB): "
+    # All but the reserve would be 1023 MiB.
+    refused("Refused", taken + "new needs 349 MiB with its heaps", prepare, link, "new", 349)
+
+    def hook(domain, mib, **more):
+        return link.call("Hook", domain=domain, operation="prepare",
+                         usage=dict(usage(mib), hugePages=True, **more))
+
+    refused("Refused", "new needs 514 MiB in huge pages of 2 MiB, which is 2 MiB more than the 512 MiB",
+            hook, "new", 514)
+    refused("Refused", "the host has none of 1 GiB", hook, "new", 514, pageSize=1 << 30)
+    assert hook("new", 300) == {}
+    refused("Refused", "300 MiB of the 512 MiB in huge pages of 2 MiB is taken by new (300 MiB): other needs "
+            "214 MiB in huge pages", hook, "other", 214, pageSize=2 << 20)
+    # The budget has what it had.
+    assert prepare(link, "third", 348) == {}
+    link.call("Hook", domain="third", operation="release")
+    # What somebody else has of the pool cannot be had either, by whichever domain.
+    hostd_write(os.path.join(pool, "free_hugepages"), "100\n")
+    refused("Refused", "wants 202 MiB of huge pages of 2 MiB, and 200 MiB of them are free",
+            hook, "other", 202)
+    assert hook("other", 200) == {}
+    memory = link.call("GetMemory")
+    assert memory["hugePages"] == [
+        {"pageSize": 2 << 20, "total": 512 << 20, "taken": 500 << 20, "planned": 0}], memory
+    assert {vm["name"]: vm.get("pageSize") for vm in memory["vms"]}["other"] == 2 << 20, memory
+    hostd.write(POLICY.format(memory="memory {\n\treserve 1M\n\tbudget 512M\n}"))
+    link.call("Reload")
+    refused("Refused", "the budget is more than the machine has beside the host's reserve and its huge pages "
+            "(512 MiB)", prepare, link, "third", 1)
+    hostd.write(POLICY.format(memory="memory {\n\treserve 1M\n}").replace("memory 1G", "memory 64M"))
+    done = subprocess.run([SHELL, "memory", "--root", root, "--connect", uri, "--config", hostd.config,
+                           "--state", hostd.state], capture_output=True, text=True, check=False,
+                          timeout=wait.PATIENCE)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "budget 511 MiB" in said, said
+    assert "huge pages of 2 MiB: 512 MiB, taken by VMs 0 B, planned 0 B, left 512 MiB" in said, said
+
+
 def no_plan(finish, work):
     """A policy that plans memory for guests only by its defaults refuses by these; one that says nothing
     of memory refuses nothing."""
@@ -132,4 +184,5 @@ def no_plan(finish, work):
     assert prepare(link, "new", large) == {}
 
 
-main({"starts": starts, "switch": switch, "shown": shown, "no-plan": no_plan})
+main({"starts": starts, "switch": switch, "shown": shown, "no-plan": no_plan,
+      "huge-pages": huge_pages})

@@ -10,6 +10,7 @@
 
 #include "base/must.h"
 #include "fixture.h"
+#include "memory/memory_host.h"
 #include "transaction/preflight.h"
 
 struct flight {
@@ -219,6 +220,10 @@ static void memory_is_compared_with_what_may_be_locked_and_what_there_is(void **
 	assert_true(says(&flight, true, "4096 MiB are available"));
 	findings_finish(&flight.findings);
 	/* Its heaps are locked, too, but may be there already. */
+	vm = (struct preflight_vm){.memory = 4ULL << 30, .heaps = 2ULL << 20, .heaps_missing = 1};
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
+	assert_true(says(&flight, true, "wants 4096 MiB with its heaps, all of it locked, and"));
+	findings_finish(&flight.findings);
 	vm = (struct preflight_vm){.memory = 4ULL << 30, .heaps = 1ULL << 20, .limit = 4ULL << 30};
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
 	assert_true(
@@ -240,18 +245,32 @@ static void huge_pages_come_from_their_pool(void **state) {
 	struct memory_tree *tree = memory_tree_create();
 	const char *small = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
 	const char *large = "/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages";
-	memory_tree_put_file(tree, "/proc/meminfo", "MemAvailable: 1024 kB\n", 22);
+	static const char meminfo[] = "MemAvailable: 1024 kB\nHugepagesize: 2048 kB\n";
+	memory_tree_put_file(tree, "/proc/meminfo", meminfo, strlen(meminfo));
 	memory_tree_put_file(tree, small, "512\n", 4);
 	memory_tree_put_file(tree, large, "3\n", 2);
 	struct flight flight = {0};
-	struct preflight_vm vm = {.memory = 4ULL << 30, .huge_pages = true};
+	struct preflight_vm vm = {.memory = 1ULL << 30, .page = MEMORY_PAGE_DEFAULT};
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
 	assert_false(findings_block(&flight.findings));
 	vm.memory += 1ULL << 20;
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
 	assert_true(says(&flight, true,
-		"4097 MiB of huge pages, all of it locked, and 4096 MiB are "
-		"free"));
+		"wants 1025 MiB of huge pages of 2 MiB, and 1024 MiB of them are free"));
+	findings_finish(&flight.findings);
+	/* One size does not stand in for the other. */
+	vm.page = 1ULL << 30;
+	vm.memory = 3ULL << 30;
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
+	assert_false(findings_block(&flight.findings));
+	/* Heaps are in ordinary pages. */
+	vm.heaps = 2ULL << 20;
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
+	assert_false(findings_block(&flight.findings));
+	vm.heaps_missing = vm.heaps;
+	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
+	assert_true(says(&flight, true,
+		"wants 2 MiB for its heaps, all of it locked, and 1 MiB are available"));
 	findings_finish(&flight.findings);
 	tree_destroy(memory_tree_base(tree));
 }

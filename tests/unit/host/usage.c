@@ -45,7 +45,7 @@ static void a_definition_says_what_its_domain_takes(void **state) {
 	/* The balloon could ask for all of it, hot-plugged modules are its own, files are not. */
 	assert_int_equal(usage.memory, 5 * gib);
 	assert_int_equal(usage.limit, 6 * gib);
-	assert_true(usage.huge_pages);
+	assert_int_equal(usage.page, MEMORY_PAGE_DEFAULT);
 	assert_int_equal(usage.shared_count, 2);
 	assert_true(memory_usage_has(&usage, "/dev/shm/fox"));
 	assert_true(memory_usage_has(&usage, "/dev/shm/mail"));
@@ -56,7 +56,7 @@ static void a_definition_says_what_its_domain_takes(void **state) {
 	sd_json_variant_unref(object);
 	assert_int_equal(back.memory, usage.memory);
 	assert_int_equal(back.limit, usage.limit);
-	assert_true(back.huge_pages);
+	assert_int_equal(back.page, usage.page);
 	assert_int_equal(memory_usage_total(&back), memory_usage_total(&usage));
 	memory_usage_finish(&back);
 	memory_usage_finish(&usage);
@@ -65,7 +65,7 @@ static void a_definition_says_what_its_domain_takes(void **state) {
 	assert_int_equal(usage.memory, gib);
 	assert_string_equal(memory_usage_heap(&usage)->path, "/dev/shm/fox");
 	assert_int_equal(memory_usage_heap(&usage)->size, 128 * mib);
-	assert_false(usage.huge_pages);
+	assert_int_equal(usage.page, 0);
 	memory_usage_finish(&usage);
 	assert_int_equal(domain_usage_read(&usage, "<domain", &error), -1);
 	assert_false(usage_json_read(&usage, NULL));
@@ -171,6 +171,14 @@ static void load(struct policy *policy) {
 	unlink(path);
 }
 
+/* Until the next. */
+static const struct memory_host *host_of(uint64_t total) {
+	static struct memory_host host;
+	host = (struct memory_host){
+		.total = total, .page = 2 * mib, .pools = {{2 * mib, 0, 0}}, .pools_count = 1};
+	return &host;
+}
+
 static const struct memory_view_vm *find(const struct memory_view *view, const char *name) {
 	for (size_t i = 0; i < view->vms_count; i++) {
 		if (strcmp(view->vms[i].name, name) == 0) {
@@ -190,8 +198,9 @@ static void the_plan_leaves_controllers_router_and_strangers_their_memory(void *
 	struct error error = {""};
 	load(&policy);
 	/* Without libvirt the policy's figures are what there is; one controller at a time. */
-	assert_int_equal(
-		memory_view_init(&view, &policy, &history, 32 * gib, NULL, 0, &all, &error), 0);
+	assert_int_equal(memory_view_init(&view, &policy, &history, host_of(32 * gib), NULL, 0,
+				 &all, &error),
+		0);
 	assert_true(find(&view, "work")->counted);
 	assert_false(find(&view, "play")->counted);
 	assert_true(find(&view, "net")->counted);
@@ -205,8 +214,9 @@ static void the_plan_leaves_controllers_router_and_strangers_their_memory(void *
 		{"play", true, &(struct memory_usage){.memory = 7 * gib}},
 		{"stranger", true, &stranger}, {"idle", false, &stranger}, {"fox", true, &fox},
 		{"work", false, &work}};
-	assert_int_equal(
-		memory_view_init(&view, &policy, &history, 32 * gib, domains, 5, &all, &error), 0);
+	assert_int_equal(memory_view_init(&view, &policy, &history, host_of(32 * gib), domains, 5,
+				 &all, &error),
+		0);
 	assert_false(find(&view, "work")->counted);
 	assert_true(find(&view, "play")->runs);
 	assert_null(find(&view, "idle"));
@@ -216,12 +226,14 @@ static void the_plan_leaves_controllers_router_and_strangers_their_memory(void *
 	memory_view_finish(&view);
 	/* A heap that is planned is not counted with the controller, too. */
 	const struct memory_domain both[] = {{"work", true, &work}, {"fox", true, &fox}};
-	assert_int_equal(
-		memory_view_init(&view, &policy, &history, 32 * gib, both, 2, &all, &error), 0);
+	assert_int_equal(memory_view_init(&view, &policy, &history, host_of(32 * gib), both, 2,
+				 &all, &error),
+		0);
 	assert_int_equal(find(&view, "work")->heaps, 64 * mib);
 	memory_view_finish(&view);
-	assert_int_equal(
-		memory_view_init(&view, &policy, &history, 15 * gib, domains, 5, &all, &error), -1);
+	assert_int_equal(memory_view_init(&view, &policy, &history, host_of(15 * gib), domains, 5,
+				 &all, &error),
+		-1);
 	assert_non_null(strstr(error.text, "beside play (7 GiB), stranger (3 GiB), net (512 MiB)"));
 	sd_json_variant *object = memory_view_json(&view, error.text);
 	assert_null(sd_json_variant_by_key(object, "planned"));
