@@ -39,6 +39,9 @@ void brain_attach(struct brain *brain, const struct core_action *action);
 
 /* brain_claims.c: the hooks that wait. */
 
+/* Refuses those whose definitions are of another machine than this one has become. Between changes,
+ * while which a device can be away. */
+void brain_check_claims(struct brain *brain);
 void brain_allow(struct brain *brain, const char *vm);
 void brain_refuse(struct brain *brain, const char *vm, const char *reason);
 void brain_claims_finish(struct brain *brain);

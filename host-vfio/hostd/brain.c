@@ -111,6 +111,7 @@ void brain_decide(struct daemon *daemon) {
 	if (!brain->by_hand && !brain->recovering) {
 		if (!daemon->change && daemon->machine_known) {
 			brain_notice_devices(brain);
+			brain_check_claims(brain);
 		}
 		bool *ours = must_alloc(daemon->machine.devices_count + 1, sizeof(*ours));
 		struct core_view view = make_view(brain, ours);

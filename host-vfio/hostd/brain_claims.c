@@ -77,6 +77,67 @@ static char *find_stray(const struct brain *brain, const struct claim *claim) {
 	return refusal;
 }
 
+/* Where a known device is that was at this address when it was named; NULL: it is there, or is not
+ * known to be anywhere. */
+static const char *find_new_place(
+	const struct brain *brain, const char *address, const char **name) {
+	const struct daemon *daemon = brain->daemon;
+	for (size_t i = 0; i < daemon->known.count; i++) {
+		const struct known_device *known = &daemon->known.devices[i];
+		struct pci_device *device;
+		if (strcmp(known->address, address) != 0) {
+			continue;
+		}
+		known_locate(&daemon->known, known, &daemon->machine, &device);
+		if (device && strcmp(device->name, address) != 0) {
+			*name = known->name;
+			return device->name;
+		}
+	}
+	return NULL;
+}
+
+/* An address of the VM's definition that its card has left, or that nothing is at: what to do, the
+ * caller's; NULL when there is none. Libvirt would only say so when all others were taken. */
+static char *find_moved(const struct brain *brain, const struct claim *claim) {
+	const struct policy_vm *vm = policy_find_vm(&brain->daemon->policy, claim->vm);
+	const char *domain = vm ? vm->domain : claim->vm;
+	for (size_t i = 0; i < claim->devices.count; i++) {
+		const char *address = claim->devices.items[i], *name;
+		const char *place = find_new_place(brain, address, &name);
+		/* The definition knows already, and has another card at the old one. */
+		if (place && !strings_contain(&claim->devices, place)) {
+			return must_print("%s has moved from %s to %s, and the definition has the "
+					  "old address: portal-host domain edit %s --remove-device "
+					  "%s --device %s --apply",
+				name, address, place, domain, address, name);
+		}
+		if (!machine_find(&brain->daemon->machine, address)) {
+			return must_print("its definition has %s, where there is no device now: "
+					  "portal-host domain edit %s --remove-device %s --apply "
+					  "takes it out",
+				address, domain, address);
+		}
+	}
+	return NULL;
+}
+
+void brain_check_claims(struct brain *brain) {
+	struct claim *claim, *next;
+	for (claim = LIST_FIRST(&brain->claims); claim; claim = next) {
+		next = LIST_NEXT(claim, link);
+		char *refusal = find_moved(brain, claim);
+		if (refusal) {
+			char *vm = must_copy(claim->vm);
+			answer_claim(brain, vm, refusal);
+			core_released(&brain->core, vm);
+			free(refusal);
+			free(vm);
+			next = LIST_FIRST(&brain->claims);
+		}
+	}
+}
+
 /* What is known of the machine may be old, or nothing. */
 static char *find_blindness(const struct brain *brain) {
 	const char *problem = survey_problem(brain->daemon);

@@ -15,6 +15,15 @@ DOMAIN = """<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/te
 """
 # kwin (pid 1502) has a node of the card open; /boot/efi and / are on the disk.
 CARD, DISK, LAN = "0000:01:00.0", "0000:04:00.0", "0000:06:00.0"
+# Named when bus 1 was called 2.
+KNOWN = """device fast {
+	path pci0000:00/01.0/00.0
+	id 10de:2484
+	subsystem 1458:404c
+	class 030000
+	address 0000:02:00.0
+}
+"""
 
 
 def begin(finish, work, policy, *domains):
@@ -66,4 +75,24 @@ def whole(finish, work):
     assert len(journals(hostd)) == 2, journals(hostd)
 
 
-main({"whole": whole})
+def moved(finish, work):
+    """An address that its card has left is refused with the command that mends the definition, and nothing
+    is taken for a start that libvirt would refuse."""
+    os.makedirs(os.path.join(work, "state"))
+    hostd_write(os.path.join(work, "state", "devices.scfg"), KNOWN)
+    hostd, link = begin(finish, work, "assign gpu to controllers\nunguard 00:02.0\n"
+                        "release {\n\tstop-holders\n}\ncontroller work {\n\tdomain desk\n}\n", "desk")
+    before = state(hostd)
+    refused("Refused", f"fast has moved from 0000:02:00.0 to {CARD}, and the definition has the old address: "
+            "portal-host domain edit desk --remove-device 0000:02:00.0 --device fast --apply",
+            prepare, link, "desk", "0000:00:02.0", "0000:02:00.0")
+    # Without a name there is none to give.
+    refused("Refused", "its definition has 0000:03:00.0, where there is no device now",
+            prepare, link, "desk", CARD, "0000:03:00.0")
+    assert state(hostd) == before, state(hostd)
+    assert journals(hostd) == [], journals(hostd)
+    assert prepare(link, "desk", CARD) == {}
+    assert f"{CARD} vfio-pci".encode() in state(hostd), state(hostd)
+
+
+main({"whole": whole, "moved": moved})
