@@ -33,10 +33,10 @@ struct scene {
 };
 
 /* `running` is a list of names with commas. */
-static void begin(
-	struct scene *scene, const char *machine, const char *policy, const char *running) {
+static void begin_on(
+	struct scene *scene, struct machine machine, const char *policy, const char *running) {
 	struct error error = {""};
-	*scene = (struct scene){.machine = fixture_machine(machine)};
+	*scene = (struct scene){.machine = machine};
 	if (load(&scene->policy, policy, &error) < 0) {
 		fail_msg("%s", error.text);
 	}
@@ -48,6 +48,11 @@ static void begin(
 	}
 	free(copy);
 	decide(&scene->decisions, &scene->policy, &scene->known, &scene->machine, &scene->running);
+}
+
+static void begin(
+	struct scene *scene, const char *machine, const char *policy, const char *running) {
+	begin_on(scene, fixture_machine(machine), policy, running);
 }
 
 static void end(struct scene *scene) {
@@ -232,6 +237,60 @@ static void the_last_usb_controller_with_a_keyboard_stays_while_no_controller_ru
 	end(&scene);
 }
 
+#define XHCI "/sys/devices/pci0000:00/0000:00:14.0"
+#define OTHER_XHCI "/sys/devices/pci0000:00/0000:00:1c.0/0000:05:00.0"
+#define UHID "/sys/devices/virtual/misc/uhid/0005:046D:B342.0009/input/input12"
+
+static void put(struct memory_tree *tree, const char *path, const char *text) {
+	memory_tree_put_file(tree, path, text, strlen(text));
+}
+
+/* As BlueZ makes it: below no controller. */
+static void put_wireless_keyboard(struct memory_tree *tree) {
+	memory_tree_put_link(tree, "/sys/class/input/input12",
+		"../../devices/virtual/misc/uhid/0005:046D:B342.0009/input/input12");
+	put(tree, UHID "/name", "Keyboard K380\n");
+	put(tree, UHID "/id/bustype", "0005\n");
+	put(tree, UHID "/capabilities/key",
+		"402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe\n");
+}
+
+static struct machine read_machine(struct memory_tree *tree) {
+	struct machine machine;
+	struct error error = {""};
+	if (machine_read(&machine, memory_tree_base(tree), &error) < 0) {
+		fail_msg("%s", error.text);
+	}
+	return machine;
+}
+
+static void a_wireless_keyboard_is_behind_every_radio_that_it_may_be_reached_through(void **state) {
+	static const char policy[] = "assign usb to router\nrouter net\n";
+	struct memory_tree *tree = fixture_tree("two-gpu-desktop");
+	struct scene scene;
+	memory_tree_remove(tree, "/sys/class/input/input7");
+	memory_tree_remove(tree, "/sys/class/input/input8");
+	put_wireless_keyboard(tree);
+	memory_tree_put_directory(tree, OTHER_XHCI "/usb3/3-2/3-2:1.0/bluetooth/hci0/hci0:11");
+	memory_tree_put_link(tree, "/sys/class/bluetooth/hci0",
+		"../../devices/pci0000:00/0000:00:1c.0/0000:05:00.0/usb3/3-2/3-2:1.0/bluetooth/"
+		"hci0");
+	memory_tree_put_link(tree, "/sys/class/bluetooth/hci0:11",
+		"../../devices/pci0000:00/0000:00:14.0/usb1/1-5/1-5:1.0/bluetooth/hci0/hci0:11");
+	begin_on(&scene, read_machine(tree), policy, "net");
+	expect(&scene, "05:00.0", NULL, "survival guard (input)");
+	expect(&scene, "00:14.0", "net", "usb"); /* that is a connection's, not a radio's */
+	end(&scene);
+	memory_tree_put_directory(tree, XHCI "/usb1/1-5/1-5:1.0/bluetooth/hci1");
+	memory_tree_put_link(tree, "/sys/class/bluetooth/hci1",
+		"../../devices/pci0000:00/0000:00:14.0/usb1/1-5/1-5:1.0/bluetooth/hci1");
+	begin_on(&scene, read_machine(tree), policy, "net");
+	expect(&scene, "00:14.0", NULL, "survival guard (input)");
+	expect(&scene, "05:00.0", "net", "usb"); /* one is enough */
+	end(&scene);
+	tree_destroy(memory_tree_base(tree));
+}
+
 /* Whatever is taken, and from whatever machine, the guard's answer keeps the host alive. */
 static void what_the_guard_lets_go_never_includes_what_the_host_lives_on(void **state) {
 	for (size_t k = 0; fixture_names[k]; k++) {
@@ -332,6 +391,8 @@ int main(void) {
 		cmocka_unit_test(one_leg_of_a_bond_may_go_but_not_both),
 		cmocka_unit_test(
 			the_last_usb_controller_with_a_keyboard_stays_while_no_controller_runs),
+		cmocka_unit_test(
+			a_wireless_keyboard_is_behind_every_radio_that_it_may_be_reached_through),
 		cmocka_unit_test(what_the_guard_lets_go_never_includes_what_the_host_lives_on),
 		cmocka_unit_test(memory_settings_are_read_with_their_defaults),
 		cmocka_unit_test(a_wrong_policy_is_refused_with_line_and_reason),
