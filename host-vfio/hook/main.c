@@ -240,11 +240,13 @@ static int prepare(const char *domain, const char *operation, const char *defini
 	return status == EXIT_SUCCESS ? follow_window(domain, operation, definition) : status;
 }
 
-/* It has started, or ended. What is open is closed first: the daemon may take its time. */
+/* It has started, or ended, or is about to come from elsewhere. What is open is closed first: the
+ * daemon may take its time. */
 static int follow(const char *domain, const char *operation, const char *definition) {
-	const struct strings devices = {0};
+	struct strings devices = find_devices(definition);
 	int window = follow_window(domain, operation, definition);
 	int status = ask_daemon(domain, operation, definition, &devices);
+	strings_finish(&devices);
 	return status == EXIT_SUCCESS ? window : status;
 }
 

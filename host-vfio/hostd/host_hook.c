@@ -18,10 +18,12 @@ struct hook {
 	uint64_t lock_limit; /* bytes; 0: libvirt may lock what it wants */
 };
 
-/* Everything but a start and an end. A VM with devices of the host can be neither saved nor moved:
- * what comes back from elsewhere has other devices in its memory. */
+/* Everything but a start and an end. A VM with devices of the host in its definition can be neither
+ * saved nor moved: what comes back from elsewhere has other devices in its memory. */
 static int answer_other(sd_varlink *link, const struct hook *hook) {
-	if (strcmp(hook->operation, "migrate") == 0 || strcmp(hook->operation, "restore") == 0) {
+	bool moves =
+		strcmp(hook->operation, "migrate") == 0 || strcmp(hook->operation, "restore") == 0;
+	if (moves && hook->devices && hook->devices[0]) {
 		return guest_refuse(link, HOST_INTERFACE, "Refused",
 			"%s has devices of this host: it cannot be %s", hook->domain,
 			strcmp(hook->operation, "migrate") == 0 ? "migrated" : "restored");

@@ -3,8 +3,9 @@ the domains of libvirt's test driver: see hostdtest.py. No machine runs here."""
 
 import os
 import signal
+import subprocess
 
-from hostdtest import Hostd, hostd_write, main, refused
+from hostdtest import HOOK, Hostd, hostd_write, main, refused, wait
 
 NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
 <sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>%s</node>
@@ -24,6 +25,12 @@ KNOWN = """device fast {
 	address 0000:02:00.0
 }
 """
+# What libvirt writes to its hook.
+DEFINITION = """<domain type='kvm'><name>%s</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<os><type>hvm</type></os><devices>%s</devices></domain>
+"""
+HOSTDEV = """<hostdev mode='subsystem' type='pci' managed='no'><source>
+<address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></source></hostdev>"""
 
 
 def begin(finish, work, policy, *domains):
@@ -52,7 +59,8 @@ def state(hostd):
     said = len(hostd.log.text)
     hostd.process.send_signal(signal.SIGUSR2)
     end = hostd.log.for_text(b"\n.\n", said)
-    return hostd.log.text[said:end]
+    # The daemon may have said something before.
+    return hostd.log.text[hostd.log.text.index(b"0000:00:00.0 ", said):end]
 
 
 def whole(finish, work):
@@ -95,4 +103,28 @@ def moved(finish, work):
     assert f"{CARD} vfio-pci".encode() in state(hostd), state(hostd)
 
 
-main({"whole": whole, "moved": moved})
+def saved(finish, work):
+    """What has devices of the host in its definition comes back from nowhere else; what has none does."""
+    hostd, link = begin(finish, work, "controller work\n", "work", "stranger")
+
+    def hook(domain, operation, devices):
+        xml = DEFINITION % (domain, HOSTDEV if devices else "")
+        return subprocess.run([HOOK, domain, operation, "begin", "-"], input=xml, text=True, check=False,
+                              capture_output=True, timeout=wait.PATIENCE,
+                              env=dict(os.environ, PORTAL_HOST_SOCKET=hostd.socket,
+                                       PORTAL_HOST_CONFIG=hostd.config))
+
+    for operation, participle in (("restore", "restored"), ("migrate", "migrated")):
+        refusal = f"work has devices of this host: it cannot be {participle}"
+        refused("Refused", refusal, link.call, "Hook", domain="work", operation=operation, devices=[LAN])
+        assert link.call("Hook", domain="work", operation=operation, devices=[]) == {}
+        assert link.call("Hook", domain="work", operation=operation) == {}
+        assert link.call("Hook", domain="stranger", operation=operation, devices=[LAN]) == {}
+        done = hook("work", operation, True)
+        assert done.returncode == 1 and refusal in done.stderr and done.stdout == "", done
+        for domain, devices in (("work", False), ("stranger", True)):
+            done = hook(domain, operation, devices)
+            assert done.returncode == 0 and done.stderr == "", done
+
+
+main({"whole": whole, "moved": moved, "saved": saved})
