@@ -16,17 +16,6 @@ void change_finish(struct change *change) {
 	findings_finish(&change->findings);
 }
 
-static sd_json_variant *findings_json(const struct findings *findings) {
-	sd_json_variant *array = json_array();
-	for (size_t i = 0; i < findings->count; i++) {
-		sd_json_variant *finding = NULL;
-		json_set_flag(&finding, "blocks", findings->items[i].blocks);
-		json_set_string(&finding, "text", findings->items[i].text);
-		json_append(&array, finding);
-	}
-	return array;
-}
-
 static sd_json_variant *change_json(const struct change *change) {
 	sd_json_variant *object = NULL;
 	json_set_string(&object, "what", change->what);

@@ -148,10 +148,62 @@ int cli_watch(struct cli *cli) {
 	return status;
 }
 
+static size_t print_texts(sd_json_variant *reply, const char *array, const char *what) {
+	sd_json_variant *list = sd_json_variant_by_key(reply, array);
+	size_t count = list ? sd_json_variant_elements(list) : 0;
+	for (size_t i = 0; i < count; i++) {
+		printf("%s %s\n", sd_json_variant_string(sd_json_variant_by_index(list, i)), what);
+	}
+	return count;
+}
+
+/* Does any of them block? */
+static bool print_findings(const struct cli *cli, sd_json_variant *reply) {
+	sd_json_variant *list = sd_json_variant_by_key(reply, "findings");
+	size_t count = list ? sd_json_variant_elements(list) : 0;
+	bool blocked = false;
+	for (size_t i = 0; i < count; i++) {
+		sd_json_variant *finding = sd_json_variant_by_index(list, i);
+		sd_json_variant *blocks = sd_json_variant_by_key(finding, "blocks");
+		bool refused = blocks && sd_json_variant_boolean(blocks);
+		if (!cli->json) {
+			printf("%s: %s\n", refused ? "refused" : "note", get_text(finding, "text"));
+		}
+		blocked |= refused;
+	}
+	return blocked;
+}
+
+/* Exactly what would be done: nothing, when it would be refused. */
+static int print_switch(const struct cli *cli, sd_json_variant *reply) {
+	sd_json_variant *plans = sd_json_variant_by_key(reply, "plans");
+	size_t count = plans ? sd_json_variant_elements(plans) : 0;
+	bool blocked = print_findings(cli, reply);
+	if (cli->json) {
+		cli_print_json(sd_json_variant_ref(reply));
+	}
+	if (blocked) {
+		return cli_fail(CLI_REFUSED, "nothing would be changed");
+	}
+	if (cli->json) {
+		return CLI_DONE;
+	}
+	size_t said = print_texts(reply, "leaving", "is shut down") +
+		      print_texts(reply, "returning", "returns to the host");
+	for (size_t i = 0; i < count; i++) {
+		fputs(get_text(sd_json_variant_by_index(plans, i), "text"), stdout);
+	}
+	if (said + count == 0) {
+		puts("nobody is shut down, and no device is moved");
+	}
+	return CLI_DONE;
+}
+
 int cli_switch(struct cli *cli) {
 	sd_varlink *link = NULL;
 	sd_json_variant *parameters = NULL, *reply = NULL;
 	bool host = cli_flag(cli, "--host"), force = cli_flag(cli, "--force");
+	bool dry_run = cli_flag(cli, "--dry-run");
 	int status = connect_daemon(cli, &link);
 	if (status == CLI_DONE) {
 		status = cli_check_args(cli, host ? 0 : 1, host ? 0 : 1);
@@ -160,9 +212,16 @@ int cli_switch(struct cli *cli) {
 		if (!host) {
 			json_set_string(&parameters, "controller", cli->args[0]);
 		}
-		json_set_flag(&parameters, "force", force);
+		if (!dry_run) {
+			json_set_flag(&parameters, "force", force);
+		}
 		json_set_flag(&parameters, "allowInteractiveAuthentication", isatty(STDIN_FILENO));
-		status = call(link, HOST_INTERFACE ".Switch", parameters, &reply);
+		status = call(link,
+			dry_run ? HOST_INTERFACE ".PlanSwitch" : HOST_INTERFACE ".Switch",
+			parameters, &reply);
+	}
+	if (status == CLI_DONE && dry_run) {
+		status = print_switch(cli, reply);
 	}
 	sd_json_variant_unref(parameters);
 	sd_varlink_flush_close_unref(link);

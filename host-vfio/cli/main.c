@@ -37,8 +37,8 @@ static const struct cli_command commands[] = {
 		"who may write devices' configuration while a VM starts", false, cli_config_space},
 	{"status", "", "what portal-hostd knows: VMs, guests, a switch", false, cli_status},
 	{"watch", "", "the same, again whenever it changes", false, cli_watch},
-	{"switch", "CONTROLLER|--host [--force]", "from one controller VM to another", false,
-		cli_switch},
+	{"switch", "CONTROLLER|--host [--force] [--dry-run]", "from one controller VM to another",
+		false, cli_switch},
 	{"transactions", "", "what was changed, and how it ended", false, cli_transactions},
 };
 

@@ -177,6 +177,15 @@ struct strings brain_rivals(const struct daemon *daemon, const struct policy_vm 
 	return domains;
 }
 
+void brain_foresee(
+	const struct daemon *daemon, const char *controller, struct core_foresight *foresight) {
+	struct brain *brain = daemon->brain;
+	bool *ours = must_alloc(daemon->machine.devices_count + 1, sizeof(*ours));
+	struct core_view view = make_view(brain, ours);
+	core_foresee(foresight, &brain->core, &view, controller);
+	free(ours);
+}
+
 static void handle_recovered(void *data, const char *error, const char *reason) {
 	struct brain *brain = data;
 	brain->recovering = false;
@@ -191,7 +200,8 @@ const struct core *brain_core(const struct daemon *daemon) {
 }
 
 int brain_init(struct daemon *daemon, struct error *error) {
-	static const struct change_handlers handlers = {brain_handle_progress, handle_recovered};
+	static const struct change_handlers handlers = {
+		.progress = brain_handle_progress, .ended = handle_recovered};
 	static const struct strings none;
 	struct brain *brain = must_alloc(1, sizeof(*brain));
 	daemon->brain = brain;

@@ -25,8 +25,14 @@ const struct core *brain_core(const struct daemon *daemon);
  * it. */
 struct strings brain_rivals(const struct daemon *daemon, const struct policy_vm *vm);
 
-/* Takes an order over: to switch; or to change devices by hand, after what is under way. */
+/* What a switch to it (NULL: to none) would do; the caller finishes it. */
+void brain_foresee(
+	const struct daemon *daemon, const char *controller, struct core_foresight *foresight);
+
+/* Takes an order over: to switch, or to say what that would do; or to change devices by hand, after
+ * what is under way. */
 void brain_switch(struct order *order);
+void brain_plan_switch(struct order *order);
 void brain_change(struct order *order, enum change_kind kind);
 
 /* libvirt's hook says that a domain is about to start, with these devices of the host in its

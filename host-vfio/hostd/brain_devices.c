@@ -79,7 +79,8 @@ static void handle_core_ended(void *data, const char *error, const char *reason)
 }
 
 void brain_begin_change(struct brain *brain, struct core_action *action) {
-	static const struct change_handlers handlers = {brain_handle_progress, handle_core_ended};
+	static const struct change_handlers handlers = {
+		.progress = brain_handle_progress, .ended = handle_core_ended};
 	struct error error;
 	brain->action = *action;
 	*action = (struct core_action){0};

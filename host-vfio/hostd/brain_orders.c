@@ -5,11 +5,14 @@
 #include "base/must.h"
 #include "hostd/budget.h"
 #include "hostd/survey.h"
+#include "inventory/json.h"
 
 /* A person's change, until what is under way has ended. */
 struct waiting {
 	struct order *order;
 	enum change_kind kind;
+	bool plans; /* what a switch would do, and does nothing */
+	sd_json_variant *answer; /* of one that plans, as far as it is known */
 	STAILQ_ENTRY(waiting) link; /* brain.waiting */
 };
 
@@ -36,7 +39,8 @@ static bool has_memory_for(struct daemon *daemon, const struct policy_vm *vm, st
 	return status == 0;
 }
 
-void brain_switch(struct order *order) {
+/* One that cannot be is refused before anything is shut down for it. */
+static bool can_switch(struct order *order) {
 	struct brain *brain = order->daemon->brain;
 	const char *name = order->controller;
 	const struct policy_vm *vm = name ? policy_find_vm(&order->daemon->policy, name) : NULL;
@@ -59,8 +63,16 @@ void brain_switch(struct order *order) {
 		   !has_memory_for(order->daemon, vm, &error)) {
 		order_fail(order, name, "Refused", "%s", error.text);
 	} else {
+		return true;
+	}
+	return false;
+}
+
+void brain_switch(struct order *order) {
+	struct brain *brain = order->daemon->brain;
+	if (can_switch(order)) {
 		brain->switching = order;
-		core_switch(&brain->core, name, order->force);
+		core_switch(&brain->core, order->controller, order->force);
 		survey_request(order->daemon);
 	}
 }
@@ -73,18 +85,77 @@ static struct strings list_of(char **strv) {
 	return list;
 }
 
+static void waiting_free(struct waiting *waiting) {
+	sd_json_variant_unref(waiting->answer);
+	free(waiting);
+}
+
 static void handle_hand_ended(void *data, const char *error, const char *reason) {
 	struct brain *brain = data;
-	struct order *order = brain->by_hand->order;
+	struct waiting *waiting = brain->by_hand;
+	const char *object = waiting->plans && !waiting->order->controller ? "the host" : NULL;
 	if (error) {
-		order_fail(order, NULL, error, "%s", reason);
+		order_fail(waiting->order, object, error, "%s", reason);
 	} else {
-		order_done(order, NULL, NULL);
+		order_done(waiting->order, object, waiting->answer);
 	}
-	free(brain->by_hand);
+	if (!waiting->plans) {
+		core_machine_changed(&brain->core);
+	}
+	waiting_free(waiting);
 	brain->by_hand = NULL;
-	core_machine_changed(&brain->core);
 	survey_request(brain->daemon);
+}
+
+/* One of the plans, or all findings. */
+static void handle_hand_plan(void *data, sd_json_variant *object) {
+	struct brain *brain = data;
+	struct waiting *waiting = brain->by_hand;
+	sd_json_variant *findings = sd_json_variant_by_key(object, "findings");
+	sd_json_variant *plans = sd_json_variant_by_key(waiting->answer, "plans");
+	if (findings) {
+		json_set(&waiting->answer, "findings", sd_json_variant_ref(findings));
+	} else {
+		plans = sd_json_variant_ref(plans);
+		json_append(&plans, sd_json_variant_ref(object));
+		json_set(&waiting->answer, "plans", plans);
+	}
+}
+
+static const struct change_handlers hand_handlers = {
+	brain_handle_progress, handle_hand_plan, handle_hand_ended};
+
+static sd_json_variant *list_json(const struct strings *list) {
+	sd_json_variant *array = json_array();
+	for (size_t i = 0; i < list->count; i++) {
+		json_append_string(&array, list->items[i]);
+	}
+	return array;
+}
+
+/* The memory that a VM locks is compared with what there is only where nobody has to leave any. */
+static void begin_plan(struct brain *brain, struct waiting *waiting) {
+	struct daemon *daemon = brain->daemon;
+	const char *name = waiting->order->controller;
+	const struct policy_vm *vm = name ? policy_find_vm(&daemon->policy, name) : NULL;
+	const struct core_vm *core = vm ? core_find(&brain->core, name) : NULL;
+	struct core_foresight foresight;
+	struct preflight_vm memory;
+	brain_foresee(daemon, name, &foresight);
+	json_set(&waiting->answer, "leaving", list_json(&foresight.leaving));
+	json_set(&waiting->answer, "returning", list_json(&foresight.returning));
+	json_set(&waiting->answer, "plans", json_array());
+	bool starts = core && core->state == CORE_OFF && foresight.leaving.count == 0 &&
+		      budget_preflight(daemon, vm->domain, &memory);
+	const struct change_order order = {
+		.kind = CHANGE_RELEASE,
+		.names = &foresight.taking,
+		.unguarded = &foresight.taking,
+		.vm = starts ? &memory : NULL,
+		.dry_run = true,
+	};
+	change_begin(daemon, &order, &hand_handlers, brain);
+	core_foresight_finish(&foresight);
 }
 
 /* What a person takes or returns is no more the policy's affair. */
@@ -103,13 +174,16 @@ static int disown(struct brain *brain, const struct strings *names, struct error
 }
 
 void brain_begin_by_hand(struct brain *brain) {
-	static const struct change_handlers handlers = {brain_handle_progress, handle_hand_ended};
 	struct waiting *next = STAILQ_FIRST(&brain->waiting);
 	if (!next || brain->daemon->change || brain->core.attaching.count > 0) {
 		return;
 	}
 	STAILQ_REMOVE_HEAD(&brain->waiting, link);
 	brain->by_hand = next;
+	if (next->plans) {
+		begin_plan(brain, next);
+		return;
+	}
 	struct strings names = list_of(next->order->devices);
 	struct strings unguarded = list_of(next->order->unguard);
 	struct error error;
@@ -123,25 +197,37 @@ void brain_begin_by_hand(struct brain *brain) {
 			.stop_holders = next->order->stop_holders,
 			.suspend = next->order->suspend,
 		};
-		change_begin(brain->daemon, &order, &handlers, brain);
+		change_begin(brain->daemon, &order, &hand_handlers, brain);
 	}
 	strings_finish(&names);
 	strings_finish(&unguarded);
 }
 
-void brain_change(struct order *order, enum change_kind kind) {
+static void wait_for_turn(struct order *order, enum change_kind kind, bool plans) {
 	struct brain *brain = order->daemon->brain;
 	struct waiting *waiting = must_alloc(1, sizeof(*waiting));
-	*waiting = (struct waiting){.order = order, .kind = kind};
+	*waiting = (struct waiting){.order = order, .kind = kind, .plans = plans};
 	STAILQ_INSERT_TAIL(&brain->waiting, waiting, link);
 	survey_request(order->daemon);
+}
+
+void brain_change(struct order *order, enum change_kind kind) {
+	wait_for_turn(order, kind, false);
+}
+
+void brain_plan_switch(struct order *order) {
+	if (can_switch(order)) {
+		wait_for_turn(order, CHANGE_RELEASE, true);
+	}
 }
 
 void brain_orders_finish(struct brain *brain) {
 	while (!STAILQ_EMPTY(&brain->waiting)) {
 		struct waiting *first = STAILQ_FIRST(&brain->waiting);
 		STAILQ_REMOVE_HEAD(&brain->waiting, link);
-		free(first);
+		waiting_free(first);
 	}
-	free(brain->by_hand);
+	if (brain->by_hand) {
+		waiting_free(brain->by_hand);
+	}
 }

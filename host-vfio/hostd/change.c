@@ -29,6 +29,9 @@ static void handle_line(void *data, const char *line) {
 	char *progress = get_text(object, "progress");
 	if (progress) {
 		run->handlers->progress(run->data, progress);
+	} else if (sd_json_variant_by_key(object, "plan") ||
+		   sd_json_variant_by_key(object, "findings")) {
+		run->handlers->plan(run->data, object);
 	} else {
 		run->outcome = get_text(object, "outcome");
 		run->reason = get_text(object, "reason");

@@ -21,10 +21,14 @@ struct change_order {
 	const struct strings *unguarded; /* what the survival guard lets go beside the policy's */
 	bool stop_holders, suspend; /* to release cards */
 	const struct preflight_vm *vm; /* that starts with what is taken; NULL: none does */
+	bool dry_run; /* of those that take: only said, by the handlers' `plan` */
 };
 
 struct change_handlers {
 	void (*progress)(void *data, const char *sentence);
+	/* Of a dry run: {"plan", "text"} for each plan that would be carried out, in order, and
+	 * {"findings"} last. May be NULL otherwise. */
+	void (*plan)(void *data, sd_json_variant *object);
 	/* `error` NULL: it was done. Else "Refused", "Failed" (and all is as it was) or
 	 * "Unfinished" (and not all of it is), with the reason. */
 	void (*ended)(void *data, const char *error, const char *reason);

@@ -25,19 +25,24 @@ struct change {
 	struct findings findings;
 };
 
-static void tell(int out, const char *field, const char *value, const char *reason) {
-	sd_json_variant *object = NULL;
+/* `object` is taken over. */
+static void tell_object(int out, sd_json_variant *object) {
 	char *line = NULL;
-	json_set_string(&object, field, value);
-	if (reason) {
-		json_set_string(&object, "reason", reason);
-	}
 	if (sd_json_variant_format(object, SD_JSON_FORMAT_NEWLINE, &line) < 0 ||
 		write(out, line, strlen(line)) < 0) {
 		_exit(EXIT_FAILURE); /* nobody listens: the daemon is gone */
 	}
 	free(line);
 	sd_json_variant_unref(object);
+}
+
+static void tell(int out, const char *field, const char *value, const char *reason) {
+	sd_json_variant *object = NULL;
+	json_set_string(&object, field, value);
+	if (reason) {
+		json_set_string(&object, "reason", reason);
+	}
+	tell_object(out, object);
 }
 
 static void handle_progress(const char *sentence, void *user) {
@@ -194,17 +199,6 @@ static enum transaction_outcome go(struct change *change, const char *what, stru
 	return change->plan.steps_count == 0 ? TRANSACTION_COMMITTED : run(change, what, error);
 }
 
-/* Nothing is moved for a VM that VFIO would not let start. */
-static bool can_be_locked(struct change *change, struct error *error) {
-	struct findings findings = {0};
-	if (change->work->order->vm) {
-		preflight_memory(&findings, change->host.tree, change->work->order->vm);
-	}
-	int status = findings_refuse(&findings, error);
-	findings_finish(&findings);
-	return status == 0;
-}
-
 /* Plans what comes next: graphics cards first and one by one, each by the ladder that sees to it
  * that VFIO can open it; then the others together. False when that was all; `next` is from 0. */
 static bool plan_next(struct change *change, const struct strings *unguarded, size_t *next) {
@@ -227,14 +221,46 @@ static bool plan_next(struct change *change, const struct strings *unguarded, si
 	return true;
 }
 
-/* Nobody is stopped, and nothing moved, for something that is refused with what comes after: each
- * plan is looked at on the machine that those before it would leave. */
-static bool can_be_taken(
-	struct change *change, const struct strings *unguarded, struct error *error) {
+static void tell_plan(const struct change *change) {
+	sd_json_variant *object = NULL;
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+	must_have(file);
+	plan_print(&change->plan, file);
+	fclose(file);
+	json_set(&object, "plan", plan_json(&change->plan));
+	json_set_string(&object, "text", text);
+	tell_object(change->out, object);
+	free(text);
+}
+
+static void tell_findings(const struct change *change) {
+	sd_json_variant *object = NULL;
+	json_set(&object, "findings", findings_json(&change->findings));
+	tell_object(change->out, object);
+}
+
+/* Finds everything that stands in the way, before anything is moved, and the VM's memory among it:
+ * each plan is looked at on the machine that those before it would leave, so that nobody is stopped
+ * for something that is refused with what comes after. */
+static void look_ahead(struct change *change, const struct strings *unguarded) {
+	const struct change_order *order = change->work->order;
+	if (order->vm) {
+		preflight_memory(&change->findings, change->host.tree, order->vm);
+	}
 	for (size_t next = 0; plan_next(change, unguarded, &next);) {
+		if (order->dry_run && change->plan.steps_count > 0) {
+			tell_plan(change);
+		}
 		release_foresee(&change->machine, &change->plan);
 		plan_finish(&change->plan);
 	}
+}
+
+static bool can_be_taken(
+	struct change *change, const struct strings *unguarded, struct error *error) {
+	look_ahead(change, unguarded);
 	bool can = findings_refuse(&change->findings, error) == 0;
 	return look_again(change, error) == 0 && can;
 }
@@ -258,9 +284,14 @@ static enum transaction_outcome take_all(
 static enum transaction_outcome take(struct change *change, struct error *error) {
 	struct strings unguarded = {0};
 	enum transaction_outcome outcome = TRANSACTION_REFUSED;
-	if (can_be_locked(change, error) && find_unguarded(change, &unguarded, error) == 0 &&
-		can_be_taken(change, &unguarded, error)) {
-		outcome = take_all(change, &unguarded, error);
+	if (find_unguarded(change, &unguarded, error) == 0) {
+		if (change->work->order->dry_run) {
+			look_ahead(change, &unguarded);
+			tell_findings(change);
+			outcome = TRANSACTION_COMMITTED;
+		} else if (can_be_taken(change, &unguarded, error)) {
+			outcome = take_all(change, &unguarded, error);
+		}
 	}
 	strings_finish(&unguarded);
 	return outcome;

@@ -4,7 +4,7 @@
 #include "hostd/change.h"
 
 /* What the process does: a line {"progress"} for each thing done, and a last one {"outcome",
- * "reason"}. */
+ * "reason"}; of a dry run what struct change_handlers says before that. */
 struct change_work {
 	const struct daemon_options *options;
 	const struct policy *policy;

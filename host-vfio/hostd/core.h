@@ -139,6 +139,14 @@ struct strings core_running(const struct core *core);
 struct core_vm *core_find(const struct core *core, const char *name);
 /* The controllers that would have to end for this one to start; the caller finishes it. */
 struct strings core_rivals(const struct core *core, const struct core_view *view, const char *vm);
+/* What a switch to `vm` (NULL: to none) would do: the controllers that end, and addresses of what
+ * returns to the host and of what is taken for it. */
+struct core_foresight {
+	struct strings leaving, returning, taking;
+};
+void core_foresee(struct core_foresight *foresight, const struct core *core,
+	const struct core_view *view, const char *vm);
+void core_foresight_finish(struct core_foresight *foresight);
 /* The VM that was given the device at this address, or NULL. */
 const char *core_owner(const struct core *core, const char *device);
 

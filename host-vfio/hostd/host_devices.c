@@ -116,3 +116,9 @@ HOST_METHOD(host_switch) {
 	static const struct order_kind kind = {"switch", "org.portal.host.switch", brain_switch};
 	return order_begin(data, link, parameters, &kind);
 }
+
+HOST_METHOD(host_plan_switch) {
+	static const struct order_kind kind = {
+		"plan switch", "org.portal.host.switch", brain_plan_switch};
+	return order_begin(data, link, parameters, &kind);
+}

@@ -167,6 +167,32 @@ static SD_VARLINK_DEFINE_METHOD(Switch,
 	SD_VARLINK_DEFINE_INPUT(
 		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
 
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Finding,
+	SD_VARLINK_FIELD_COMMENT("does it stand in the way, or is it only worth knowing"),
+	SD_VARLINK_DEFINE_FIELD(blocks, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_DEFINE_FIELD(text, SD_VARLINK_STRING, 0));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(SwitchPlan,
+	SD_VARLINK_FIELD_COMMENT("as in the journal of the change: portal-host-journal(5)"),
+	SD_VARLINK_DEFINE_FIELD(plan, SD_VARLINK_OBJECT, 0),
+	SD_VARLINK_FIELD_COMMENT("for people, a line for each step"),
+	SD_VARLINK_DEFINE_FIELD(text, SD_VARLINK_STRING, 0));
+
+static SD_VARLINK_DEFINE_METHOD(PlanSwitch, SD_VARLINK_FIELD_COMMENT("null: to none"),
+	SD_VARLINK_DEFINE_INPUT(controller, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
+	SD_VARLINK_DEFINE_INPUT(
+		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("the controllers that would be shut down"),
+	SD_VARLINK_DEFINE_OUTPUT(leaving, SD_VARLINK_STRING, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("the addresses of what the host would get back"),
+	SD_VARLINK_DEFINE_OUTPUT(returning, SD_VARLINK_STRING, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT(
+		"of everything that would be taken; with one that blocks nothing is"),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(findings, Finding, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("one after the other"),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(plans, SwitchPlan, SD_VARLINK_ARRAY));
+
 static SD_VARLINK_DEFINE_STRUCT_TYPE(SharedMemory,
 	SD_VARLINK_FIELD_COMMENT("a file, and its bytes"),
 	SD_VARLINK_DEFINE_FIELD(path, SD_VARLINK_STRING, 0),
@@ -215,7 +241,8 @@ static SD_VARLINK_DEFINE_ERROR(NoLibvirt, SD_VARLINK_DEFINE_FIELD(reason, SD_VAR
 SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
 	SD_VARLINK_INTERFACE_COMMENT("The devices, virtual machines and memory of a host."),
 	&vl_type_DomainState, &vl_type_Vm, &vl_type_Guest, &vl_type_GuestMemory, &vl_type_HugePages,
-	&vl_type_VmMemory, &vl_type_SharedMemory, &vl_type_MemoryUsage, &vl_type_Assignment,
+	&vl_type_VmMemory, &vl_type_Finding, &vl_type_SwitchPlan, &vl_type_SharedMemory,
+	&vl_type_MemoryUsage, &vl_type_Assignment,
 	SD_VARLINK_SYMBOL_COMMENT("The virtual machines that the policy gives devices to. With the "
 				  "flag 'more' a further reply follows each change, and the call "
 				  "never ends."),
@@ -253,6 +280,8 @@ SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
 		"they have let it go, and starts the new one; answered when it runs. When that "
 		"does not work, the former ones are started again."),
 	&vl_method_Switch,
+	SD_VARLINK_SYMBOL_COMMENT("What Switch would do now, without doing any of it."),
+	&vl_method_PlanSwitch,
 	SD_VARLINK_SYMBOL_COMMENT("For libvirt's hook, from root alone: 'prepare' is answered when "
 				  "there is memory for the domain and its devices are ready, or "
 				  "with Refused."),

@@ -16,6 +16,7 @@ HOST_METHOD(host_return);
 HOST_METHOD(host_release_gpu);
 HOST_METHOD(host_recover);
 HOST_METHOD(host_switch);
+HOST_METHOD(host_plan_switch);
 HOST_METHOD(host_hook);
 
 #endif

@@ -164,6 +164,7 @@ METHOD(handle_return, host_return)
 METHOD(handle_release_gpu, host_release_gpu)
 METHOD(handle_recover, host_recover)
 METHOD(handle_switch, host_switch)
+METHOD(handle_plan_switch, host_plan_switch)
 METHOD(handle_hook, host_hook)
 
 static int bind_methods(sd_varlink_server *server) {
@@ -176,7 +177,8 @@ static int bind_methods(sd_varlink_server *server) {
 		HOST_INTERFACE ".ListAssignments", handle_list_assignments, HOST_INTERFACE ".Take",
 		handle_take, HOST_INTERFACE ".Return", handle_return, HOST_INTERFACE ".ReleaseGpu",
 		handle_release_gpu, HOST_INTERFACE ".Recover", handle_recover,
-		HOST_INTERFACE ".Switch", handle_switch, HOST_INTERFACE ".Hook", handle_hook);
+		HOST_INTERFACE ".Switch", handle_switch, HOST_INTERFACE ".PlanSwitch",
+		handle_plan_switch, HOST_INTERFACE ".Hook", handle_hook);
 }
 
 /* The socket that systemd hands over, else one of our own: everybody may connect, and is asked for

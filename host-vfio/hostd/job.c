@@ -14,7 +14,7 @@
 
 enum {
 	OUT_FD = 3,
-	LINE_MAX_SIZE = 64 * 1024, /* longer ones are cut: nothing that is read here is */
+	LINE_MAX_SIZE = 1024 * 1024, /* longer ones are cut: nothing that is read here is */
 	GRACE_MS = 2000, /* what the kernel gets to end a process that it is able to end */
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "inventory/json.h"
 
 /* Takes the text over. */
 static struct finding *add(struct findings *findings, bool blocks, char *text) {
@@ -101,6 +102,17 @@ int findings_refuse(const struct findings *findings, struct error *error) {
 		free(rest);
 	}
 	return last ? -1 : 0;
+}
+
+sd_json_variant *findings_json(const struct findings *findings) {
+	sd_json_variant *array = json_array();
+	for (size_t i = 0; i < findings->count; i++) {
+		sd_json_variant *finding = NULL;
+		json_set_flag(&finding, "blocks", findings->items[i].blocks);
+		json_set_string(&finding, "text", findings->items[i].text);
+		json_append(&array, finding);
+	}
+	return array;
 }
 
 void findings_finish(struct findings *findings) {

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <systemd/sd-json.h>
 
 #include "base/error.h"
 #include "inventory/machine.h"
@@ -29,6 +30,8 @@ bool findings_block(const struct findings *findings);
 /* Everything that blocks as one reason, for whom there is no list: what is about the same device
  * one after the other, a process once, and how many did not fit. -1, or 0 when nothing blocks. */
 int findings_refuse(const struct findings *findings, struct error *error);
+/* [{"blocks", "text"}]; the caller's. */
+sd_json_variant *findings_json(const struct findings *findings);
 void findings_finish(struct findings *findings);
 
 #endif

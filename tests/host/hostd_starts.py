@@ -1,21 +1,23 @@
 """What libvirt's hook is answered about starts on a recorded machine whose drivers can be changed, with
 the domains of libvirt's test driver: see hostdtest.py. No machine runs here."""
 
+import json
 import os
 import signal
 import subprocess
 
-from hostdtest import HOOK, Hostd, hostd_write, main, refused, wait
+from hostdtest import HOOK, Hostd, SHELL, hostd_write, main, refused, until, wait
 
 NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
 <sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>%s</node>
 """
 DOMAIN = """<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
 <name>%s</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os>
-<test:runstate>5</test:runstate></domain>
+<test:runstate>%d</test:runstate></domain>
 """
 # kwin (pid 1502) has a node of the card open; /boot/efi and / are on the disk.
-CARD, DISK, LAN = "0000:01:00.0", "0000:04:00.0", "0000:06:00.0"
+IGPU, CARD, USB = "0000:00:02.0", "0000:01:00.0", "0000:05:00.0"
+DISK, LAN = "0000:04:00.0", "0000:06:00.0"
 # Named when bus 1 was called 2.
 KNOWN = """device fast {
 	path pci0000:00/01.0/00.0
@@ -33,9 +35,10 @@ HOSTDEV = """<hostdev mode='subsystem' type='pci' managed='no'><source>
 <address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></source></hostdev>"""
 
 
-def begin(finish, work, policy, *domains):
+def begin(finish, work, policy, *domains, running=()):
     node = os.path.join(work, "node.xml")
-    hostd_write(node, NODE % "".join(DOMAIN % name for name in domains))
+    hostd_write(node, NODE % "".join(
+        DOMAIN % (name, 1 if name in running else 5) for name in domains))
     hostd = Hostd(work, policy, "--uri", f"test://{node}", machine="two-gpu-desktop").start()
     finish.callback(hostd.stop)
     link = hostd.link()
@@ -127,4 +130,74 @@ def saved(finish, work):
             assert done.returncode == 0 and done.stderr == "", done
 
 
-main({"whole": whole, "moved": moved, "saved": saved})
+SWITCHING = """
+assign gpu to controllers
+assign usb to controllers
+unguard 00:02.0 00:14.0
+release {
+	stop-holders
+}
+controller work {
+	devices 05:00.0
+}
+controller play {
+	devices 05:00.0 01:00.0 01:00.1 00:02.0
+}
+"""
+
+
+def switch(hostd, *arguments):
+    done = subprocess.run([SHELL, "switch", "--socket", hostd.socket, "--dry-run", *arguments],
+                          capture_output=True, text=True, check=False, timeout=wait.PATIENCE)
+    return done.returncode, done.stdout, done.stderr
+
+
+def foreseen(finish, work):
+    """What a switch would do is said without doing it, and is what is done then."""
+    hostd, link = begin(finish, work, SWITCHING, "work", "play")
+    before = state(hostd)
+    said = link.call("PlanSwitch", controller="play")
+    assert state(hostd) == before and journals(hostd) == [], state(hostd)
+    assert said["leaving"] == [] and said["returning"] == [], said
+    assert not any(finding["blocks"] for finding in said["findings"]), said["findings"]
+    plans = [entry["plan"] for entry in said["plans"]]
+    assert [plan["devices"][0]["address"] for plan in plans] == [IGPU, CARD, USB], plans
+    assert any(step.get("pid") == 1502 for step in plans[0]["steps"]), plans[0]
+    assert not any(step.get("pid") == 1502 for step in plans[1]["steps"]), plans[1]
+    status, out, error = switch(hostd, "play", "--json")
+    assert status == 0 and json.loads(out) == said, (out, error)
+    status, out, error = switch(hostd, "play")
+    assert status == 0 and "ask kwin_wayland (pid 1502) to end" in out, (out, error)
+    assert out.endswith(said["plans"][2]["text"]), out
+    assert prepare(link, "play") == {}
+    # A line of a journal begins with its checksum.
+    done = [json.loads(open(os.path.join(hostd.state, "transactions", name), encoding="utf-8")
+                       .readline().split(" ", 1)[1])["plan"] for name in journals(hostd)]
+    assert done == plans, (done, plans)
+    refused("NoSuchController", "no controller ghost", link.call, "PlanSwitch", controller="ghost")
+
+
+def who_leaves(finish, work):
+    """Nor is anybody shut down for it."""
+    hostd, link = begin(finish, work, SWITCHING, "work", "play", running=["work"])
+    until(link, lambda drivers: drivers[USB] == "vfio-pci")
+    link.wait_for("GetState", lambda said: not said["changing"])
+    before = state(hostd)
+    said = link.call("PlanSwitch", controller="play")
+    assert said["leaving"] == ["work"] and said["returning"] == [], said
+    assert [entry["plan"]["devices"][0]["address"] for entry in said["plans"]] == [IGPU, CARD], said
+    assert "work is shut down\n" in switch(hostd, "play")[1]
+    status, out, _ = switch(hostd, "--host")
+    assert status == 0 and out == f"work is shut down\n{USB} returns to the host\n", out
+    # What stands in the way is found for all of it.
+    hostd.write(SWITCHING.replace("00:02.0\n}", "00:02.0 04:00.0\n}")
+                + "device 04:00.0 to controllers\nunguard 04:00.0\n")
+    link.call("Reload")
+    status, out, error = switch(hostd, "play")
+    assert status == 3 and f"refused: {DISK} is in use: / is mounted" in out, (status, out)
+    assert "nothing would be changed" in error and "1. " not in out, (out, error)
+    assert state(hostd) == before, state(hostd)
+    assert b"stop work" not in hostd.log.text, hostd.log.text
+
+
+main({"whole": whole, "moved": moved, "saved": saved, "foreseen": foreseen, "who-leaves": who_leaves})

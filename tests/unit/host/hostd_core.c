@@ -55,6 +55,41 @@ static void what_one_leaves_for_the_next_stays_where_it_is(void **state) {
 	world_end(&world);
 }
 
+static void assert_same(const struct strings *these, const struct strings *those) {
+	assert_int_equal(these->count, those->count);
+	for (size_t i = 0; i < these->count; i++) {
+		assert_string_equal(these->items[i], those->items[i]);
+	}
+}
+
+/* Everything that returns, and then everything that is taken, in one switch. */
+static void what_a_switch_does_was_foreseen(void **state) {
+	static const int from[] = {WORK, PLAY, SIDE, WORK}, to[] = {PLAY, WORK, WORK, -1};
+	for (size_t i = 0; i < 4; i++) {
+		const char *target = to[i] < 0 ? NULL : world_vms[to[i]];
+		struct core_foresight foresight;
+		struct world world;
+		struct strings nothing = {0};
+		world_begin(&world, world_policy, 0);
+		world_run(&world, from[i]);
+		struct core_view view = world_view(&world);
+		core_foresee(&foresight, &world.core, &view, target);
+		assert_int_equal(foresight.leaving.count, 1);
+		assert_string_equal(foresight.leaving.items[0], world_vms[from[i]]);
+		world_switch(&world, target, false);
+		world_end_vm(&world, from[i], true);
+		bool returns = world.changing && world.change.kind == CORE_RETURN;
+		assert_same(&foresight.returning, returns ? &world.change.names : &nothing);
+		if (returns) {
+			world_end_change(&world, NULL);
+		}
+		assert_same(&foresight.taking, world.changing ? &world.change.names : &nothing);
+		core_foresight_finish(&foresight);
+		world_settle(&world);
+		world_end(&world);
+	}
+}
+
 static void a_controller_that_does_not_start_gives_way_to_the_former(void **state) {
 	struct world world;
 	world_begin(&world, world_policy, 0);
@@ -172,6 +207,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_switch_waits_until_the_first_has_let_go),
 		cmocka_unit_test(what_one_leaves_for_the_next_stays_where_it_is),
+		cmocka_unit_test(what_a_switch_does_was_foreseen),
 		cmocka_unit_test(a_controller_that_does_not_start_gives_way_to_the_former),
 		cmocka_unit_test(or_to_the_host_where_the_policy_says_so),
 		cmocka_unit_test(one_that_does_not_shut_down_stays_unless_forced),

@@ -41,7 +41,7 @@ static int index_of(const char *vm) {
 }
 
 /* What is plugged in. Good until something happens. */
-static struct core_view view_of(struct world *world) {
+struct core_view world_view(struct world *world) {
 	size_t count = 0;
 	for (size_t i = 0; i < world->machine.devices_count; i++) {
 		if (!world->absent[i]) {
@@ -135,7 +135,7 @@ static void hold(struct world *world, size_t index, const char *vm) {
 /* A VM is allowed to start: everything of it is ready, nobody has any of it, and then it has it. */
 static void launch(struct world *world, const char *vm) {
 	struct decisions decisions;
-	struct core_view view = view_of(world);
+	struct core_view view = world_view(world);
 	core_decide(&decisions, &world->core, &view);
 	for (size_t i = 0; i < decisions.count; i++) {
 		if (!decisions.items[i].vm || strcmp(decisions.items[i].vm->name, vm) != 0) {
@@ -225,7 +225,7 @@ static void perform(struct world *world, struct core_action *action) {
 
 void world_obey(struct world *world) {
 	for (int i = 0;; i++) {
-		struct core_view view = view_of(world);
+		struct core_view view = world_view(world);
 		struct core_action action;
 		assert_true(i < 100); /* it ends */
 		if (!core_next(&world->core, &view, &action)) {
@@ -324,7 +324,7 @@ void world_switch(struct world *world, const char *target, bool force) {
 }
 
 void world_time_out(struct world *world) {
-	struct core_view view = view_of(world);
+	struct core_view view = world_view(world);
 	if (core_is_waiting(&world->core)) {
 		core_timeout(&world->core, &view);
 		for (int vm = 0; vm < VMS; vm++) {
@@ -408,7 +408,7 @@ void world_settle(struct world *world) {
 
 void world_assert_settled(struct world *world) {
 	struct decisions decisions;
-	struct core_view view = view_of(world);
+	struct core_view view = world_view(world);
 	assert_false(world->switching);
 	core_decide(&decisions, &world->core, &view);
 	for (size_t i = 0; i < decisions.count; i++) {

@@ -47,6 +47,9 @@ void world_end(struct world *world);
 /* 0 to `sides` - 1 */
 unsigned world_roll(struct world *world, unsigned sides);
 
+/* What core is told of it now. */
+struct core_view world_view(struct world *world);
+
 /* What happens; each has core act on it. `problem` NULL: it went well. */
 void world_obey(struct world *world);
 void world_end_change(struct world *world, const char *problem);

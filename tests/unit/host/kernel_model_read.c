@@ -174,6 +174,10 @@ ssize_t model_read_link(struct tree *base, const char *path, char *data, size_t 
 			device ? "pci" : "platform", device ? device->driver : platform->driver);
 		return copy(data, size, text);
 	}
+	if (model->shared->vfio_loaded &&
+		strcmp(path, "/sys/bus/pci/drivers/vfio-pci/module") == 0) {
+		return copy(data, size, "../../../../module/vfio_pci");
+	}
 	struct tree *memory = memory_tree_base(model->memory);
 	return memory->impl->read_link(memory, path, data, size);
 }
