@@ -83,7 +83,6 @@ static void handle_request(struct wl_listener *listener, void *data) {
 }
 
 static void handle_shape(struct wl_listener *listener, void *data) {
-	struct server *server = wl_container_of(listener, server, request_set_shape);
 	const struct wlr_cursor_shape_manager_v1_request_set_shape_event *event = data;
 	struct seat *seat = event->seat_client->seat->data;
 	if (event->device_type == WLR_CURSOR_SHAPE_MANAGER_V1_DEVICE_TYPE_POINTER &&

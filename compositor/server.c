@@ -66,8 +66,8 @@ void server_load_cursor_theme(struct server *server) {
 	char text[16];
 	snprintf(text, sizeof(text), "%d", size);
 	setenv("XCURSOR_SIZE", text, true);
-	if (name != NULL) {
-		setenv("XCURSOR_THEME", name, true);
+	if (theme->cursor_theme != NULL) {
+		setenv("XCURSOR_THEME", theme->cursor_theme, true);
 	}
 }
 

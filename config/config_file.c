@@ -38,10 +38,12 @@ char *config_file_default_path(void) {
 /* The line of the last character that was read. */
 static int line_reached(FILE *stream) {
 	long end = ftell(stream);
-	int line = 1;
-	rewind(stream);
-	for (long i = 0; i < end - 1; i++) {
-		line += fgetc(stream) == '\n';
+	int line = 1, letter;
+	if (end < 0 || fseek(stream, 0, SEEK_SET) < 0) {
+		return line;
+	}
+	for (; end > 1 && (letter = fgetc(stream)) != EOF; end--) {
+		line += letter == '\n';
 	}
 	return line;
 }

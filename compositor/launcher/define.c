@@ -263,11 +263,10 @@ static int add_block(const struct definition *definition) {
 		return RUN_OK;
 	}
 	FILE *file = make_directories(settings->path) ? fopen(settings->path, "ae") : NULL;
-	if (file == NULL ||
-		fprintf(file, "%svm %s {\n\tlabel \"%s\" \"#808080\"\n}\n",
-			settings->exists ? "\n" : "", definition->vm->name,
-			definition->vm->name) < 0 ||
-		fclose(file) != 0) {
+	bool written = file != NULL && fprintf(file, "%svm %s {\n\tlabel \"%s\" \"#808080\"\n}\n",
+					       settings->exists ? "\n" : "", definition->vm->name,
+					       definition->vm->name) >= 0;
+	if ((file != NULL && fclose(file) != 0) || !written) {
 		return say_failure(RUN_CONFIG, "%s: %s", settings->path, strerror(errno));
 	}
 	say("added \"vm %s\" to %s: give it a label colour and a command there",
