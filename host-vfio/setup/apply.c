@@ -213,8 +213,7 @@ int changes_apply(const struct changes *changes, const char *root, const char *m
 	return status;
 }
 
-/* An entry that was changed while systemd-boot counted its tries has another name after the next.
- */
+/* An entry that systemd-boot counted the tries of may have got another name since. */
 static void follow_entries(const char *root, const struct changes *changes) {
 	for (size_t i = 0; i < changes->count; i++) {
 		struct change_file *change = &changes->files[i];
