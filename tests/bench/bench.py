@@ -3,17 +3,19 @@
 
 import argparse
 import json
-import signal
 import subprocess
+import sys
 import time
 
 import paths
 import report
-from processes import Usage, children
+import targets
+from calls import Calls
+from processes import Usage, resident
 
 SIZES = [(640, 480), (1920, 1080), (3840, 2160)]
 SMALL = (64, 64)
-WARM_UP = 40  # frames: buffers, pools and pages are there
+MANY = [(1, 1), (4, 1), (16, 1), (32, 1), (1, 2), (1, 4), (1, 8)]  # windows, guests
 
 
 def copy_unit(width, height):
@@ -23,16 +25,15 @@ def copy_unit(width, height):
     return min(float(each.stdout) for each in runs)
 
 
-def run(setup, seconds, windows=1, rate=0):
+def run(setup, seconds, windows=1):
     """Figures of a while of frames, after the begin is over."""
-    setup.start_generator(windows=windows, rate=rate)
-    setup.await_frames(WARM_UP * windows)
+    setup.start_windows(windows)
     pids, carriers = setup.measured(), setup.carrier_pids()
-    own_before = setup.own_counts() if setup.count_copies else None
     counting = setup.count_bytes or setup.count_copies
     if counting:
         setup.pause()
         setup.count_messages()
+    own_before = setup.own_counts() if setup.count_copies else None
     bytes_before, copies_before = setup.channel_bytes(), setup.copies()
     before, carriers_before = Usage(pids), Usage(carriers)
     setup.reset()
@@ -43,6 +44,7 @@ def run(setup, seconds, windows=1, rate=0):
     figures = setup.report()
     copies, channel_bytes = setup.copies(), setup.channel_bytes()
     after, carriers_after = Usage(pids), Usage(carriers)
+    own_after = setup.own_counts() if setup.count_copies else None
     setup.resume()
     setup.check()
     frames = max(figures["frames"], 1)
@@ -52,15 +54,14 @@ def run(setup, seconds, windows=1, rate=0):
     figures["carrier_cpu_us"] = carried["cpu_us"] / frames
     figures["minor_faults"] = carried["minor_faults"]
     figures["wakeups"] = carried["wakeups"] / frames
-    figures["private_kib"] = carriers_after.private
-    figures["shared_kib"] = carriers_after.shared
+    figures["resident_kib"] = carriers_after.private + carriers_after.shared
     if setup.count_bytes:
         figures["channel_bytes"] = (channel_bytes - bytes_before) / frames
         figures["messages"] = setup.channel_messages() / frames
     if setup.count_copies:
         for name, count in copies.items():
             figures[name] = (count - copies_before[name]) / frames
-        _, damaged, copied = (now - then for now, then in zip(setup.own_counts(), own_before))
+        _, damaged, copied = (now - then for now, then in zip(own_after, own_before))
         figures["own_copied_ratio"] = copied / max(damaged, 1)
     return figures
 
@@ -115,50 +116,29 @@ def counted(options):
     return results
 
 
-def count_calls(setup, pids, seconds):
-    """System calls of these processes for each frame, by name, as strace counts them."""
-    command = ["strace", "-f", "-c", "-U", "calls,name"]
-    for pid in pids:
-        command += ["-p", str(pid)]
-    strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    for _ in pids:
-        strace.stderr.readline()  # "strace: Process N attached"
-    setup.reset()
-    time.sleep(seconds)
-    strace.send_signal(signal.SIGINT)
-    frames = max(setup.report()["frames"], 1)
-    calls = {}
-    for line in strace.communicate()[1].splitlines():
-        words = line.split()
-        if len(words) == 2 and words[0].isdigit() and words[1] != "total":
-            calls[words[1]] = int(words[0]) / frames
-    return calls
-
-
-def system_calls(options, windows):
-    """System calls a frame in agent and bridge, for so many windows."""
-    with paths.Portal(640, 480, SMALL, False) as setup:
-        setup.start_generator(windows=windows)
-        setup.await_frames(WARM_UP * windows)
-        result = {"windows": windows}
-        for process, name in zip(setup.carriers, ["agent", "bridge"]):
-            result[name] = count_calls(setup, children([process.pid]), options.seconds)
+def system_calls(options, windows, guests):
+    """System calls a frame in agents and bridges."""
+    result = {"windows": windows, "guests": guests}
+    with paths.Portal(640, 480, SMALL, guests=guests) as setup:
+        setup.start_windows(windows)
+        for name, processes in [("agent", setup.carriers[0::2]), ("bridge", setup.carriers[1::2])]:
+            setup.pause()
+            setup.reset()
+            with Calls(processes) as calls:
+                setup.resume()
+                time.sleep(options.seconds)  # the length of the measurement
+                setup.pause()
+            result[name] = calls.per_frame(max(setup.report()["frames"], 1))
             result[name + "_total"] = sum(result[name].values())
+            setup.resume()
     return result
 
 
 def scaling(options, windows, guests):
     """Cost a frame for many windows, or many guests with one window each."""
-
-    class Guests(paths.Portal):
-        pass
-
-    Guests.guests = guests
     figures = {"windows": windows, "guests": guests}
     for counts in [{"bytes": True}, {"copies": True}]:  # what passes on bytes costs time
-        with Guests(640, 480, SMALL, False, **counts) as setup:
-            for guest in range(1, guests):
-                setup.start_generator(guest=guest)
+        with paths.Portal(640, 480, SMALL, guests=guests, **counts) as setup:
             figures.update(run(setup, options.seconds, windows))
     return figures
 
@@ -204,18 +184,19 @@ def idle(options):
         return {"seconds": options.idle_seconds, **after.since(before)}
 
 
-def window_memory(options):
-    """Private and shared memory of agent and bridge for each further window."""
+def window_memory(options, hold):
+    """Memory of agent and bridge for each further window."""
     size = (1920, 1080)
     usage = []
     for windows in [1, 9]:
-        with paths.Portal(*size, SMALL, False) as setup:
-            setup.start_generator(windows=windows)
-            setup.await_frames(WARM_UP * windows)
-            usage.append(Usage(setup.carrier_pids()))
+        with paths.Portal(*size, SMALL, hold) as setup:
+            setup.start_windows(windows)
+            usage.append(resident(setup.carrier_pids(), without="memfd:generator"))
     return {
-        "private_kib": (usage[1].private - usage[0].private) / 8,
-        "shared_kib": (usage[1].shared - usage[0].shared) / 8,
+        "compositor": "hold" if hold else "release",
+        "kib": (usage[1] - usage[0]) / 8,
+        # the shown buffer, and where it is held the one that is drawn meanwhile
+        "buffers": 2 if hold else 1,
         "buffer_kib": size[0] * size[1] * 4 / 1024,
     }
 
@@ -245,22 +226,23 @@ def main():
     if "counted" in options.parts:
         figures["counted"] = counted(options)
     if "calls" in options.parts:
-        figures["calls"] = [system_calls(options, windows) for windows in [1, 4, 16, 32]]
+        figures["calls"] = [system_calls(options, *each) for each in MANY]
     if "scaling" in options.parts:
-        many = [(1, 1), (4, 1), (16, 1), (32, 1), (1, 2), (1, 4), (1, 8)]
-        figures["scaling"] = [scaling(options, *each) for each in many]
+        figures["scaling"] = [scaling(options, *each) for each in MANY]
     if "pacing" in options.parts:
         figures["pacing"] = pacing(options)
     if "idle" in options.parts:
         figures["idle"] = idle(options)
     if "memory" in options.parts:
-        figures["memory"] = window_memory(options)
+        figures["memory"] = [window_memory(options, hold) for hold in [False, True]]
     report.print_rest(figures)
-    figures["targets"] = report.print_targets(figures)
+    figures["targets"] = targets.all_of(figures)
+    report.print_targets(figures["targets"])
     if options.json:
         with open(options.json, "w") as file:
             json.dump(figures, file, indent=1)
+    return 0 if all(map(targets.is_met, figures["targets"])) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

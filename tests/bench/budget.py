@@ -1,14 +1,14 @@
 """What a frame costs in agent and bridge, as counts that must not grow: system calls, messages, copied
 bytes, allocations, page faults. Times are the benchmark's, bench.py."""
 
-import signal
-import subprocess
+import contextlib
 import sys
 
 from portaltest import programs
 
 import paths
-from processes import Usage, children
+from calls import Calls
+from processes import Usage
 
 FRAMES = 300
 SIZE = (64, 64)
@@ -18,71 +18,58 @@ BYTES = SIZE[0] * SIZE[1] * 4
 # a frame, and what is new in each frame is at least one.
 AGENT_CALLS, BRIDGE_CALLS, EDGES = 15, 6, 0.5
 AGENT_ALLOCATIONS = 23  # of libwayland, wlroots and pixman
-MESSAGES = 7
+MESSAGES, CHANNEL_BYTES = 7, 128  # a frame's messages, and their two frames on the channel
+
+# Windows and guests, of one window each, that a frame must cost no more with than alone.
+MANY = [(32, 1), (1, 8)]
 
 
-class Calls:
-    """The system calls of a process and its children while the context lasts."""
-
-    def __init__(self, process):
-        self.pids = children([process.pid])
-        self.total = 0
-
-    def __enter__(self):
-        command = ["strace", "-f", "-c", "-U", "calls,name"]
-        for pid in self.pids:
-            command += ["-p", str(pid)]
-        self.strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        for _ in self.pids:
-            self.strace.stderr.readline()  # "strace: Process N attached"
-        return self
-
-    def __exit__(self, *_):
-        self.strace.send_signal(signal.SIGINT)
-        self.table = self.strace.communicate()[1]
-        for line in self.table.splitlines():
-            words = line.split()
-            if len(words) == 2 and words[1] == "total":
-                self.total = int(words[0])
+@contextlib.contextmanager
+def begin(windows, guests, **counts):
+    """So many windows in each of so many guests, past the begin, and paused."""
+    with paths.Portal(640, 480, SIZE, guests=guests, **counts) as setup:
+        setup.start_windows(windows)
+        setup.pause()
+        yield setup
 
 
-def count(setup, read):
-    """How much `read()` grows over FRAMES frames, for each of them. Nothing is on its way before and
-    after, so that counts of different places are of the same frames."""
+def count(setup, read, windows=1):
+    """How much `read()` grows over FRAMES frames of each window, for each of them. Nothing is on its
+    way before and after, so that counts of different places are of the same frames."""
     setup.pause()
     before, frames_before = read(), setup.report()["frames"]
     setup.resume()
-    setup.await_frames(frames_before + FRAMES)
+    setup.await_frames(frames_before + FRAMES * windows)
     setup.pause()
     frames = setup.report()["frames"] - frames_before
     return {name: (value - before[name]) / frames for name, value in read().items()}
 
 
-def system_calls_of_a_frame_are_a_handful(windows=1):
-    with paths.Portal(640, 480, SIZE) as setup:
-        setup.start_generator(windows=windows)
-        setup.await_frames(40 * windows)
-        setup.pause()
+def check_system_calls(windows, guests):
+    with begin(windows, guests) as setup:
         frames = setup.report()["frames"]
-        agent, bridge = (Calls(process) for process in setup.carriers)
-        with agent, bridge:
+        agents, bridges = Calls(setup.carriers[0::2]), Calls(setup.carriers[1::2])
+        with agents, bridges:
             setup.resume()
-            setup.await_frames(frames + FRAMES * windows)
+            setup.await_frames(frames + FRAMES * windows * guests)
             setup.pause()
         frames = setup.report()["frames"] - frames
-    for calls, limit in [(agent, AGENT_CALLS), (bridge, BRIDGE_CALLS)]:
-        assert 0 < calls.total / frames <= limit + EDGES, f"{frames} frames\n{calls.table}"
+    for calls, limit in [(agents, AGENT_CALLS), (bridges, BRIDGE_CALLS)]:
+        each = calls.per_frame(frames)
+        assert 0 < sum(each.values()) <= limit + EDGES, (windows, guests, each)
 
 
-def system_calls_of_a_frame_do_not_grow_with_windows():
-    system_calls_of_a_frame_are_a_handful(windows=8)
+def system_calls_of_a_frame_are_a_handful():
+    check_system_calls(1, 1)
+
+
+def system_calls_of_a_frame_do_not_grow_with_windows_or_guests():
+    for windows, guests in MANY:
+        check_system_calls(windows, guests)
 
 
 def each_damaged_pixel_is_copied_once_without_allocations_or_page_faults():
-    with paths.Portal(640, 480, SIZE, copies=True) as setup:
-        setup.start_generator()
-        setup.await_frames(40)
-        setup.pause()
+    with begin(1, 1, copies=True) as setup:
 
         def read():
             return {**setup.copies(), "faults": Usage(setup.carrier_pids()).minor_faults}
@@ -96,22 +83,50 @@ def each_damaged_pixel_is_copied_once_without_allocations_or_page_faults():
     assert grown["faults"] < EDGES or programs.SANITIZED, grown
 
 
-def messages_of_a_frame_do_not_grow_with_windows():
-    for windows in [1, 8]:
-        with paths.Portal(640, 480, SIZE, bytes=True) as setup:
-            setup.start_generator(windows=windows)
-            setup.await_frames(40 * windows)
-            setup.pause()
+def copied_bytes_of_a_frame_do_not_grow_with_windows_or_guests():
+    for windows, guests in MANY:
+        with begin(windows, guests, copies=True) as setup:
+            grown = count(setup, setup.copies, windows * guests)
+        # Messages that go together are long enough to count as a copy.
+        copied = grown["agent_copied_bytes"] + grown["bridge_copied_bytes"]
+        assert abs(copied - BYTES) <= CHANNEL_BYTES, (windows, guests, grown)
+        assert grown["agent_own_allocations"] == grown["bridge_own_allocations"] == 0, grown
+
+
+def its_own_counters_agree_with_the_outside_count():
+    for hold, times in [(False, 1), (True, 2)]:
+        with paths.Portal(640, 480, SIZE, hold, move=True, copies=True) as setup:
+            setup.start_windows()
+
+            def read():
+                _, damaged, copied = setup.own_counts()
+                return {**setup.copies(), "damaged": damaged * 4, "copied": copied * 4}
+
+            grown = count(setup, read)
+        assert grown["copied"] == grown["agent_copied_bytes"], grown
+        assert abs(grown["copied"] / grown["damaged"] - times) <= 2 / FRAMES, grown
+
+
+def messages_of_a_frame_are_all_there_is_on_the_channel():
+    for windows, guests in [(1, 1), *MANY]:
+        with begin(windows, guests, bytes=True) as setup:
             setup.count_messages()
-            grown = count(setup, lambda: {"messages": setup.channel_messages()})
-        assert abs(grown["messages"] - MESSAGES) <= EDGES, grown
+
+            def read():
+                return {"messages": setup.channel_messages(), "bytes": setup.channel_bytes()}
+
+            grown = count(setup, read, windows * guests)
+        assert abs(grown["messages"] - MESSAGES) <= EDGES, (windows, guests, grown)
+        assert grown["bytes"] <= CHANNEL_BYTES * (1 + 2 / FRAMES), (windows, guests, grown)
 
 
 TESTS = [
     system_calls_of_a_frame_are_a_handful,
-    system_calls_of_a_frame_do_not_grow_with_windows,
+    system_calls_of_a_frame_do_not_grow_with_windows_or_guests,
     each_damaged_pixel_is_copied_once_without_allocations_or_page_faults,
-    messages_of_a_frame_do_not_grow_with_windows,
+    copied_bytes_of_a_frame_do_not_grow_with_windows_or_guests,
+    its_own_counters_agree_with_the_outside_count,
+    messages_of_a_frame_are_all_there_is_on_the_channel,
 ]
 
 

@@ -22,6 +22,7 @@ COUNT_COPIES = f"{BUILD}/tests/bench/libcount-copies.so"
 AGENT = f"{BUILD}/guest-agent/portal-agent"
 BRIDGE = f"{BUILD}/compositor/bridge/portal-bridge"
 PATIENCE = 20
+WARM_UP = 40  # frames of a window: buffers, pools and pages are there
 
 
 class Failure(Exception):
@@ -113,10 +114,11 @@ class ByteCounter(threading.Thread):
 class Setup:
     """A sink, one way to it, and generators; a context manager that ends what it started."""
 
-    def __init__(self, width, height, damage, hold=False, move=False, refresh=0, **count):
+    def __init__(self, width, height, damage, hold=False, move=False, refresh=0, guests=1, **count):
         self.width, self.height = width, height
         self.damage_width, self.damage_height = damage
         self.hold, self.move, self.refresh = hold, move, refresh
+        self.guests = guests
         self.count_bytes = count.get("bytes", False)
         self.count_copies = count.get("copies", False)
         self.started, self.carriers, self.generators, self.counters = [], [], [], []
@@ -135,6 +137,7 @@ class Setup:
     def __exit__(self, *_):
         for process in reversed(self.started):
             process.terminate()
+        self.resume()  # one that is stopped would not hear it
         for process in reversed(self.started):
             try:
                 process.wait(5)
@@ -191,6 +194,24 @@ class Setup:
         command += ["--move"] if self.move else []
         return command + (["--rate", str(rate)] if rate else [])
 
+    def start_generator(self, windows=1, frames=0, rate=0, guest=0):
+        process = self.start(
+            self.generator_command(windows, frames, rate),
+            {"WAYLAND_DISPLAY": self.display_of(guest)},
+        )
+        self.generators.append(process)
+        return process
+
+    def start_windows(self, windows=1):
+        """So many windows in each of the guests. What happens once at the begin has happened to all
+        of them."""
+        for guest in range(self.guests):
+            self.pause()
+            before = self.report()["frames"]
+            self.start_generator(windows=windows, guest=guest)
+            self.await_frames(before + WARM_UP * windows)
+        self.resume()
+
     def until(self, condition, what):
         """Waypipe, and sockets at large, do not say when they are ready."""
         deadline = time.monotonic() + PATIENCE
@@ -201,7 +222,6 @@ class Setup:
             time.sleep(0.01)
 
     def await_frames(self, count):
-        """Until so many frames were seen: what happens once at the begin has happened."""
         self.until(lambda: self.report()["frames"] >= count, f"{count} frames")
 
     def await_path(self, path):
@@ -273,17 +293,12 @@ class Native(Setup):
     def start_carriers(self):
         pass
 
-    def start_generator(self, windows=1, frames=0, rate=0):
-        process = self.start(
-            self.generator_command(windows, frames, rate), {"WAYLAND_DISPLAY": self.display}
-        )
-        self.generators.append(process)
-        return process
+    def display_of(self, guest):
+        return self.display
 
 
 class Portal(Setup):
     name = "portal"
-    guests = 1
     bridge_options = []
 
     def start_carriers(self):
@@ -341,12 +356,8 @@ class Portal(Setup):
             env = {**env, "LD_PRELOAD": COUNT_COPIES, "COUNT_COPIES": self.path(f"copies-{name}")}
         self.carriers.append(self.start(command, env))
 
-    def start_generator(self, windows=1, frames=0, rate=0, guest=0):
-        process = self.start(
-            self.generator_command(windows, frames, rate), {"WAYLAND_DISPLAY": self.agents[guest]}
-        )
-        self.generators.append(process)
-        return process
+    def display_of(self, guest):
+        return self.agents[guest]
 
 
 class PortalCopy(Portal):
@@ -372,7 +383,7 @@ class Waypipe(Setup):
             self.server_socket = self.path("counted")
             self.counters.append(ByteCounter(self.server_socket, client_socket))
 
-    def start_generator(self, windows=1, frames=0, rate=0):
+    def display_of(self, guest):
         # a display of its own, so that the server's process is none of the generator's parents
         display = self.path("waypipe-display")
         self.carriers.append(
@@ -382,11 +393,7 @@ class Waypipe(Setup):
             )
         )
         self.await_path(display)
-        process = self.start(
-            self.generator_command(windows, frames, rate), {"WAYLAND_DISPLAY": display}
-        )
-        self.generators.append(process)
-        return process
+        return display
 
 
 class WaypipeNone(Waypipe):

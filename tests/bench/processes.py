@@ -71,3 +71,22 @@ class Usage:
             "major_faults": self.major_faults - earlier.major_faults,
             "wakeups": self.switches - earlier.switches,
         }
+
+
+def resident(pids, without):
+    """Memory of processes, KiB: what they share counts once, mappings of this name not at all."""
+    total, shared = 0, {}
+    for pid in pids:
+        of_process = {}
+        for line in _read(f"/proc/{pid}/smaps").splitlines():
+            words = line.split(None, 5)
+            if not words[0].endswith(":"):
+                _, permissions, _, _, inode, *name = words
+            elif words[0] == "Rss:" and without not in "".join(name):
+                if permissions.endswith("s"):
+                    of_process[inode] = of_process.get(inode, 0) + int(words[1])
+                else:
+                    total += int(words[1])
+        for inode, kib in of_process.items():
+            shared[inode] = max(shared.get(inode, 0), kib)
+    return total + sum(shared.values())
