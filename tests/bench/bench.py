@@ -2,7 +2,9 @@
 """The benchmark: `meson benchmark`, or bench.py --help. Figures and their meaning: README.md."""
 
 import argparse
+import itertools
 import json
+import os
 import subprocess
 import sys
 import time
@@ -15,14 +17,14 @@ from processes import Usage, resident
 
 SIZES = [(640, 480), (1920, 1080), (3840, 2160)]
 SMALL = (64, 64)
+APPLICATIONS = "memfd:generator"  # buffers: nobody else's memory
 MANY = [(1, 1), (4, 1), (16, 1), (32, 1), (1, 2), (1, 4), (1, 8)]  # windows, guests
 
 
-def copy_unit(width, height):
-    """µs of one memcpy of a frame of this size: the least disturbed of three medians."""
-    command = [f"{paths.BUILD}/tests/bench/copy-unit", str(width * height * 4)]
-    runs = [subprocess.run(command, check=True, capture_output=True) for _ in range(3)]
-    return min(float(each.stdout) for each in runs)
+def copy_unit(size):
+    """µs of one memcpy of a frame of this size, at the moment."""
+    command = [f"{paths.BUILD}/tests/bench/copy-unit", str(size[0] * size[1] * 4)]
+    return float(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def run(setup, seconds, windows=1):
@@ -34,6 +36,8 @@ def run(setup, seconds, windows=1):
         setup.pause()
         setup.count_messages()
     own_before = setup.own_counts() if setup.count_copies else None
+    if own_before:
+        setup.pause()  # until the answer of the agent has come
     bytes_before, copies_before = setup.channel_bytes(), setup.copies()
     before, carriers_before = Usage(pids), Usage(carriers)
     setup.reset()
@@ -43,6 +47,7 @@ def run(setup, seconds, windows=1):
         setup.pause()
     figures = setup.report()
     copies, channel_bytes = setup.copies(), setup.channel_bytes()
+    messages = setup.channel_messages()
     after, carriers_after = Usage(pids), Usage(carriers)
     own_after = setup.own_counts() if setup.count_copies else None
     setup.resume()
@@ -54,10 +59,10 @@ def run(setup, seconds, windows=1):
     figures["carrier_cpu_us"] = carried["cpu_us"] / frames
     figures["minor_faults"] = carried["minor_faults"]
     figures["wakeups"] = carried["wakeups"] / frames
-    figures["resident_kib"] = carriers_after.private + carriers_after.shared
+    figures["resident_kib"] = resident(carriers, without=APPLICATIONS)
     if setup.count_bytes:
         figures["channel_bytes"] = (channel_bytes - bytes_before) / frames
-        figures["messages"] = setup.channel_messages() / frames
+        figures["messages"] = messages / frames
     if setup.count_copies:
         for name, count in copies.items():
             figures[name] = (count - copies_before[name]) / frames
@@ -67,19 +72,27 @@ def run(setup, seconds, windows=1):
 
 
 def matrix(options):
-    """Latency, rate and CPU of every way, size, damage and kind of compositor."""
+    """Latency, rate and CPU of every way, size, damage and kind of compositor; beside each way one
+    memcpy of a frame, the less disturbed of before and after."""
     results = []
-    for width, height in options.sizes:
-        unit = copy_unit(width, height)
-        for damage in [(width, height), SMALL]:
-            for hold in [False, True]:
-                for path in options.paths:
-                    results.append(one(path, (width, height), damage, hold, unit, options))
-                    report.print_row(results[-1])
+    for size in options.sizes:
+        before = copy_unit(size)
+        for damage, hold, path in itertools.product([size, SMALL], [False, True], options.paths):
+            row = one(path, size, damage, hold, options)
+            after = copy_unit(size)
+            row["unit_us"], before = min(before, after), after
+            if path is not paths.Native and "failure" not in row:
+                sent = one(path, size, damage, hold, options, bytes=True)
+                if "failure" in sent:
+                    row["failure"] = sent["failure"]
+                else:
+                    row["sent_ratio"] = sent["channel_bytes"] / row["damaged_bytes"]
+            results.append(row)
+            report.print_row(row)
     return results
 
 
-def one(path, size, damage, hold, unit, options, move=False, **counted):
+def one(path, size, damage, hold, options, move=False, **counted):
     """The least disturbed of several runs: other work on the machine only ever adds."""
     result = {
         "path": path.name,
@@ -87,7 +100,6 @@ def one(path, size, damage, hold, unit, options, move=False, **counted):
         "damage": "full" if damage == size else "moving" if move else f"{damage[0]}x{damage[1]}",
         "compositor": "hold" if hold else "release",
         "damaged_bytes": damage[0] * damage[1] * 4,
-        "unit_us": unit,
     }
     runs = []
     try:
@@ -112,7 +124,7 @@ def counted(options):
                 if path is paths.Native:
                     continue
                 counts = {"bytes": True, "copies": issubclass(path, paths.Portal)}
-                results.append(one(path, size, damage, hold, 0, options, move, **counts))
+                results.append(one(path, size, damage, hold, options, move, **counts))
     return results
 
 
@@ -191,7 +203,7 @@ def window_memory(options, hold):
     for windows in [1, 9]:
         with paths.Portal(*size, SMALL, hold) as setup:
             setup.start_windows(windows)
-            usage.append(resident(setup.carrier_pids(), without="memfd:generator"))
+            usage.append(resident(setup.carrier_pids(), without=APPLICATIONS))
     return {
         "compositor": "hold" if hold else "release",
         "kib": (usage[1] - usage[0]) / 8,
@@ -219,7 +231,7 @@ def parse():
 
 def main():
     options = parse()
-    figures = {"machine": report.machine()}
+    figures = {"machine": report.machine(), "seconds": options.seconds, "repeat": options.repeat}
     if "matrix" in options.parts:
         report.print_head()
         figures["matrix"] = matrix(options)
@@ -235,6 +247,7 @@ def main():
         figures["idle"] = idle(options)
     if "memory" in options.parts:
         figures["memory"] = [window_memory(options, hold) for hold in [False, True]]
+    figures["machine"]["load_after"] = os.getloadavg()[0]
     report.print_rest(figures)
     figures["targets"] = targets.all_of(figures)
     report.print_targets(figures["targets"])

@@ -244,10 +244,13 @@ class Setup:
         places are of the same frames."""
         for process in self.generators:
             process.send_signal(signal.SIGSTOP)
-        last = None
-        while (commits := self.report()["commits"]) != last:
-            last = commits
+        pids, last = self.carrier_pids(), None
+        while (seen := self._progress(pids)) != last or not processes.asleep(pids):
+            last = seen
             time.sleep(0.05)
+
+    def _progress(self, pids):
+        return self.report()["commits"], processes.Usage(pids).switches
 
     def resume(self):
         for process in self.generators:

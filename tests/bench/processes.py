@@ -45,20 +45,25 @@ def _field(text, name):
     return 0
 
 
+def _state(pid):
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1]
+
+
+def asleep(pids):
+    """Whether none of them has anything to do now, nor is held up by a tracer."""
+    return not any(_state(pid) in (["R"], ["t"]) for pid in pids)
+
+
 class Usage:
-    """CPU time (ns), page faults, context switches and memory of processes, at one moment."""
+    """CPU time (ns), page faults and context switches of processes, at one moment."""
 
     def __init__(self, pids):
         self.cpu = self.minor_faults = self.major_faults = self.switches = 0
-        self.private = self.shared = 0
         for pid in pids:
             stat = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
             if stat:
                 self.minor_faults += int(stat[7])
                 self.major_faults += int(stat[9])
-            status = _read(f"/proc/{pid}/status")
-            self.private += _field(status, "RssAnon") + _field(status, "RssFile")
-            self.shared += _field(status, "RssShmem")
             for thread in _threads(pid):
                 self.cpu += int((_read(f"{thread}/schedstat").split() or [0])[0])
                 # a sleep that ended is a wake-up

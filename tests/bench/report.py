@@ -2,6 +2,7 @@
 
 import os
 import platform
+import time
 
 from targets import copied, is_met, own_allocations
 
@@ -9,13 +10,20 @@ from targets import copied, is_met, own_allocations
 def machine():
     with open("/proc/cpuinfo") as file:
         models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
-    return {"cpu": models[0] if models else "", "cpus": os.cpu_count(), "kernel": platform.release()}
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": models[0] if models else "",
+        "cpus": os.cpu_count(),
+        "kernel": platform.release(),
+        "load_before": os.getloadavg()[0],
+    }
 
 
 def print_head():
     print(
-        f"{'size':>10} {'damage':>6} {'buffers':>8} {'path':<13} {'p50 µs':>8} {'p99 µs':>8}"
-        f" {'fps':>7} {'CPU µs':>8} {'p50/copy':>8} {'CPU/copy':>8} {'torn':>4}",
+        f"{'size':>10} {'damage':>6} {'buffers':>8} {'path':<13} {'copy µs':>8} {'p50 µs':>8}"
+        f" {'p99 µs':>8} {'fps':>7} {'CPU µs':>8} {'p50/copy':>8} {'CPU/copy':>8} {'sent':>7}"
+        f" {'MiB':>5} {'torn':>4}",
         flush=True,
     )
 
@@ -27,8 +35,9 @@ def print_row(row):
         return
     unit = row["unit_us"]
     print(
-        f"{head} {row['p50_us']:8.0f} {row['p99_us']:8.0f} {row['fps']:7.0f} {row['cpu_us']:8.0f}"
-        f" {row['p50_us'] / unit:8.2f} {row['cpu_us'] / unit:8.2f} {row['torn']:4}",
+        f"{head} {unit:8.0f} {row['p50_us']:8.0f} {row['p99_us']:8.0f} {row['fps']:7.0f}"
+        f" {row['cpu_us']:8.0f} {row['p50_us'] / unit:8.2f} {row['cpu_us'] / unit:8.2f}"
+        f" {row.get('sent_ratio', 0):7.4f} {row['resident_kib'] / 1024:5.0f} {row['torn']:4}",
         flush=True,
     )
 
