@@ -33,8 +33,16 @@ static const int more_calls[] = {
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(getrlimit),
-	SCMP_SYS(prlimit64),
 };
+
+int bridge_sandbox_filter(void) {
+	const struct system_calls calls = {
+		.more = more_calls,
+		.count = sizeof(more_calls) / sizeof(more_calls[0]),
+		.unix_streams = true, /* for the compositor */
+	};
+	return system_calls_confine(&calls);
+}
 
 int bridge_sandbox_enter(int socket_fd, uint64_t heap_size, const struct bridge_log *log) {
 	if (rights_confine(MAX_FDS, MAX_MEMORY + heap_size) < 0) {
@@ -46,12 +54,7 @@ int bridge_sandbox_enter(int socket_fd, uint64_t heap_size, const struct bridge_
 		bridge_log(log, LOG_ERR, "sandbox: Landlock: %s", strerror(errno));
 		return -1;
 	}
-	const struct system_calls calls = {
-		.more = more_calls,
-		.count = sizeof(more_calls) / sizeof(more_calls[0]),
-		.unix_streams = true, /* for the compositor */
-	};
-	int filter = system_calls_confine(&calls);
+	int filter = bridge_sandbox_filter();
 	if (filter < 0 && errno != ENOSYS) {
 		bridge_log(log, LOG_ERR, "sandbox: seccomp: %s", strerror(errno));
 		return -1;

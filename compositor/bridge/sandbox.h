@@ -15,4 +15,8 @@ struct bridge_log;
  */
 int bridge_sandbox_enter(int socket_fd, uint64_t heap_size, const struct bridge_log *log);
 
+/* Of that the system calls only, which have to hold where the kernel's Landlock knows little. Needs
+ * no_new_privs; returns as system_calls_confine(). */
+int bridge_sandbox_filter(void);
+
 #endif

@@ -1,8 +1,10 @@
 #include "confine/system_calls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <seccomp.h>
 
@@ -13,7 +15,6 @@ static const int loop[] = {
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
 	SCMP_SYS(close),
-	SCMP_SYS(fcntl),
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat),
 	SCMP_SYS(accept4),
@@ -57,7 +58,6 @@ static const int loop[] = {
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(sigaltstack),
-	SCMP_SYS(tgkill),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 };
@@ -71,6 +71,34 @@ static int allow_all(scmp_filter_ctx filter, const int *calls, size_t count) {
 		}
 	}
 	return 0;
+}
+
+/* A descriptor's flags, copies and seals; no owner, no signal and no lease, which would have the
+ * kernel send signals to others. */
+static int allow_fcntl(scmp_filter_ctx filter) {
+	const int commands[] = {
+		F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_ADD_SEALS, F_GET_SEALS};
+	int result = 0;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && result == 0; i++) {
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+			SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+	}
+	if (result == 0) {
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2,
+			SCMP_A1(SCMP_CMP_EQ, F_SETFL), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
+	}
+	return result;
+}
+
+/* abort() signals its own thread; the limits can be read, they have been set before. */
+static int allow_self(scmp_filter_ctx filter) {
+	int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+		SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	if (result == 0) {
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+			SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+	}
+	return result;
 }
 
 /* No memory becomes a program. */
@@ -98,6 +126,12 @@ int system_calls_confine(const struct system_calls *calls) {
 	int result = allow_all(filter, loop, sizeof(loop) / sizeof(loop[0]));
 	if (result == 0) {
 		result = allow_all(filter, calls->more, calls->count);
+	}
+	if (result == 0) {
+		result = allow_fcntl(filter);
+	}
+	if (result == 0) {
+		result = allow_self(filter);
 	}
 	if (result == 0) {
 		result = allow_memory(filter);

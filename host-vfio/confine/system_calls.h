@@ -13,8 +13,9 @@ struct system_calls {
 };
 
 /*
- * Lets this process make no other system calls from now on: they fail with EPERM. Needs
- * no_new_privs. Returns 0, or -1 with errno, ENOSYS when the kernel has no filters.
+ * Lets this process make no other system calls from now on: they fail with EPERM. None of those that
+ * are left reaches another process but through a descriptor. Children would not have their own
+ * signals; there are none, since nothing starts one. Needs no_new_privs. Returns 0, or -1 with errno, ENOSYS when the kernel has no filters.
  */
 int system_calls_confine(const struct system_calls *calls);
 
