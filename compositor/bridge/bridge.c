@@ -6,10 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <syslog.h>
 #include <unistd.h>
 
-#include "notify.h"
 #include "sandbox.h"
 
 /* Between attempts to reach the agent: doubled each time. */
@@ -82,10 +82,7 @@ void bridge_throttle(struct bridge *bridge, uint64_t nanoseconds) {
 }
 
 static int handle_compositor(sd_event_source *source, int fd, uint32_t revents, void *data) {
-	struct bridge *bridge = data;
-	if (bridge_compositor_dispatch(&bridge->compositor) < 0) {
-		bridge_stop(bridge, BRIDGE_COMPOSITOR, "the compositor went away");
-	}
+	bridge_stop(data, BRIDGE_COMPOSITOR, "the compositor went away");
 	return 0;
 }
 
@@ -142,7 +139,7 @@ static int fail_attempt(
 static int confine(struct bridge *bridge) {
 	uint64_t heap_size = bridge->heap_mapped ? bridge->heap.map_size : UINT64_C(2) << 30;
 	heap_size *= 2; /* and its shadow, which it may turn out to need */
-	return bridge_sandbox_enter(bridge->compositor.socket_fd, heap_size, &bridge->log);
+	return bridge_sandbox_enter(heap_size, &bridge->log);
 }
 
 /* Heap, then transport, then the sandbox: only then is the first byte of the guest read. */
@@ -196,12 +193,13 @@ static int run_loop(struct bridge *bridge, int control_fd) {
 	if (init_loop(bridge, control_fd) < 0) {
 		return BRIDGE_FAILURE;
 	}
-	if (bridge_compositor_init(&bridge->compositor, bridge->options->vm, &bridge->log) < 0) {
-		return BRIDGE_COMPOSITOR;
-	}
 	int result = sd_event_add_io(bridge->event, &bridge->compositor_source,
-		bridge_compositor_get_fd(&bridge->compositor),
-		bridge_compositor_get_events(&bridge->compositor), handle_compositor, bridge);
+		bridge->compositor.watch_fd, EPOLLIN, handle_compositor, bridge);
+	if (result >= 0) {
+		/* Before the guest's connections, which end with it: that is no fault of theirs. */
+		result = sd_event_source_set_priority(
+			bridge->compositor_source, SD_EVENT_PRIORITY_IMPORTANT);
+	}
 	if (result >= 0) {
 		result = try_connect(bridge);
 	}
@@ -237,30 +235,28 @@ static void bridge_finish(struct bridge *bridge) {
 	}
 	bridge_control_finish(&bridge->control);
 	bridge_compositor_finish(&bridge->compositor);
-	if (bridge->notify_fd >= 0) {
-		close(bridge->notify_fd);
-	}
+	close(bridge->broker_fd);
 	sd_event_source_disable_unref(bridge->compositor_source);
 	sd_event_source_disable_unref(bridge->retry_source);
 	sd_event_source_disable_unref(bridge->throttle_source);
 	sd_event_unref(bridge->event);
 }
 
-enum bridge_status bridge_run(const struct bridge_options *options, int control_fd,
-	const struct bridge_outcome *last, char *message, size_t message_size) {
+enum bridge_status bridge_run(
+	const struct bridge_begin *begin, char *message, size_t message_size) {
 	struct bridge bridge = {
-		.options = options,
-		.status = last->status,
-		.compositor = {.socket_fd = -1, .close_fd = -1},
-		.notify_fd = bridge_notify_open(),
+		.options = begin->options,
+		.status = begin->last.status,
+		.compositor = begin->compositor,
+		.broker_fd = begin->broker_fd,
 	};
-	snprintf(bridge.message, sizeof(bridge.message), "%s", last->message);
-	bridge_log_init(&bridge.log, options->label);
-	bridge.log.again = last->any;
+	snprintf(bridge.message, sizeof(bridge.message), "%s", begin->last.message);
+	bridge_log_init(&bridge.log, begin->options->label);
+	bridge.log.again = begin->last.any;
 	bridge_connections_init(&bridge.connections, &bridge);
 	bridge_launches_init(&bridge.launches);
 	portal_hello_get_boot_id(bridge.boot_id);
-	enum bridge_status status = run_loop(&bridge, control_fd);
+	enum bridge_status status = run_loop(&bridge, begin->control_fd);
 	say_goodbye(&bridge, status);
 	snprintf(message, message_size, "%s", bridge.message);
 	bridge_finish(&bridge);

@@ -37,7 +37,7 @@ struct bridge {
 	} stats;
 	sd_event_source *channel_source, *compositor_source, *retry_source, *throttle_source;
 	unsigned int retries;
-	int notify_fd; /* to say READY=1 to, or -1 */
+	int broker_fd; /* to the process that started this one; see broker.h */
 	bool throttled;
 	bool stopped;
 	enum bridge_status status; /* to exit with, or why the last attempt failed */
@@ -51,14 +51,21 @@ struct bridge_outcome {
 	char message[PORTAL_BYE_TEXT_MAX + 1]; /* a line about it, "" for none */
 };
 
+/* What an attempt begins with. */
+struct bridge_begin {
+	const struct bridge_options *options;
+	int control_fd; /* the listening control socket */
+	int broker_fd;
+	struct bridge_compositor compositor; /* of which it keeps the watch */
+	struct bridge_outcome last; /* of the attempt before */
+};
+
 /*
- * Serves one guest: connects to the compositor, waits for heap and transport where the options say
- * so, confines the process, and runs until the channel ends. control_fd is the listening control
- * socket; last is why the attempt before ended. message receives why this one did. Returns the
- * status to exit with.
+ * Serves one guest: waits for heap and transport where the options say so, confines the process,
+ * and runs until the channel ends. Takes over the descriptors of begin. message receives why it
+ * ended. Returns the status to exit with.
  */
-enum bridge_status bridge_run(const struct bridge_options *options, int control_fd,
-	const struct bridge_outcome *last, char *message, size_t message_size);
+enum bridge_status bridge_run(const struct bridge_begin *begin, char *message, size_t message_size);
 
 /* With --wait: whether another attempt may go better. */
 static inline bool bridge_is_passing(enum bridge_status status) {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "bridge.h"
-#include "notify.h"
+#include "broker.h"
 
 static enum bridge_status status_of(const struct portal_channel_end *end, bool was_ready) {
 	switch (end->reason) {
@@ -114,7 +114,7 @@ static void handle_ready(void *data, const struct portal_hello *peer, int heap_f
 	bridge->status = BRIDGE_DONE;
 	bridge->message[0] = '\0';
 	log_ready(bridge, peer);
-	bridge_notify_ready(&bridge->notify_fd);
+	bridge_broker_ready(bridge->broker_fd);
 	bridge_control_changed(&bridge->control);
 }
 

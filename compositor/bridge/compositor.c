@@ -5,14 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include <wayland-client.h>
 
+#include "broker.h"
 #include "context_dir.h"
 #include "log.h"
 #include "security-context-v1-client-protocol.h"
@@ -46,7 +44,7 @@ static int open_path(const char *path) {
 }
 
 /* Lets the compositor accept from a socket that nobody else can reach, in the VM's name. */
-static int make_context(struct bridge_compositor *compositor,
+static int make_context(struct bridge_compositor *compositor, struct wl_display *display,
 	struct wp_security_context_manager_v1 *manager, const char *vm,
 	const struct bridge_context_dir *dir) {
 	int pipe_fds[2], listen_fd = bridge_context_dir_listen(dir);
@@ -67,13 +65,13 @@ static int make_context(struct bridge_compositor *compositor,
 	wp_security_context_v1_commit(context);
 	wp_security_context_v1_destroy(context);
 	compositor->close_fd = pipe_fds[1];
-	int result = wl_display_roundtrip(compositor->display);
+	int result = wl_display_roundtrip(display);
 	close(listen_fd);
 	close(pipe_fds[0]);
 	return result < 0 ? -1 : 0;
 }
 
-static int init_context(struct bridge_compositor *compositor,
+static int init_context(struct bridge_compositor *compositor, struct wl_display *display,
 	struct wp_security_context_manager_v1 *manager, const char *vm,
 	const struct bridge_log *log) {
 	struct bridge_context_dir dir;
@@ -81,7 +79,7 @@ static int init_context(struct bridge_compositor *compositor,
 		bridge_log(log, LOG_ERR, "a directory in XDG_RUNTIME_DIR: %s", strerror(errno));
 		return -1;
 	}
-	int result = make_context(compositor, manager, vm, &dir);
+	int result = make_context(compositor, display, manager, vm, &dir);
 	if (result < 0) {
 		bridge_log(log, LOG_ERR, "the compositor's security context: %s", strerror(errno));
 	}
@@ -114,94 +112,69 @@ static int open_display_socket(struct bridge_compositor *compositor, const struc
 	return 0;
 }
 
-int bridge_compositor_init(
-	struct bridge_compositor *compositor, const char *vm, const struct bridge_log *log) {
-	*compositor = (struct bridge_compositor){.socket_fd = -1, .close_fd = -1};
-	compositor->display = wl_display_connect(NULL);
-	if (!compositor->display) {
-		const char *display = getenv("WAYLAND_DISPLAY");
-		bridge_log(log, LOG_ERR, "no Wayland compositor at WAYLAND_DISPLAY=%s: %s",
-			display ? display : "", strerror(errno));
-		return -1;
-	}
+/* Asks the compositor for a context, as the user's own client. */
+static int open_socket(struct bridge_compositor *compositor, struct wl_display *display,
+	const char *vm, const struct bridge_log *log) {
 	struct wp_security_context_manager_v1 *manager = NULL;
-	struct wl_registry *registry = wl_display_get_registry(compositor->display);
+	struct wl_registry *registry = wl_display_get_registry(display);
 	wl_registry_add_listener(registry, &registry_listener, &manager);
-	int result = wl_display_roundtrip(compositor->display);
+	int result = wl_display_roundtrip(display);
 	if (result < 0) {
 		bridge_log(log, LOG_ERR, "the compositor: %s", strerror(errno));
 	} else if (manager) {
-		result = init_context(compositor, manager, vm, log);
+		result = init_context(compositor, display, manager, vm, log);
 		wp_security_context_manager_v1_destroy(manager);
 	} else {
 		result = open_display_socket(compositor, log);
 	}
 	wl_registry_destroy(registry);
+	return result;
+}
+
+int bridge_compositor_init(
+	struct bridge_compositor *compositor, const char *vm, const struct bridge_log *log) {
+	*compositor = (struct bridge_compositor){.socket_fd = -1, .close_fd = -1, .watch_fd = -1};
+	struct wl_display *display = wl_display_connect(NULL);
+	if (!display) {
+		const char *name = getenv("WAYLAND_DISPLAY");
+		bridge_log(log, LOG_ERR, "no Wayland compositor at WAYLAND_DISPLAY=%s: %s",
+			name ? name : "", strerror(errno));
+		return -1;
+	}
+	int result = open_socket(compositor, display, vm, log);
+	/* The context outlives it. */
+	wl_display_disconnect(display);
+	if (result >= 0) {
+		compositor->watch_fd = bridge_broker_connect_socket(compositor->socket_fd);
+		if (compositor->watch_fd < 0) {
+			bridge_log(log, LOG_ERR, "the compositor: %s", strerror(errno));
+			result = -1;
+		}
+	}
 	if (result < 0) {
 		bridge_compositor_finish(compositor);
 		return -1;
 	}
-	if (bridge_compositor_has_context(compositor)) {
-		/* The context outlives it. What parses the guest's bytes has no use for a
-		 * connection from which nothing is withheld. */
-		wl_display_disconnect(compositor->display);
-		compositor->display = NULL;
-	}
 	return 0;
 }
 
+static void close_one(int *fd) {
+	if (*fd >= 0) {
+		close(*fd);
+	}
+	*fd = -1;
+}
+
+void bridge_compositor_keep_watch(struct bridge_compositor *compositor) {
+	close_one(&compositor->socket_fd);
+	close_one(&compositor->close_fd);
+}
+
+void bridge_compositor_keep_socket(struct bridge_compositor *compositor) {
+	close_one(&compositor->watch_fd);
+}
+
 void bridge_compositor_finish(struct bridge_compositor *compositor) {
-	if (compositor->display) {
-		wl_display_disconnect(compositor->display);
-	}
-	if (compositor->socket_fd >= 0) {
-		close(compositor->socket_fd);
-	}
-	if (compositor->close_fd >= 0) {
-		close(compositor->close_fd);
-	}
-	*compositor = (struct bridge_compositor){.socket_fd = -1, .close_fd = -1};
-}
-
-int bridge_compositor_connect(const struct bridge_compositor *compositor) {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d",
-		compositor->socket_fd);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		return -1;
-	}
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = errno;
-		close(fd);
-		errno = error;
-		return -1;
-	}
-	return fd;
-}
-
-int bridge_compositor_get_fd(const struct bridge_compositor *compositor) {
-	return bridge_compositor_has_context(compositor) ? compositor->close_fd
-							 : wl_display_get_fd(compositor->display);
-}
-
-uint32_t bridge_compositor_get_events(const struct bridge_compositor *compositor) {
-	/* Of the pipe only its error, which comes unasked: nobody has the reading end any more. */
-	return bridge_compositor_has_context(compositor) ? 0 : EPOLLIN;
-}
-
-int bridge_compositor_dispatch(struct bridge_compositor *compositor) {
-	struct wl_display *display = compositor->display;
-	if (bridge_compositor_has_context(compositor)) {
-		return -1;
-	}
-	while (wl_display_prepare_read(display) < 0) {
-		if (wl_display_dispatch_pending(display) < 0) {
-			return -1;
-		}
-	}
-	if (wl_display_read_events(display) < 0) {
-		return -1;
-	}
-	return wl_display_dispatch_pending(display) < 0 ? -1 : 0;
+	bridge_compositor_keep_watch(compositor);
+	bridge_compositor_keep_socket(compositor);
 }

@@ -1,23 +1,23 @@
 #ifndef BRIDGE_COMPOSITOR_H
 #define BRIDGE_COMPOSITOR_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-struct wl_display;
 struct bridge_log;
 
 /*
  * The way to the compositor. Each of the guest's applications gets a connection, through a security
  * context where the compositor has them (wp_security_context_v1): then the compositor knows which
  * VM they come from, and withholds what no guest should have. The connection that makes the context
- * is nobody's but the user's, so it has ended when the guest is heard. That the compositor goes is
- * seen by the context's pipe, of which it holds the other end.
+ * is nobody's but the user's, so it has ended when the guest is heard.
  */
 struct bridge_compositor {
-	struct wl_display *display; /* NULL with a context; else to know when the compositor goes */
-	int socket_fd; /* the socket's file, O_PATH: reachable when its name is gone or forbidden */
+	int socket_fd; /* the socket's file, O_PATH: reachable when its name is gone */
 	int close_fd; /* the context lasts until this end of a pipe is closed; -1 without one */
+	/*
+	 * A connection like the guest's, over which nothing is ever said: it ends when the
+	 * compositor goes. That is the first to end then, since compositors end connections in the
+	 * order in which they were made; the context's pipe would be one of the last.
+	 */
+	int watch_fd;
 };
 
 /* Connects to WAYLAND_DISPLAY; vm becomes the context's instance id. -1 after logging why not. */
@@ -26,18 +26,11 @@ int bridge_compositor_init(
 
 void bridge_compositor_finish(struct bridge_compositor *compositor);
 
-static inline bool bridge_compositor_has_context(const struct bridge_compositor *compositor) {
-	return compositor->close_fd >= 0;
-}
-
-/* A new connection, non-blocking and close-on-exec. -1 with errno. Works inside the sandbox. */
-int bridge_compositor_connect(const struct bridge_compositor *compositor);
-
-/* The descriptor that tells when the compositor goes, and the epoll(7) events to wait for. */
-int bridge_compositor_get_fd(const struct bridge_compositor *compositor);
-uint32_t bridge_compositor_get_events(const struct bridge_compositor *compositor);
-
-/* It has an event. -1 when the compositor has gone. */
-int bridge_compositor_dispatch(struct bridge_compositor *compositor);
+/*
+ * After a fork: the confined process has what tells when the compositor goes, the other one what
+ * further connections are made with.
+ */
+void bridge_compositor_keep_watch(struct bridge_compositor *compositor);
+void bridge_compositor_keep_socket(struct bridge_compositor *compositor);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bridge.h"
+#include "broker.h"
 #include "relay.h"
 
 /* Messages of the rate that a connection counts as: the compositor accepts, and makes a client of
@@ -186,7 +187,7 @@ static int connection_open(struct bridge_connection *connection) {
 	struct bridge *bridge = connection->connections->bridge;
 	struct portal_relay_options options = {
 		.connection = connection->id,
-		.fd = bridge_compositor_connect(&bridge->compositor),
+		.fd = bridge_broker_connect(bridge->broker_fd),
 		.channel = bridge->channel,
 		.heap = bridge->shadow.heap ? &bridge->shadow.shown : &bridge->heap,
 		.quota = &bridge->quota,

@@ -339,10 +339,6 @@ int bridge_control_init(struct bridge_control *control, struct bridge *bridge, i
 	sd_varlink_server *server = control->server;
 	sd_varlink_server_set_userdata(server, bridge);
 	sd_varlink_server_set_info(server, "Portal", "portal-bridge", PORTAL_VERSION, NULL);
-	int copy = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
-	if (copy < 0) {
-		return -errno;
-	}
 	if ((result = sd_varlink_server_add_interface(server, &vl_interface_org_portal_Bridge)) <
 			0 ||
 		(result = sd_varlink_server_bind_method_many(server, BRIDGE_METHOD_GET_STATE,
@@ -351,10 +347,9 @@ int bridge_control_init(struct bridge_control *control, struct bridge *bridge, i
 			0 ||
 		(result = sd_varlink_server_bind_disconnect(server, handle_disconnect)) < 0 ||
 		(result = sd_varlink_server_attach_event(server, bridge->event, 0)) < 0) {
-		close(copy);
 		return result;
 	}
-	return sd_varlink_server_listen_fd(server, copy);
+	return sd_varlink_server_listen_fd(server, listen_fd);
 }
 
 void bridge_control_finish(struct bridge_control *control) {

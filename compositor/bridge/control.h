@@ -30,7 +30,7 @@ struct bridge_control {
 int bridge_control_listen(const char *vm, bool *made);
 void bridge_control_unlink(const char *vm);
 
-/* Answers on a listening socket, which stays the caller's. Negative errno. */
+/* Answers on a listening socket, which it takes over when it succeeds. Negative errno. */
 int bridge_control_init(struct bridge_control *control, struct bridge *bridge, int listen_fd);
 void bridge_control_finish(struct bridge_control *control);
 

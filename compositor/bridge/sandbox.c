@@ -16,8 +16,8 @@
 /* Stacks, libraries, queues; the heap comes on top. */
 #define MAX_MEMORY (UINT64_C(1) << 30)
 
-/* What the bridge needs beside a loop over descriptors: pools and blobs, pipes, connections to the
- * compositor through a descriptor, signals from one. */
+/* What the bridge needs beside a loop over descriptors: pools and blobs, pipes, signals from a
+ * descriptor. Connections to the compositor it is given, see broker.h. */
 static const int more_calls[] = {
 	SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64),
@@ -25,7 +25,6 @@ static const int more_calls[] = {
 	SCMP_SYS(lseek),
 	SCMP_SYS(dup),
 	SCMP_SYS(pipe2),
-	SCMP_SYS(connect),
 	SCMP_SYS(epoll_create1),
 	SCMP_SYS(eventfd2),
 	SCMP_SYS(signalfd4),
@@ -39,17 +38,16 @@ int bridge_sandbox_filter(void) {
 	const struct system_calls calls = {
 		.more = more_calls,
 		.count = sizeof(more_calls) / sizeof(more_calls[0]),
-		.unix_streams = true, /* for the compositor */
 	};
 	return system_calls_confine(&calls);
 }
 
-int bridge_sandbox_enter(int socket_fd, uint64_t heap_size, const struct bridge_log *log) {
+int bridge_sandbox_enter(uint64_t heap_size, const struct bridge_log *log) {
 	if (rights_confine(MAX_FDS, MAX_MEMORY + heap_size) < 0) {
 		bridge_log(log, LOG_ERR, "sandbox: %s", strerror(errno));
 		return -1;
 	}
-	int abi = landlock_confine(socket_fd);
+	int abi = landlock_confine();
 	if (abi < 0) {
 		bridge_log(log, LOG_ERR, "sandbox: Landlock: %s", strerror(errno));
 		return -1;

@@ -51,22 +51,7 @@ static struct landlock_ruleset_attr rights_of(int abi) {
 	return attr;
 }
 
-/* Connecting is forbidden in general where this right is known, and allowed to this socket. */
-static int allow_socket(int ruleset, const struct landlock_ruleset_attr *attr, int socket_fd) {
-#ifdef LANDLOCK_ACCESS_FS_RESOLVE_UNIX
-	if (socket_fd >= 0 && (attr->handled_access_fs & LANDLOCK_ACCESS_FS_RESOLVE_UNIX)) {
-		struct landlock_path_beneath_attr rule = {
-			.allowed_access = LANDLOCK_ACCESS_FS_RESOLVE_UNIX,
-			.parent_fd = socket_fd,
-		};
-		return (int)syscall(
-			SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-	}
-#endif
-	return 0;
-}
-
-int landlock_confine(int socket_fd) {
+int landlock_confine(void) {
 	int abi = create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (abi < 0) {
 		/* Not built in, or not switched on at boot. */
@@ -77,10 +62,7 @@ int landlock_confine(int socket_fd) {
 	if (ruleset < 0) {
 		return -1;
 	}
-	int result = allow_socket(ruleset, &attr, socket_fd);
-	if (result == 0) {
-		result = restrict_self(ruleset);
-	}
+	int result = restrict_self(ruleset);
 	int error = errno;
 	close(ruleset);
 	errno = error;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <seccomp.h>
@@ -112,11 +111,6 @@ static int allow_memory(scmp_filter_ctx filter) {
 	return result;
 }
 
-static int allow_unix_streams(scmp_filter_ctx filter) {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-		SCMP_A0(SCMP_CMP_EQ, AF_UNIX), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
-}
-
 int system_calls_confine(const struct system_calls *calls) {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!filter) {
@@ -135,9 +129,6 @@ int system_calls_confine(const struct system_calls *calls) {
 	}
 	if (result == 0) {
 		result = allow_memory(filter);
-	}
-	if (result == 0 && calls->unix_streams) {
-		result = allow_unix_streams(filter);
 	}
 	if (result == 0) {
 		result = seccomp_load(filter);

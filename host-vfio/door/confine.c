@@ -37,7 +37,7 @@ int confine(const char *user, const char **missing, struct error *error) {
 	if (rights_confine(DESCRIPTORS_MAX, MEMORY_MAX) < 0) {
 		return error_set(error, "cannot give up rights: %s", strerror(errno));
 	}
-	int abi = landlock_confine(-1);
+	int abi = landlock_confine();
 	if (abi < 0) {
 		return error_set(error, "Landlock: %s", strerror(errno));
 	}

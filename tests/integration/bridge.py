@@ -10,19 +10,20 @@ import signal
 import socket
 import sys
 import time
+from collections import Counter
 
 from portaltest import case, guest, programs
 from portaltest.bridge import call, control
 from portaltest.deadline import until
-from portaltest.process import children, descriptor_list, unix_sockets
+from portaltest.process import children, descriptor_links, descriptor_list, unix_sockets
 
 # Exit statuses, portal-bridge(1).
 DONE, COMPOSITOR, LOST, VIOLATION = 0, 3, 5, 6
 
 
-def start_guest(session, compositor, name="guest"):
+def start_guest(session, compositor, name="guest", make=guest.Bridged):
     """A guest whose bridge has met its agent."""
-    inside = guest.Bridged(session, compositor, name)
+    inside = make(session, compositor, name)
     until(f"{name} to be ready", lambda: "is ready;" in inside.bridge.log(), interval=0.05)
     return inside
 
@@ -161,6 +162,33 @@ def the_bridge_is_confined_before_it_hears_the_guest(compositor_kind, kind):
         assert status["Seccomp"] == "2", status
         assert status["NoNewPrivs"] == "1", status
         assert "sandbox" not in inside.bridge.log(), inside.bridge.log()
+        inside.stop()
+
+
+def the_confined_process_has_what_it_works_with_and_nothing_else(compositor_kind, kind):
+    """Whatever was open where the bridge was started, a terminal included."""
+    with case.desktop("bridge-descriptors", compositor_kind) as (session, compositor):
+        with open("/etc/passwd", "rb") as stray:
+
+            class Untidy(guest.Bridged):
+                bridge_descriptors = (stray.fileno(),)
+
+            inside = start_guest(session, compositor, make=Untidy)
+        client = inside.start("test-client", [programs.TEST_CLIENT, "scale"])
+        client.expect("ready.*")
+        (confined,) = children(inside.bridge.pid)
+        kinds = Counter(re.sub(r":\[\d+\]$", "", link) for _, link in descriptor_links(confined))
+        assert kinds == {
+            "/dev/null": 2,
+            inside.bridge.log_path: 1,
+            "anon_inode:[eventpoll]": 1,
+            "anon_inode:[signalfd]": 1,
+            "/memfd:portal-heap (deleted)": 1,
+            # Channel, control socket, the process that started it; to the compositor one that tells
+            # when it goes, the agent's and the application's.
+            "socket": 6,
+        }, descriptor_list(confined)
+        client.stop()
         inside.stop()
 
 
@@ -318,6 +346,7 @@ TESTS = [
     what_a_compositor_would_not_survive_ends_that_connection_only,
     the_compositors_error_ends_that_connection_only,
     the_bridge_is_confined_before_it_hears_the_guest,
+    the_confined_process_has_what_it_works_with_and_nothing_else,
     all_connections_to_the_compositor_are_the_guests,
     programs_are_launched_in_the_guest,
     the_bridge_ends_with_the_agent,

@@ -134,6 +134,7 @@ class Bridged(Agent):
     `portal-run local:` starts."""
 
     bridge_options = []
+    bridge_descriptors = ()  # that are open when the bridge starts
 
     def __init__(self, session, compositor, name="guest"):
         self.socket = os.path.join(session.directory, f"channel-{name}")
@@ -148,7 +149,10 @@ class Bridged(Agent):
         arguments = ["--vm", self.name, "--transport", f"unix:{self.socket}", "--heap", "memfd:"]
         arguments += self.bridge_options
         self.bridge = self.session.start(
-            f"portal-bridge-{self.name}", [programs.BRIDGE, *arguments], self.compositor.env
+            f"portal-bridge-{self.name}",
+            [programs.BRIDGE, *arguments],
+            self.compositor.env,
+            self.bridge_descriptors,
         )
 
     def control_socket(self):
