@@ -101,9 +101,7 @@ def kill_agent(inside, client):
 
 
 def kill_bridge(inside, client):
-    for pid in (*children(inside.bridge.pid), inside.bridge.pid):
-        os.kill(pid, signal.SIGKILL)
-    inside.bridge.wait_exit()
+    inside.kill_bridge()
     # The application does not notice: its windows come back with the next bridge, which takes over
     # what the killed one left of its sockets.
     inside.start_bridge()

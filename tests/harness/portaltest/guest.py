@@ -7,6 +7,7 @@ import sys
 from . import programs
 from .deadline import Timeout, until
 from .process import children, descriptor_list, descriptors, is_listening
+from .session import wait_for_end
 
 
 class Native:
@@ -160,9 +161,13 @@ class Bridged(Agent):
 
     def kill_bridge(self):
         """It goes without a word, as when the controller crashes."""
-        for pid in children(self.bridge.pid):
+        confined = children(self.bridge.pid)
+        for pid in confined:
             os.kill(pid, signal.SIGKILL)
         self.bridge.kill()
+        # Whose descriptors, the control socket among them, are still open until then.
+        for pid in confined:
+            wait_for_end(pid)
 
     def exit_statuses(self, process):
         """A bridge that is told to end before it has met its agent may not hear it as a request."""
