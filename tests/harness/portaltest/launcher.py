@@ -110,7 +110,12 @@ class Held:
         number = len(os.listdir(self.directory))
         self.begun = self._fifo(f"begun-{number}")
         self.told = self._fifo(f"told-{number}")
-        script = f"trap '{end}' TERM INT; echo $$ > {self.begun[0]}; read x < {self.told[0]}; exit 5"
+        # It waits in `wait`, which misses no signal. A `read` of the shell's own goes on for ever
+        # after one that came when the shell had just looked for the last time whether one had.
+        script = (
+            f"trap 'kill $!; {end}' TERM INT; read x < {self.told[0]} & "
+            f"echo $$ > {self.begun[0]}; wait; exit 5"
+        )
         self.run = launcher.start(*options, "local:", "--", "sh", "-c", script)
 
     def _fifo(self, name):
