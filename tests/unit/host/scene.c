@@ -174,6 +174,26 @@ int scene_recover(struct scene *scene) {
 	return run(scene, true);
 }
 
+/* Each run reads all journals that there are, and the last thirty or so are kept. */
+static void remove_undone(const struct scene *scene) {
+	struct journal_records records;
+	struct strings problems = {0};
+	journal_read_all(&records, scene->directory, &problems);
+	assert_int_equal(problems.count, 0);
+	for (size_t i = 0; i < records.count; i++) {
+		if (records.items[i].outcome == JOURNAL_UNDONE) {
+			unlink(records.items[i].path);
+		}
+	}
+	journal_records_finish(&records);
+}
+
+static void assert_undone(struct scene *scene) {
+	assert_int_equal(scene_recover(scene), TRANSACTION_UNDONE);
+	scene_assert_former(scene);
+	remove_undone(scene);
+}
+
 static bool kills(const struct fault *fault) {
 	return fault->kind == FAULT_KILL || fault->kind == FAULT_KILL_LATE;
 }
@@ -185,8 +205,7 @@ void scene_fail(struct scene *scene, const struct fault *faults, size_t count) {
 	}
 	kernel_model_arm(scene->model, faults, count);
 	assert_int_equal(scene_run(scene), killed ? -1 : TRANSACTION_UNDONE);
-	assert_int_equal(scene_recover(scene), TRANSACTION_UNDONE);
-	scene_assert_former(scene);
+	assert_undone(scene);
 }
 
 void scene_kill_twice(struct scene *scene, const struct fault faults[2]) {
@@ -194,8 +213,7 @@ void scene_kill_twice(struct scene *scene, const struct fault faults[2]) {
 	assert_int_equal(scene_run(scene), -1);
 	int outcome = scene_recover(scene);
 	assert_true(outcome == -1 || outcome == TRANSACTION_UNDONE);
-	assert_int_equal(scene_recover(scene), TRANSACTION_UNDONE);
-	scene_assert_former(scene);
+	assert_undone(scene);
 }
 
 int scene_kill_at_each(struct scene *scene) {
@@ -205,7 +223,6 @@ int scene_kill_at_each(struct scene *scene) {
 		if (scene_run(scene) != -1) {
 			return report; /* there was no such moment */
 		}
-		assert_int_equal(scene_recover(scene), TRANSACTION_UNDONE);
-		scene_assert_former(scene);
+		assert_undone(scene);
 	}
 }
