@@ -30,13 +30,23 @@ xmlNode *devices_find(xmlNode *devices, const char *alias) {
 	return NULL;
 }
 
-uint64_t devices_nvdimm_bytes(xmlNode *devices) {
+static uint64_t memory_bytes(xmlNode *devices, bool in_files) {
 	uint64_t sum = 0;
 	for (xmlNode *memory = tree_child(devices, "memory"); memory != NULL;
 		memory = tree_next(memory)) {
-		sum += tree_get_bytes(tree_child(tree_child(memory, "target"), "size"));
+		if (!in_files || tree_is(memory, "model", "nvdimm")) {
+			sum += tree_get_bytes(tree_child(tree_child(memory, "target"), "size"));
+		}
 	}
 	return sum;
+}
+
+uint64_t devices_memory_bytes(xmlNode *devices) {
+	return memory_bytes(devices, false);
+}
+
+uint64_t devices_nvdimm_bytes(xmlNode *devices) {
+	return memory_bytes(devices, true);
 }
 
 /* A device of Portal's, to be filled and then devices_put() into its place. */

@@ -21,6 +21,8 @@ int devices_apply(xmlNode *devices, const struct domain_spec *spec, struct error
 void devices_apply_command_line(xmlNode *root, const struct domain_spec *spec);
 
 /* Bytes of all memory devices, which libvirt counts as the guest's. */
+uint64_t devices_memory_bytes(xmlNode *devices);
+/* Of those that lie in files of their own, not in what the domain itself allocates. */
 uint64_t devices_nvdimm_bytes(xmlNode *devices);
 
 /*

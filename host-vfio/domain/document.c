@@ -126,28 +126,28 @@ static void apply_backing(xmlNode *root, const struct domain_spec *spec) {
 }
 
 /*
- * libvirt counts an nvdimm as part of the guest's memory, and wants a NUMA node to put it in: the
- * node has the ordinary memory, <memory> the sum.
+ * libvirt counts memory devices as part of the guest's memory, and wants a NUMA node to put them
+ * in: the node has the ordinary memory, <memory> the sum.
  */
-static int apply_memory(xmlNode *root, const struct domain_spec *spec, uint64_t nvdimm_before,
+static int apply_memory(xmlNode *root, const struct domain_spec *spec, uint64_t devices_before,
 	struct error *error) {
 	xmlNode *memory = tree_need(root, "memory");
 	uint64_t before = tree_get_bytes(memory);
-	if (spec->memory == 0 && before <= nvdimm_before) {
+	if (spec->memory == 0 && before <= devices_before) {
 		return error_set(error, "the guest has no memory: say how much");
 	}
-	uint64_t ordinary = spec->memory != 0 ? spec->memory : before - nvdimm_before;
-	uint64_t nvdimm = devices_nvdimm_bytes(tree_need(root, "devices"));
+	uint64_t ordinary = spec->memory != 0 ? spec->memory : before - devices_before;
+	uint64_t added = devices_memory_bytes(tree_need(root, "devices"));
 
-	tree_set_bytes(memory, ordinary + nvdimm);
+	tree_set_bytes(memory, ordinary + added);
 	xmlNode *current = tree_child(root, "currentMemory");
 	if (current != NULL) {
-		tree_set_bytes(current, ordinary + nvdimm);
+		tree_set_bytes(current, ordinary + added);
 	}
 
 	xmlNode *numa = tree_child(tree_child(root, "cpu"), "numa");
 	xmlNode *cell = tree_child(numa, "cell");
-	if (nvdimm == 0 && cell == NULL) {
+	if (added == 0 && cell == NULL) {
 		return 0;
 	}
 	if (cell != NULL && tree_next(cell) != NULL) {
@@ -172,9 +172,9 @@ static int apply_memory(xmlNode *root, const struct domain_spec *spec, uint64_t 
 	tree_set(cell, "unit", "KiB");
 
 	xmlNode *most = tree_need(root, "maxMemory");
-	if (tree_get_bytes(most) < ordinary + nvdimm) {
+	if (tree_get_bytes(most) < ordinary + added) {
 		tree_set(most, "slots", MEMORY_SLOTS);
-		tree_set_bytes(most, ordinary + nvdimm);
+		tree_set_bytes(most, ordinary + added);
 	}
 	return 0;
 }
@@ -212,7 +212,7 @@ static void apply_user(xmlNode *root, const struct domain_spec *spec) {
 int domain_document_apply(xmlDoc *document, const struct domain_spec *spec, struct error *error) {
 	xmlNode *root = xmlDocGetRootElement(document);
 	xmlNode *devices = tree_need(root, "devices");
-	uint64_t nvdimm_before = devices_nvdimm_bytes(devices);
+	uint64_t devices_before = devices_memory_bytes(devices);
 	apply_metadata(root, spec);
 	apply_virt(root, spec->virt);
 	if (spec->cpus != 0) {
@@ -223,7 +223,7 @@ int domain_document_apply(xmlDoc *document, const struct domain_spec *spec, stru
 	apply_boot(root, spec);
 	apply_backing(root, spec);
 	if (devices_apply(devices, spec, error) < 0 ||
-		apply_memory(root, spec, nvdimm_before, error) < 0) {
+		apply_memory(root, spec, devices_before, error) < 0) {
 		return -1;
 	}
 	devices_apply_command_line(root, spec);

@@ -26,8 +26,8 @@ xmlDoc *domain_document_parse(const char *xml, struct error *error);
 int domain_document_apply(xmlDoc *document, const struct domain_spec *spec, struct error *error);
 
 /*
- * libvirt counts an nvdimm as part of the guest's memory: after such devices have come or gone,
- * makes <memory> the sum again. `before`: devices_nvdimm_bytes() of then. 0, or -1 with the reason.
+ * libvirt counts memory devices as part of the guest's memory: after some have come or gone, makes
+ * <memory> the sum again. `before`: devices_memory_bytes() of then. 0, or -1 with the reason.
  */
 int domain_document_count_memory(xmlDoc *document, uint64_t before, struct error *error);
 

@@ -7,7 +7,7 @@
 
 static int apply_peers(xmlDoc *document, const struct domain_edit *edit, struct error *error) {
 	xmlNode *root = xmlDocGetRootElement(document), *devices = tree_need(root, "devices");
-	uint64_t before = devices_nvdimm_bytes(devices);
+	uint64_t before = devices_memory_bytes(devices);
 	for (size_t i = 0; i < edit->removed_peers_count; i++) {
 		peer_remove(root, edit->removed_peers[i]);
 	}
@@ -16,7 +16,7 @@ static int apply_peers(xmlDoc *document, const struct domain_edit *edit, struct 
 			return error_prefix(error, "%s", edit->peers[i].guest);
 		}
 	}
-	return devices_nvdimm_bytes(devices) == before
+	return devices_memory_bytes(devices) == before
 		       ? 0
 		       : domain_document_count_memory(document, before, error);
 }

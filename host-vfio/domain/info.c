@@ -103,18 +103,22 @@ static void read_key(struct domain_info *info, xmlNode *root) {
 	}
 }
 
-int domain_info_read(struct domain_info *info, const char *xml, struct error *error) {
+void domain_info_read_document(struct domain_info *info, xmlDoc *document) {
 	*info = (struct domain_info){0};
-	xmlDoc *document = domain_document_parse(xml, error);
-	if (document == NULL) {
-		return -1;
-	}
 	xmlNode *root = xmlDocGetRootElement(document);
 	xmlNode *devices = tree_need(root, "devices");
 	read_metadata(info, root);
 	read_transport(info, devices);
 	read_heap(info, devices);
 	read_key(info, root);
+}
+
+int domain_info_read(struct domain_info *info, const char *xml, struct error *error) {
+	xmlDoc *document = domain_document_parse(xml, error);
+	if (document == NULL) {
+		return -1;
+	}
+	domain_info_read_document(info, document);
 	xmlFreeDoc(document);
 	return 0;
 }

@@ -1,6 +1,7 @@
 #ifndef HOST_DOMAIN_INFO_H
 #define HOST_DOMAIN_INFO_H
 
+#include <libxml/tree.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -23,6 +24,8 @@ struct domain_info {
 
 /* Reads libvirt's XML. 0, or -1 with the error set and nothing to finish. */
 int domain_info_read(struct domain_info *info, const char *xml, struct error *error);
+/* The same of what has been parsed. */
+void domain_info_read_document(struct domain_info *info, xmlDoc *document);
 void domain_info_finish(struct domain_info *info);
 
 #endif

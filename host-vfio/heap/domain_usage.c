@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "domain/devices.h"
 #include "domain/document.h"
 #include "domain/heap_device.h"
 #include "domain/info.h"
@@ -27,17 +28,6 @@ static void read_shared(struct memory_usage *usage, xmlNode *devices, const char
 	}
 }
 
-/* libvirt counts memory that lies in files as the domain's own. */
-static uint64_t nvdimm_bytes(xmlNode *devices) {
-	uint64_t bytes = 0;
-	for (xmlNode *node = tree_child(devices, "memory"); node; node = tree_next(node)) {
-		if (tree_is(node, "model", "nvdimm")) {
-			bytes += tree_get_bytes(tree_child(tree_child(node, "target"), "size"));
-		}
-	}
-	return bytes;
-}
-
 /* Which huge pages, of the first of several sizes; 0: none. */
 static uint64_t read_page(xmlNode *hugepages) {
 	xmlNode *page = tree_child(hugepages, "page");
@@ -50,17 +40,16 @@ static uint64_t read_page(xmlNode *hugepages) {
 
 int domain_usage_read(struct memory_usage *usage, const char *xml, struct error *error) {
 	*usage = (struct memory_usage){0};
-	struct domain_info info;
-	if (domain_info_read(&info, xml, error) < 0) {
-		return -1;
-	}
 	xmlDoc *document = domain_document_parse(xml, error);
 	if (!document) {
-		domain_info_finish(&info);
 		return -1;
 	}
+	struct domain_info info;
+	domain_info_read_document(&info, document);
 	xmlNode *root = xmlDocGetRootElement(document), *devices = tree_child(root, "devices");
-	uint64_t memory = tree_get_bytes(tree_child(root, "memory")), files = nvdimm_bytes(devices);
+	/* libvirt counts what lies in files as the domain's own. */
+	uint64_t memory = tree_get_bytes(tree_child(root, "memory")),
+		 files = devices_nvdimm_bytes(devices);
 	usage->memory = memory > files ? memory - files : 0;
 	usage->limit = tree_get_bytes(tree_child(tree_child(root, "memtune"), "hard_limit"));
 	usage->page = read_page(tree_child(tree_child(root, "memoryBacking"), "hugepages"));

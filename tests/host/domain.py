@@ -37,6 +37,12 @@ DOMAINS = """<node>
 <domain type='test'><name>web</name><memory unit='GiB'>1</memory>
 <os><type>hvm</type></os><devices><shmem name='portal-test-web'><model type='ivshmem-plain'/>
 <size unit='M'>64</size></shmem></devices></domain>
+<domain type='test'><name>modules</name><maxMemory slots='4' unit='GiB'>8</maxMemory>
+<memory unit='GiB'>6</memory><cpu><numa><cell id='0' cpus='0' memory='4' unit='GiB'/></numa></cpu>
+<os><type>hvm</type></os><devices>
+<memory model='dimm'><target><size unit='GiB'>1</size><node>0</node></target></memory>
+<memory model='nvdimm'><source><path>/dev/shm/modules</path></source>
+<target><size unit='GiB'>1</size><node>0</node></target></memory></devices></domain>
 </node>
 """
 
@@ -195,6 +201,9 @@ def the_change_is_shown_and_made(shell):
     # The default size of the machine is 2 MiB.
     done = shell.run("domain", "edit", "desk", "--hugepages", "on")
     assert "the host has 16 huge pages of 2 MiB set aside, and the VM wants 2048" in done.stderr, done
+    # A module is the VM's own memory; an nvdimm lies in a file.
+    done = shell.run("domain", "edit", "modules", "--hugepages", "on")
+    assert "the VM wants 2560: " in done.stderr, done
     done = shell.run("domain", "edit", "desk", "--key", "/nowhere/key")
     assert "/nowhere/key: No such file or directory; the VM does not start" in done.stderr, done
     done = shell.run("domain", "edit", "desk", "--apply", "--expect", shown["token"], *options)
