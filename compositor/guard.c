@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wayland-server-core.h>
+#include <wlr/types/wlr_layer_shell_v1.h>
 #include <wlr/types/wlr_xdg_shell.h>
 
 /* The requests' opcodes. */
 #define XDG_POPUP_GRAB 1
 #define XDG_POPUP_REPOSITION 2
+#define LAYER_SURFACE_GET_POPUP 5
 
 struct guard {
 	struct wl_protocol_logger *logger;
@@ -36,22 +38,42 @@ static void handle_grab(struct wlr_xdg_popup *popup) {
 	}
 }
 
-static void handle_message(void *data, enum wl_protocol_logger_type type,
-	const struct wl_protocol_logger_message *message) {
-	int opcode = message->message_opcode;
-	if (type != WL_PROTOCOL_LOGGER_REQUEST ||
-		(opcode != XDG_POPUP_GRAB && opcode != XDG_POPUP_REPOSITION) ||
-		strcmp(wl_resource_get_class(message->resource), "xdg_popup") != 0) {
+/* And it takes the popup that a layer surface is given for one that is still there. Of a layer
+ * surface that is not, it takes none. */
+static void handle_get_popup(struct wl_resource *layer_surface, struct wl_resource *popup) {
+	if (wlr_xdg_popup_from_resource(popup) != NULL) {
 		return;
 	}
+	wl_resource_post_error(layer_surface, ZWLR_LAYER_SURFACE_V1_ERROR_INVALID_SURFACE_STATE,
+		"the popup for this layer surface has been dismissed");
+	wlr_layer_surface_v1_destroy(wlr_layer_surface_v1_from_resource(layer_surface));
+}
+
+static void handle_popup_message(const struct wl_protocol_logger_message *message) {
 	struct wlr_xdg_popup *popup = wlr_xdg_popup_from_resource(message->resource);
 	if (popup == NULL) {
 		return;
 	}
-	if (opcode == XDG_POPUP_GRAB) {
+	if (message->message_opcode == XDG_POPUP_GRAB) {
 		handle_grab(popup);
-	} else {
+	} else if (message->message_opcode == XDG_POPUP_REPOSITION) {
 		handle_reposition(popup);
+	}
+}
+
+static void handle_message(void *data, enum wl_protocol_logger_type type,
+	const struct wl_protocol_logger_message *message) {
+	int opcode = message->message_opcode;
+	if (type != WL_PROTOCOL_LOGGER_REQUEST) {
+		return;
+	}
+	if ((opcode == XDG_POPUP_GRAB || opcode == XDG_POPUP_REPOSITION) &&
+		strcmp(wl_resource_get_class(message->resource), "xdg_popup") == 0) {
+		handle_popup_message(message);
+	} else if (opcode == LAYER_SURFACE_GET_POPUP &&
+		   strcmp(wl_resource_get_class(message->resource), "zwlr_layer_surface_v1") == 0) {
+		// A resource begins with its object.
+		handle_get_popup(message->resource, (struct wl_resource *)message->arguments[0].o);
 	}
 }
 

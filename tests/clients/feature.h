@@ -47,5 +47,6 @@ void feature_orders(struct client *client, int argc, char **argv);
 void feature_power(struct client *client, int argc, char **argv);
 void feature_reposition(struct client *client, int argc, char **argv);
 void feature_stubborn(struct client *client, int argc, char **argv);
+void feature_twiceparent(struct client *client, int argc, char **argv);
 
 #endif

@@ -51,6 +51,7 @@ static const struct {
 	{"power", feature_power},
 	{"reposition", feature_reposition},
 	{"stubborn", feature_stubborn},
+	{"twiceparent", feature_twiceparent},
 };
 
 int main(int argc, char **argv) {

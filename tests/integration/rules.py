@@ -97,6 +97,20 @@ def a_popup_repositioned_before_its_initial_commit_ends_its_client_alone():
         bystander.stop()
 
 
+def a_menu_that_is_not_the_bars_ends_its_client_alone():
+    with case.desktop("two-parents") as parts:
+        desktop = Desktop(*parts)
+        bystander, window = desktop.show("damage", "other")
+        for state in ((), ("gone",)):
+            client, _ = desktop.show("twiceparent", None, *state)
+            client.send("next")
+            assert client.wait_exit() == 1, client.details()
+            assert "still there" not in client.log(), client.details()
+            desktop.control.until(lambda state: len(state["windows"]) == 1)
+        assert desktop.window(bystander)["id"] == window["id"]
+        bystander.stop()
+
+
 def no_order_of_a_clients_requests_ends_the_session():
     with case.desktop("orders") as parts:
         desktop = Desktop(*parts)
@@ -282,6 +296,7 @@ TESTS = [
     a_new_window_does_not_close_the_menu_of_another,
     a_press_beside_a_menu_dismisses_it_and_reaches_nobody,
     a_popup_repositioned_before_its_initial_commit_ends_its_client_alone,
+    a_menu_that_is_not_the_bars_ends_its_client_alone,
     no_order_of_a_clients_requests_ends_the_session,
     a_guest_shows_no_cursor_far_from_where_it_points,
     a_locked_pointer_stays_and_is_found_again_where_its_client_says,
