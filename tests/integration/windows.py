@@ -7,7 +7,7 @@ import os
 import sys
 
 from portaltest import case, guest, programs
-from portaltest.compositor import HEIGHT, WIDTH
+from portaltest.compositor import HEIGHT, Input, WIDTH
 from portaltest.control import box
 from portaltest.deadline import until
 from portaltest.desktop import (
@@ -352,10 +352,37 @@ def a_window_that_cannot_be_seen_is_asked_for_no_frames():
             one.stop()
 
 
+def press_and_pull_out(desktop, *point):
+    """Another mouse presses there, and is gone before it lets go."""
+    mouse = Input(desktop.portal)
+    mouse.move(*point)
+    mouse.button(True)
+    mouse.process.close_input()
+    assert mouse.process.wait_exit() == 0, mouse.process.details()
+
+
+def a_mouse_that_is_pulled_out_while_it_presses_lets_go():
+    with case.desktop("pulled-out") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("events", "guest")
+        desktop.control.run("place", window["id"], 40, 60)
+        desktop.control.window(lambda w: box(w["box"])[:2] == (40, 60))
+        press_and_pull_out(desktop, 90, 110)
+        client.expect("pointer button 272 released")
+        desktop.input.move(500, 10)
+        client.expect("pointer leave .*")
+        press_and_pull_out(desktop, 90, 50)  # the title bar, by which it moves the window
+        desktop.input.move(100, 120)
+        client.expect("pointer enter .*")
+        assert box(desktop.window(client)["box"])[:2] == (40, 60), desktop.window(client)
+        client.stop()
+
+
 TESTS = [
     a_new_window_does_not_interrupt_what_is_being_typed,
     a_dragged_border_ends_at_the_exact_size,
     a_title_bar_moves_maximises_and_closes,
+    a_mouse_that_is_pulled_out_while_it_presses_lets_go,
     a_modifier_drag_moves_and_resizes_anywhere_in_the_window,
     keys_cycle_through_windows_and_close_them,
     keys_bring_a_window_to_the_front,
