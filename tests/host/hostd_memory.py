@@ -225,7 +225,7 @@ def locks(finish, work):
     for memory, more, words in (
             (64, limit, "64 MiB of the VM have to be locked, and its definition allows 32 MiB"),
             (large, "", "the VM wants 49152 MiB, all of it locked, and 44800 MiB are available"),
-            (64, "<memoryBacking><hugepages/></memoryBacking>", "64 MiB of huge pages, all of it")):
+            (64, "<memoryBacking><hugepages/></memoryBacking>", "64 MiB of huge pages, and 0 MiB of them")):
         redefine(finish, work, "work", memory, more)
         not_started((words,), "start", "work")
         said = len(hostd.log.text)
