@@ -125,18 +125,29 @@ void portal_heap_measure(struct portal_heap *heap, bool guest);
 /* A mapping that reads slower than this (MB/s) is uncached: do not read pixels from it twice. */
 #define PORTAL_HEAP_SLOW_READ 1000
 
+/* Who runs the hypervisor, and so has to own a heap's file. */
+struct portal_heap_owner {
+	uid_t user;
+	gid_t group;
+};
+
 /*
  * Make the file behind a guest's heap device, or give an existing one this size. With dax, write
  * the information block by which Linux makes an nvdimm over this file a DAX device at boot, without
  * tools in the guest; its first usable byte is PORTAL_HEAP_DAX_BASE. The size must be a multiple of
  * 2 MiB. What the file held is gone. One that somebody has open in another size is left to them,
- * and a new file takes its place. Mode 0600 when new. −1 with errno: EPERM for what somebody else
- * could have made, and would see the guest's windows through.
+ * and a new file takes its place; so is one that others may read. Mode 0600 when new. For root the
+ * file becomes the owner's; NULL leaves it with whom it is. −1 with errno: EPERM for what somebody
+ * else could have made, and would see the guest's windows through: a file that is neither root's,
+ * nor the owner's, nor of whoever calls.
  */
-int portal_heap_format_file(const char *path, uint64_t size, bool dax);
+int portal_heap_make_file(
+	const char *path, uint64_t size, bool dax, const struct portal_heap_owner *owner);
+int portal_heap_format_file(const char *path, uint64_t size, bool dax); /* without an owner */
 
-/* Only looks, also where it is in use: 0, or −1 with errno as above. */
-int portal_heap_check_file(const char *path);
+/* For a file that is to stay as it is, perhaps in use: looks whose it is, and for root makes it the
+ * owner's. 0, or −1 with errno as above, also where others may read it. */
+int portal_heap_take_file(const char *path, const struct portal_heap_owner *owner);
 
 /* Has somebody else than this descriptor, open for reading and writing, the file open? Where that
  * cannot be known: no. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,77 +90,114 @@ static int clear_begin(int fd) {
 
 /*
  * Whoever else has the file open sees the guest's windows, and anybody can make one of a name that
- * he knows in /dev/shm. 0 where that cannot be, 1 where another user's is to make way, -1 with
- * errno.
- *
- * While a machine runs its files are libvirt's user's, an nvdimm's are given to him at the start,
- * and an ivshmem's he makes himself: as root that owner is as good as oneself, but for an nvdimm's
- * no better.
+ * he knows in /dev/shm. 0 where that cannot be, 1 where the file is to make way because others
+ * could read it (QEMU makes a missing one like that), -1 with errno.
  */
-static int judge_file(int fd, bool dax) {
+static int judge_file(int fd, const struct portal_heap_owner *owner) {
 	struct stat status;
 	if (fstat(fd, &status) < 0) {
 		return -1;
 	}
-	bool ours = status.st_uid == geteuid();
+	bool ours = status.st_uid == geteuid() || status.st_uid == 0 ||
+		    (owner != NULL && status.st_uid == owner->user);
 	if (!S_ISREG(status.st_mode) || status.st_nlink != 1 ||
-		(status.st_mode & (S_IWGRP | S_IWOTH)) != 0 || (!ours && geteuid() != 0)) {
+		(status.st_mode & (S_IWGRP | S_IWOTH)) != 0 || !ours) {
 		errno = EPERM;
 		return -1;
 	}
-	return !ours && dax;
+	return (status.st_mode & S_IRWXO) != 0;
 }
+
+static int close_failed(int fd) {
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+#define OPEN_FLAGS (O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 
 /* One that exists is opened without O_CREAT, by which the kernel refuses others' in /dev/shm to
  * root as well (fs.protected_regular). */
-static int open_file(const char *path, bool dax) {
-	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-	int fd = open(path, flags);
+static int open_file(const char *path, const struct portal_heap_owner *owner) {
+	int fd = open(path, OPEN_FLAGS);
 	if (fd >= 0) {
-		int verdict = judge_file(fd, dax);
+		int verdict = judge_file(fd, owner);
 		if (verdict == 0) {
 			return fd;
 		}
-		int error = errno;
-		close(fd);
 		if (verdict < 0 || unlink(path) < 0) {
-			errno = verdict < 0 ? error : errno;
-			return -1;
+			return close_failed(fd);
 		}
+		close(fd);
 	} else if (errno != ENOENT) {
 		return -1;
 	}
-	return open(path, flags | O_CREAT | O_EXCL, 0600);
+	return open(path, OPEN_FLAGS | O_CREAT | O_EXCL, 0600);
 }
 
-int portal_heap_check_file(const char *path) {
+/* Only root can give a file away. */
+static int give(int fd, const struct portal_heap_owner *owner) {
+	struct stat status;
+	if (owner == NULL || geteuid() != 0) {
+		return 0;
+	}
+	if (fstat(fd, &status) < 0) {
+		return -1;
+	}
+	return status.st_uid == owner->user && status.st_gid == owner->group
+		       ? 0
+		       : fchown(fd, owner->user, owner->group);
+}
+
+int portal_heap_take_file(const char *path, const struct portal_heap_owner *owner) {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0) {
 		return -1;
 	}
-	int result = judge_file(fd, false);
-	int error = errno;
+	int verdict = judge_file(fd, owner);
+	if (verdict > 0) {
+		errno = EPERM;
+	}
+	if (verdict != 0 || give(fd, owner) < 0) {
+		return close_failed(fd);
+	}
 	close(fd);
-	errno = error;
-	return result;
+	return 0;
 }
 
 const char *portal_heap_file_error(int error) {
 	return error == EPERM || error == ELOOP
-		       ? "it is no file of its own, or others than its owner may write it: they "
+		       ? "it is no file of its own, or another user's, or others may open it: they "
 			 "would see the guest's windows; remove it"
 		       : strerror(error);
+}
+
+/* The kernel gives leases to a file's owner only, which an administrator without CAP_LEASE becomes
+ * for that. */
+static int set_lease(int fd) {
+	struct stat status;
+	int result = fcntl(fd, F_SETLEASE, F_WRLCK);
+	if (result == 0 || errno != EACCES || fstat(fd, &status) < 0) {
+		return result;
+	}
+	int before = setfsuid(status.st_uid);
+	result = fcntl(fd, F_SETLEASE, F_WRLCK);
+	int error = errno;
+	setfsuid((uid_t)before);
+	errno = error;
+	return result;
 }
 
 /* A lease for writing is given to the only one who has a file open. Who opens it in that moment
  * waits until the lease is back, which a signal asks for: one that ends nobody. */
 bool portal_heap_file_is_in_use(int fd) {
-	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
+	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && set_lease(fd) == 0) {
 		fcntl(fd, F_SETLEASE, F_UNLCK);
 		return false;
 	}
 	/* A file system without leases knows of nobody. */
-	return errno == EAGAIN;
+	return errno == EAGAIN || errno == EACCES;
 }
 
 /* All of it now: memory that runs out later is a bus error for the compositor. What does not fit
@@ -173,17 +211,18 @@ static int fill(int fd, uint64_t size, bool dax) {
 }
 
 /* A new file takes the place of one that others have open, with its owner and mode. */
-static int replace(const char *path, const struct stat *former, uint64_t size, bool dax) {
+static int replace(const char *path, const struct stat *former, uint64_t size, bool dax,
+	const struct portal_heap_owner *owner) {
 	char *made;
 	if (asprintf(&made, "%s.XXXXXX", path) < 0) {
 		return -1;
 	}
+	const struct portal_heap_owner same = {former->st_uid, former->st_gid};
 	int fd = mkostemp(made, O_CLOEXEC);
 	int result = fd < 0 ? -1 : fill(fd, size, dax);
-	if (result == 0 && (former->st_uid != geteuid() || former->st_gid != getegid())) {
-		result = fchown(fd, former->st_uid, former->st_gid);
-	}
-	if (result == 0 && (fchmod(fd, former->st_mode & 0777) < 0 || rename(made, path) < 0)) {
+	if (result == 0 &&
+		(give(fd, owner != NULL ? owner : &same) < 0 ||
+			fchmod(fd, former->st_mode & 0777) < 0 || rename(made, path) < 0)) {
 		result = -1;
 	}
 	int error = errno;
@@ -202,28 +241,36 @@ static int replace(const char *path, const struct stat *former, uint64_t size, b
  * The size of a file that others have open, a controller VM above all, stays: a shorter one would
  * be gone from under them, and what the guest then uses they would not have.
  */
-static int format(const char *path, int fd, uint64_t size, bool dax) {
+static int format(
+	const char *path, int fd, uint64_t size, bool dax, const struct portal_heap_owner *owner) {
 	struct stat status;
 	if (fstat(fd, &status) < 0) {
 		return -1;
 	}
 	bool other = status.st_size != 0 && (uint64_t)status.st_size != size;
-	return other && portal_heap_file_is_in_use(fd) ? replace(path, &status, size, dax)
-						       : fill(fd, size, dax);
+	if (other && portal_heap_file_is_in_use(fd)) {
+		return replace(path, &status, size, dax, owner);
+	}
+	return fill(fd, size, dax) < 0 ? -1 : give(fd, owner);
 }
 
-int portal_heap_format_file(const char *path, uint64_t size, bool dax) {
+int portal_heap_make_file(
+	const char *path, uint64_t size, bool dax, const struct portal_heap_owner *owner) {
 	if (size % DAX_ALIGNMENT != 0 || size < PORTAL_HEAP_SIZE_MIN + PORTAL_HEAP_DAX_BASE) {
 		errno = EINVAL;
 		return -1;
 	}
-	int fd = open_file(path, dax);
+	int fd = open_file(path, owner);
 	if (fd < 0) {
 		return -1;
 	}
-	int result = format(path, fd, size, dax);
-	int error = errno;
+	if (format(path, fd, size, dax, owner) < 0) {
+		return close_failed(fd);
+	}
 	close(fd);
-	errno = error;
-	return result;
+	return 0;
+}
+
+int portal_heap_format_file(const char *path, uint64_t size, bool dax) {
+	return portal_heap_make_file(path, size, dax, NULL);
 }

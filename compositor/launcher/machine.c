@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "domain/info.h"
+#include "heap/guest_heap.h"
 #include "heap/heap_file.h"
 #include "heap_plan.h"
 #include "machine_door.h"
@@ -88,10 +90,9 @@ static int read_info(struct machine *machine, bool live, struct domain_info *inf
 }
 
 static int prepare_heap(const struct machine *machine, const struct domain_info *info) {
-	const struct heap_device heap = {
-		.kind = info->heap, .path = info->heap_path, .size = info->heap_size};
 	struct error error;
-	if (info->heap == DOMAIN_HEAP_UNSET || heap_file_make(&heap, &error) == 0) {
+	if (info->heap == DOMAIN_HEAP_UNSET ||
+		guest_heap_make_file(machine->manager, machine->vm->domain, &error) == 0) {
 		return RUN_OK;
 	}
 	return say_failure(RUN_HEAP, "cannot start %s: %s", machine->vm->name, error.text);
@@ -172,6 +173,22 @@ static int find_ends(
 	return RUN_OK;
 }
 
+/* A heap of others is found out here: a bridge would wait for it in vain. */
+static int check_heap(const struct machine *machine) {
+	static const char file[] = "file:";
+	const char *path = machine->heap + strlen(file);
+	struct stat status;
+	char owner[HEAP_FILE_USER];
+	if (strncmp(machine->heap, file, strlen(file)) != 0 || stat(path, &status) < 0 ||
+		access(path, R_OK | W_OK) == 0 || errno != EACCES) {
+		return RUN_OK;
+	}
+	return say_failure(RUN_HEAP,
+		"the heap %s belongs to %s, and you may not open it; once %s is off, portal-run "
+		"--define vm:%s --replace has its QEMU run as you",
+		path, heap_file_user(status.st_uid, owner), machine->vm->name, machine->vm->name);
+}
+
 /* A key that is missing is found out here, where it can be said what to do. */
 static int check_key(struct machine *machine) {
 	struct portal_transport_address address;
@@ -215,6 +232,9 @@ int machine_start(struct machine *machine, const struct settings *settings) {
 		status = find_ends(machine, settings, &info);
 	}
 	domain_info_finish(&info);
+	if (status == RUN_OK) {
+		status = check_heap(machine);
+	}
 	return status != RUN_OK ? status : check_key(machine);
 }
 

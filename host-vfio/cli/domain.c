@@ -102,6 +102,7 @@ static int cli_domain_prepare(struct cli *cli) {
 	struct cli_libvirt libvirt = {.uri = cli_libvirt_uri(cli)};
 	struct error error;
 	struct strings problems = {0};
+	struct domain_dac dac;
 	char *xml = NULL;
 	int status = cli_check_args(cli, 1, 1);
 	if (status == CLI_DONE) {
@@ -116,7 +117,11 @@ static int cli_domain_prepare(struct cli *cli) {
 		status = check_is_off(&libvirt);
 	}
 	if (status == CLI_DONE) {
-		start_needs_make(xml, &problems);
+		int failure = domain_manager_get_dac(libvirt.manager, xml, &dac, &error);
+		status = failure < 0 ? cli_libvirt_fail(&libvirt, failure, &error) : CLI_DONE;
+	}
+	if (status == CLI_DONE) {
+		start_needs_make(xml, &dac, &problems);
 	}
 	for (size_t i = 0; i < problems.count; i++) {
 		status = cli_fail(CLI_FAILED, "%s: %s", libvirt.name, problems.items[i]);

@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/must.h"
+#include "domain/dac.h"
 #include "domain/document.h"
 #include "domain/info.h"
 #include "domain/tree.h"
@@ -128,56 +128,56 @@ int guest_heap_resize(struct domain_manager *manager, const char *domain, uint64
 	return failure;
 }
 
-static bool has_size(const struct domain_info *info) {
-	struct stat status;
-	return lstat(info->heap_path, &status) == 0 && S_ISREG(status.st_mode) &&
-	       (uint64_t)status.st_size == info->heap_size;
-}
-
+/* The heap's file before a start, which makes it, or after a change of the definition. */
 static int make_file(struct domain_manager *manager, const char *domain,
-	const struct domain_info *info, struct error *error) {
-	int shared = has_size(info) ? is_shared(manager, domain, info->heap_path, error) : 0;
-	if (shared != 0) {
-		return shared < 0 ? shared : 0;
-	}
+	const struct domain_info *info, const struct domain_dac *dac, struct error *error) {
 	const struct heap_device heap = {
 		.kind = info->heap, .path = info->heap_path, .size = info->heap_size};
-	return heap_file_make(&heap, error) < 0 ? DOMAIN_FAILURE_REFUSED : 0;
+	int shared = heap_file_fits(&heap) ? is_shared(manager, domain, heap.path, error) : 0;
+	if (shared < 0) {
+		return shared;
+	}
+	int result = shared ? heap_file_take(&heap, dac, error) : heap_file_make(&heap, dac, error);
+	return result == HEAP_FILE_DONE ? 0 : DOMAIN_FAILURE_REFUSED;
+}
+
+static int fit_file(
+	const struct domain_info *info, const struct domain_dac *dac, struct error *error) {
+	const struct heap_device heap = {
+		.kind = info->heap, .path = info->heap_path, .size = info->heap_size};
+	if (access(heap.path, F_OK) < 0 || heap_file_fits(&heap)) {
+		return 0;
+	}
+	return heap_file_make(&heap, dac, error) == HEAP_FILE_DONE ? 0 : DOMAIN_FAILURE_REFUSED;
+}
+
+static int see_to_file(
+	struct domain_manager *manager, const char *domain, bool starts, struct error *error) {
+	struct domain_info info;
+	struct domain_dac dac;
+	char *xml;
+	int failure = read_definition(manager, domain, &xml, &info, error);
+	if (failure != 0) {
+		return failure;
+	}
+	if (info.heap != DOMAIN_HEAP_UNSET) {
+		failure = domain_manager_get_dac(manager, xml, &dac, error);
+	}
+	if (failure == 0 && info.heap != DOMAIN_HEAP_UNSET) {
+		failure = starts ? make_file(manager, domain, &info, &dac, error)
+				 : fit_file(&info, &dac, error);
+	}
+	domain_info_finish(&info);
+	free(xml);
+	return failure;
 }
 
 int guest_heap_make_file(struct domain_manager *manager, const char *domain, struct error *error) {
-	struct domain_info info;
-	char *xml;
-	int failure = read_definition(manager, domain, &xml, &info, error);
-	if (failure != 0) {
-		return failure;
-	}
-	bool wanted = info.heap == DOMAIN_HEAP_NVDIMM ||
-		      (info.heap == DOMAIN_HEAP_IVSHMEM && access(info.heap_path, F_OK) == 0);
-	if (wanted) {
-		failure = make_file(manager, domain, &info, error);
-	}
-	domain_info_finish(&info);
-	free(xml);
-	return failure;
+	return see_to_file(manager, domain, true, error);
 }
 
 int guest_heap_fit_file(struct domain_manager *manager, const char *domain, struct error *error) {
-	struct domain_info info;
-	char *xml;
-	int failure = read_definition(manager, domain, &xml, &info, error);
-	if (failure != 0) {
-		return failure;
-	}
-	const struct heap_device heap = {
-		.kind = info.heap, .path = info.heap_path, .size = info.heap_size};
-	if (heap.kind != DOMAIN_HEAP_UNSET && access(heap.path, F_OK) == 0 && !has_size(&info) &&
-		heap_file_make(&heap, error) < 0) {
-		failure = DOMAIN_FAILURE_REFUSED;
-	}
-	domain_info_finish(&info);
-	free(xml);
-	return failure;
+	return see_to_file(manager, domain, false, error);
 }
 
 /* 1 when the domain is defined with the heap in another size; 0 when not, or it is gone meanwhile.

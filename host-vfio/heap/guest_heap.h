@@ -18,9 +18,9 @@ struct guest_heap {
  * controller, is defined with or has now stays as large as it is. */
 int guest_heap_resize(struct domain_manager *manager, const char *domain, uint64_t planned,
 	struct guest_heap *heap, struct error *error);
-/* Makes the file behind the heap, empty, of the size that the definition says. One of that size
- * that a controller has is left alone, since it may have it open. An ivshmem file that is not there
- * is left to QEMU, whose user has to own it. */
+/* Makes the file behind the heap, empty, of the size that the definition says, and of the user that
+ * QEMU runs as. What one of that size holds that a controller has is left alone, since it may have
+ * it open. */
 int guest_heap_make_file(struct domain_manager *manager, const char *domain, struct error *error);
 /* For a definition that was changed: a file that is there is given the heap's size, since QEMU
  * takes none that is shorter. One of that size keeps what it holds. */

@@ -19,31 +19,41 @@ static int fail_in_use(const struct heap_device *heap, uint64_t has, struct erro
 	char now[SIZE_TEXT], wanted[SIZE_TEXT];
 	size_format(has, now);
 	size_format(heap->size, wanted);
-	return error_set(error,
+	error_set(error,
 		"the heap %s is in use with %s, and the definition says %s: stop the guest, or "
 		"bring the definition up to date (portal-host domain edit --guest)",
 		heap->path, now, wanted);
+	return START_NEEDS_LACK;
+}
+
+static int result_of(int made) {
+	return made == HEAP_FILE_DONE	   ? START_NEEDS_DONE
+	       : made == HEAP_FILE_REFUSED ? START_NEEDS_REFUSED
+					   : START_NEEDS_UNMADE;
 }
 
 /* own: the domain's, of which it is the start that makes it. */
-static int make_heap(const struct heap_device *heap, bool own, struct error *error) {
+static int make_heap(const struct heap_device *heap, bool own, const struct domain_dac *dac,
+	struct error *error) {
 	struct stat status;
-	if (lstat(heap->path, &status) < 0) {
-		return heap->kind == DOMAIN_HEAP_NVDIMM ? heap_file_make(heap, error) : 0;
+	bool exists = lstat(heap->path, &status) == 0;
+	bool others = exists && !own && heap_file_is_in_use(heap->path);
+	if (!others && !heap_file_fits(heap)) {
+		return result_of(heap_file_make(heap, dac, error));
 	}
-	if ((uint64_t)status.st_size == heap->size) {
-		return heap_file_check(heap, error);
-	}
-	return !own && heap_file_is_in_use(heap->path)
+	int result = heap_file_take(heap, dac, error);
+	return result == HEAP_FILE_DONE && (uint64_t)status.st_size != heap->size
 		       ? fail_in_use(heap, (uint64_t)status.st_size, error)
-		       : heap_file_make(heap, error);
+		       : result_of(result);
 }
 
 /* A socket at which nobody listens: QEMU tries again until the guest's takes its place. */
 static int make_socket(const char *path, struct error *error) {
-	return mknod(path, S_IFSOCK | 0600, 0) == 0 || errno == EEXIST
-		       ? 0
-		       : error_set(error, "the channel %s: %s", path, strerror(errno));
+	if (mknod(path, S_IFSOCK | 0600, 0) == 0 || errno == EEXIST) {
+		return START_NEEDS_DONE;
+	}
+	error_set(error, "the channel %s: %s", path, strerror(errno));
+	return START_NEEDS_LACK;
 }
 
 static int make_channel(xmlNode *channel, struct error *error) {
@@ -52,13 +62,13 @@ static int make_channel(xmlNode *channel, struct error *error) {
 	char *path = tree_get(source, "path");
 	bool peer = name != NULL && path != NULL && tree_is(source, "mode", "connect") &&
 		    strncmp(name, PEER_PORT_PREFIX, strlen(PEER_PORT_PREFIX)) == 0;
-	int result = peer ? make_socket(path, error) : 0;
+	int result = peer ? make_socket(path, error) : START_NEEDS_DONE;
 	free(name);
 	free(path);
 	return result;
 }
 
-static int make_for(xmlNode *device, struct error *error) {
+static int make_for(xmlNode *device, const struct domain_dac *dac, struct error *error) {
 	if (strcmp((const char *)device->name, "channel") == 0) {
 		return make_channel(device, error);
 	}
@@ -66,26 +76,28 @@ static int make_for(xmlNode *device, struct error *error) {
 	char *path = NULL;
 	bool own = tree_is(tree_child(device, "alias"), "name", DEVICE_HEAP);
 	bool is_heap = (own || peer_is_heap(device)) && heap_device_read(device, &heap, &path);
-	int result = is_heap ? make_heap(&heap, own, error) : 0;
+	int result = is_heap ? make_heap(&heap, own, dac, error) : START_NEEDS_DONE;
 	free(path);
 	return result;
 }
 
-int start_needs_make(const char *xml, struct strings *problems) {
+int start_needs_make(const char *xml, const struct domain_dac *dac, struct strings *problems) {
 	struct error error;
-	size_t before = problems->count;
+	int worst = START_NEEDS_DONE;
 	xmlDoc *document = domain_document_parse(xml, &error);
 	if (document == NULL) {
 		strings_add(problems, error.text);
-		return -1;
+		return START_NEEDS_LACK;
 	}
 	xmlNode *devices = tree_child(xmlDocGetRootElement(document), "devices");
 	for (xmlNode *device = devices == NULL ? NULL : xmlFirstElementChild(devices);
 		device != NULL; device = xmlNextElementSibling(device)) {
-		if (make_for(device, &error) < 0) {
+		int result = make_for(device, dac, &error);
+		if (result != START_NEEDS_DONE) {
 			strings_add(problems, error.text);
 		}
+		worst = result < worst ? result : worst;
 	}
 	xmlFreeDoc(document);
-	return problems->count > before ? -1 : 0;
+	return worst;
 }

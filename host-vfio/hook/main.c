@@ -9,6 +9,7 @@
 
 #include "base/must.h"
 #include "base/strings.h"
+#include "domain/dac.h"
 #include "domain/document.h"
 #include "domain/hostdev.h"
 #include "heap/domain_usage.h"
@@ -219,34 +220,46 @@ static int ask_daemon(const char *domain, const char *operation, const char *def
 	return status;
 }
 
-/* What its start wants beside it. Libvirt or QEMU says what they lack then. */
-static void make_needs(const char *domain, const char *definition) {
+/*
+ * What its start wants beside it. libvirt has said by now which user QEMU runs as, and looks at the
+ * files only later. What they lack beside that, libvirt or QEMU says then; but not where others
+ * would see a guest's windows.
+ */
+static int make_needs(const char *domain, const char *definition) {
 	struct strings problems = {0};
-	if (definition) {
-		start_needs_make(definition, &problems);
+	struct domain_dac dac;
+	struct error error;
+	int result = START_NEEDS_REFUSED;
+	if (domain_dac_read(&dac, definition, NULL, &error) < 0) {
+		strings_add(&problems, error.text);
+	} else {
+		result = start_needs_make(definition, &dac, &problems);
 	}
 	for (size_t i = 0; i < problems.count; i++) {
 		fprintf(stderr, "portal: %s: %s\n", domain, problems.items[i]);
 	}
 	strings_finish(&problems);
+	return result <= START_NEEDS_UNMADE ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* A domain is to start. Windows open when its devices are ready. */
 static int prepare(const char *domain, const char *operation, const char *definition) {
-	make_needs(domain, definition);
 	struct strings devices = find_devices(definition);
 	int status = ask_daemon(domain, operation, definition, &devices);
 	strings_finish(&devices);
 	return status == EXIT_SUCCESS ? follow_window(domain, operation, definition) : status;
 }
 
-/* It has started, or ended, or is about to come from elsewhere. What is open is closed first: the
- * daemon may take its time. */
+/* It starts, has started, or ended, or is about to come from elsewhere. What is open is closed
+ * first: the daemon may take its time. */
 static int follow(const char *domain, const char *operation, const char *definition) {
 	struct strings devices = find_devices(definition);
 	int window = follow_window(domain, operation, definition);
 	int status = ask_daemon(domain, operation, definition, &devices);
 	strings_finish(&devices);
+	if (status == EXIT_SUCCESS && strcmp(operation, "start") == 0 && definition) {
+		status = make_needs(domain, definition);
+	}
 	return status == EXIT_SUCCESS ? window : status;
 }
 

@@ -156,18 +156,31 @@ static const char *advice_for(const char *problem) {
 		       : "";
 }
 
+static void say_all(const struct strings *problems, struct error *error) {
+	error->text[0] = '\0';
+	for (size_t i = 0; i < problems->count; i++) {
+		strlcat(error->text, i == 0 ? "" : "; ", sizeof(error->text));
+		strlcat(error->text, problems->items[i], sizeof(error->text));
+	}
+}
+
 /* libvirt's hook, where it is installed, makes them too, and with its own rights; so what cannot be
- * made from here keeps nobody from starting. */
+ * made from here keeps nobody from starting. What others would see windows through does. */
 static int make_needs(
 	struct domain_manager *manager, const char *domain, int out, struct error *error) {
 	char *xml;
 	struct strings problems = {0};
+	struct domain_dac dac;
 	int failure = domain_manager_get_xml(manager, domain, false, &xml, error);
 	if (failure != 0) {
 		return failure;
 	}
-	start_needs_make(xml, &problems);
-	for (size_t i = 0; i < problems.count; i++) {
+	failure = domain_manager_get_dac(manager, xml, &dac, error);
+	if (failure == 0 && start_needs_make(xml, &dac, &problems) == START_NEEDS_REFUSED) {
+		say_all(&problems, error);
+		failure = DOMAIN_FAILURE_REFUSED;
+	}
+	for (size_t i = 0; i < problems.count && failure == 0; i++) {
 		sd_json_variant *object = NULL;
 		char *text = must_print("start %s: %s: it is not made from here%s", domain,
 			problems.items[i], advice_for(problems.items[i]));
@@ -177,7 +190,7 @@ static int make_needs(
 	}
 	strings_finish(&problems);
 	free(xml);
-	return 0;
+	return failure;
 }
 
 /* A heap that is not what the definition says is memory that nobody else has. */

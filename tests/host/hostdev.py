@@ -64,7 +64,7 @@ class Host(Machine):
         self._program = program
         for line in TREE:
             self.run(line)
-        self.write("/etc/libvirt/qemu.conf", libvirt.QEMU_CONF.encode())
+        self.write("/etc/libvirt/qemu.conf", libvirt.QEMU_CONF.format(user="root").encode())
         self.write("/etc/libvirt/libvirtd.conf", libvirt.LIBVIRTD_CONF.encode())
         if prepare:
             prepare(self)

@@ -186,10 +186,10 @@ def define_xml(finish, work, name, xml):
     finish.callback(libvirt.destroy, name)
 
 
-def begin(finish, hook=None):
+def begin(finish, hook=None, **settings):
     daemon = libvirt.Libvirtd()
     finish.callback(daemon.stop)
-    daemon.start(hook)
+    daemon.start(hook, **settings)
     return daemon
 
 

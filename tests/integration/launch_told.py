@@ -78,6 +78,28 @@ def a_vm_that_cannot_be_used_is_told_why(launcher):
     launcher.expect(206, r"no agent has answered in vm:silent for 1 seconds",
                     "--timeout", "1", "vm:silent", "--", "true")
     launcher.kill(KEEPER, signal.SIGTERM)
+
+
+@launcher_test
+def a_heap_that_is_another_users_is_told_with_whose(launcher):
+    """As where the guest was started by somebody else, and QEMU is libvirt's own user."""
+    directory = launcher.session.directory
+    heap, program = os.path.join(directory, "heap"), os.path.join(directory, "run")
+    with open(heap, "wb") as file:
+        file.truncate(16 << 20)
+    os.chmod(heap, 0)
+    with open(program, "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\nexec {programs.RUN} "$@"\n')
+    if os.geteuid() == 0:
+        os.chown(heap, 64057, 64057)
+        with open(program, "w", encoding="utf-8") as file:  # root, too, is to be an ordinary user
+            file.write("#!/bin/sh\nexec setpriv --bounding-set=-dac_override,-dac_read_search "
+                       f'{programs.RUN} "$@"\n')
+    os.chmod(program, 0o755)
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write(f"vm demo {{\n\turi none\n\ttransport unix:{directory}/nobody\n\theap file:{heap}\n}}\n")
+    launcher.expect(207, rf"the heap {heap} belongs to .*, and you may not open it; .* --replace",
+                    "vm:demo", "--", "true", program=program)
     launcher.await_end("silent")
 
 

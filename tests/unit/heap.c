@@ -345,7 +345,7 @@ static void assert_not_taken(void) {
 	assert_string_equal(portal_heap_file_error(errno), portal_heap_file_error(EPERM));
 	assert_int_equal(portal_heap_format_file(path, 8u << 20, true), -1);
 	assert_string_equal(portal_heap_file_error(errno), portal_heap_file_error(EPERM));
-	assert_int_equal(portal_heap_check_file(path), -1);
+	assert_int_equal(portal_heap_take_file(path, NULL), -1);
 	assert_string_equal(portal_heap_file_error(errno), portal_heap_file_error(EPERM));
 	assert_int_equal(unlink(path), 0);
 }
@@ -378,26 +378,88 @@ static void what_others_could_have_made_does_not_become_a_heap(void **state) {
 	unlink(other);
 }
 
-static void the_file_of_libvirts_user_stays_his_where_he_makes_it(void **state) {
-	struct stat before, after;
+/* Who is not root, nor whoever runs the test. */
+static const struct portal_heap_owner qemu = {64055, 64056};
+
+static struct stat look(void) {
+	struct stat status;
+	assert_int_equal(lstat(path, &status), 0);
+	return status;
+}
+
+static void assert_is_qemus(void) {
+	struct stat status = look();
+	assert_int_equal(status.st_uid, qemu.user);
+	assert_int_equal(status.st_gid, qemu.group);
+	assert_int_equal(status.st_mode & 07777, 0600);
+	assert_int_equal(status.st_size, 8u << 20);
+}
+
+static void a_file_is_made_for_its_owner_and_nobody_else(void **state) {
+	for (int dax = 0; dax < 2; dax++) {
+		if (geteuid() != 0) {
+			skip();
+		}
+		assert_int_equal(portal_heap_make_file(path, 8u << 20, dax, &qemu), 0);
+		assert_is_qemus();
+		/* One that is his stays; one that root made becomes his. */
+		ino_t inode = look().st_ino;
+		assert_int_equal(portal_heap_make_file(path, 8u << 20, dax, &qemu), 0);
+		assert_int_equal(look().st_ino, inode);
+		assert_is_qemus();
+		assert_int_equal(chown(path, 0, 0), 0);
+		assert_int_equal(portal_heap_take_file(path, &qemu), 0);
+		assert_int_equal(look().st_ino, inode);
+		assert_is_qemus();
+		unlink(path);
+	}
+}
+
+/* As QEMU leaves one that it had to make itself. */
+static void a_file_that_others_may_read_makes_way(void **state) {
+	touch(path, 0644);
+	ino_t inode = look().st_ino;
+	assert_int_equal(portal_heap_take_file(path, NULL), -1);
+	assert_int_equal(errno, EPERM);
+	/* Held open, so that the number is not used again. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(portal_heap_format_file(path, 8u << 20, false), 0);
+	assert_int_not_equal(look().st_ino, inode);
+	assert_int_equal(look().st_mode & 07777, 0600);
+	close(fd);
+	unlink(path);
+}
+
+static void another_users_file_is_refused(void **state) {
 	if (geteuid() != 0) {
 		skip();
 	}
-	touch(path, 0644);
-	assert_int_equal(chown(path, 64055, 64055), 0);
-	assert_int_equal(stat(path, &before), 0);
-	assert_int_equal(portal_heap_check_file(path), 0);
-	assert_int_equal(portal_heap_format_file(path, 8u << 20, false), 0);
-	assert_int_equal(stat(path, &after), 0);
-	assert_int_equal(after.st_ino, before.st_ino);
-	assert_int_equal(after.st_uid, 64055);
-	/* An nvdimm's is given to him at each start: what is not root's then is made anew. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(portal_heap_format_file(path, 8u << 20, true), 0);
-	assert_int_equal(stat(path, &after), 0);
-	assert_int_not_equal(after.st_ino, before.st_ino);
-	assert_int_equal(after.st_uid, 0);
-	assert_int_equal(after.st_mode & 0777, 0600);
+	assert_int_equal(chown(path, 64057, 64057), 0);
+	for (int dax = 0; dax < 2; dax++) {
+		assert_int_equal(portal_heap_make_file(path, 8u << 20, dax, &qemu), -1);
+		assert_int_equal(errno, EPERM);
+		assert_int_equal(portal_heap_take_file(path, &qemu), -1);
+		assert_int_equal(errno, EPERM);
+		assert_int_equal(look().st_uid, 64057);
+	}
+	unlink(path);
+}
+
+static void whether_a_file_of_anothers_is_in_use_is_known(void **state) {
+	if (geteuid() != 0) {
+		skip();
+	}
+	assert_int_equal(portal_heap_make_file(path, 8u << 20, false, &qemu), 0);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_false(portal_heap_file_is_in_use(fd));
+	int other = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(portal_heap_file_is_in_use(fd));
+	/* Another takes its place, and is his, too. */
+	assert_int_equal(portal_heap_make_file(path, 6u << 20, false, &qemu), 0);
+	assert_int_equal(look().st_uid, qemu.user);
+	assert_int_equal(look().st_size, 6u << 20);
+	close(other);
 	close(fd);
 	unlink(path);
 }
@@ -422,7 +484,10 @@ int main(void) {
 		cmocka_unit_test(a_file_that_cannot_grow_stays_as_long_as_it_was),
 		cmocka_unit_test(files_of_odd_sizes_are_not_made),
 		cmocka_unit_test(what_others_could_have_made_does_not_become_a_heap),
-		cmocka_unit_test(the_file_of_libvirts_user_stays_his_where_he_makes_it),
+		cmocka_unit_test(a_file_is_made_for_its_owner_and_nobody_else),
+		cmocka_unit_test(a_file_that_others_may_read_makes_way),
+		cmocka_unit_test(another_users_file_is_refused),
+		cmocka_unit_test(whether_a_file_of_anothers_is_in_use_is_known),
 	};
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -120,11 +121,12 @@ static void a_file_of_another_size_becomes_what_the_definition_says(void **state
 		assert_int_equal(guest_heap_fit_file(scene->manager, "mail", &scene->error), 0);
 		assert_int_equal(size_of(scene->own), 16 * MIB);
 	}
-	/* QEMU makes one that is missing, as its own user. */
+	/* One that is missing is the start's to make. */
 	unlink(scene->own);
 	assert_int_equal(guest_heap_fit_file(scene->manager, "mail", &scene->error), 0);
-	assert_int_equal(guest_heap_make_file(scene->manager, "mail", &scene->error), 0);
 	assert_int_equal(size_of(scene->own), -1);
+	assert_int_equal(guest_heap_make_file(scene->manager, "mail", &scene->error), 0);
+	assert_int_equal(size_of(scene->own), 16 * MIB);
 }
 
 /* A controller that still runs with the former size would lose the memory that it has mapped. */
@@ -144,42 +146,68 @@ static void a_file_that_is_in_use_is_left_to_its_user(void **state) {
 	}
 }
 
+static const struct domain_dac nobody; /* QEMU is whoever calls */
+static const struct domain_dac qemu = {true, SOMEBODY, SOMEBODY};
+
 static uid_t owner_of(const char *path) {
 	struct stat status;
 	assert_int_equal(stat(path, &status), 0);
 	return status.st_uid;
 }
 
-static void a_file_of_qemus_stays_qemus(void **state) {
+static void a_file_is_qemus_and_stays_so(void **state) {
 	struct scene *scene = *state;
-	make(scene->own, 8 * MIB);
-	if (chown(scene->own, SOMEBODY, SOMEBODY) < 0) {
-		skip(); /* nobody but root can, and only for root does it happen */
+	const struct heap_device heap = {DOMAIN_HEAP_IVSHMEM, scene->own, 16 * MIB};
+	const struct heap_device larger = {DOMAIN_HEAP_IVSHMEM, scene->own, 32 * MIB};
+	if (geteuid() != 0) {
+		skip(); /* nobody but root can give a file away */
 	}
-	assert_int_equal(guest_heap_make_file(scene->manager, "mail", &scene->error), 0);
+	make(scene->own, 8 * MIB);
+	assert_int_equal(heap_file_make(&heap, &qemu, &scene->error), HEAP_FILE_DONE);
 	assert_int_equal(size_of(scene->own), 16 * MIB);
 	assert_int_equal(owner_of(scene->own), SOMEBODY);
 	/* In use it is left to its user, and the new one is QEMU's as well. */
 	int fd = open_heap(scene->own);
-	const struct heap_device larger = {DOMAIN_HEAP_IVSHMEM, scene->own, 32 * MIB};
-	assert_int_equal(heap_file_make(&larger, &scene->error), 0);
+	assert_int_equal(heap_file_make(&larger, &qemu, &scene->error), HEAP_FILE_DONE);
 	assert_int_equal(size_of(scene->own), 32 * MIB);
 	assert_int_equal(owner_of(scene->own), SOMEBODY);
 	struct stat status;
 	assert_int_equal(fstat(fd, &status), 0);
 	assert_int_equal(status.st_size, 16 * MIB);
 	close(fd);
+	/* To another QEMU, or none, it is another user's. */
+	assert_int_equal(heap_file_take(&larger, &nobody, &scene->error), HEAP_FILE_REFUSED);
+	assert_int_equal(heap_file_make(&larger, &nobody, &scene->error), HEAP_FILE_REFUSED);
+}
+
+static void who_cannot_give_qemu_its_file_is_told_what_to_do(void **state) {
+	struct scene *scene = *state;
+	const struct domain_dac other = {true, geteuid() + 1, SOMEBODY};
+	const struct heap_device heap = {DOMAIN_HEAP_IVSHMEM, scene->own, 16 * MIB};
+	pid_t child = fork();
+	if (child == 0) {
+		if (geteuid() == 0 && setresuid(SOMEBODY, SOMEBODY, SOMEBODY) < 0) {
+			_exit(1);
+		}
+		int result = heap_file_make(&heap, &other, &scene->error);
+		bool told = strstr(scene->error.text, "portal-run --define VM --replace") != NULL;
+		_exit(result == HEAP_FILE_FAILED && told ? 0 : 2);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(size_of(scene->own), -1);
 }
 
 static void what_cannot_be_a_heap_is_refused(void **state) {
 	struct scene *scene = *state;
 	const struct heap_device odd = {DOMAIN_HEAP_IVSHMEM, scene->own, 1 * MIB};
-	assert_int_equal(heap_file_make(&odd, &scene->error), -1);
+	assert_int_equal(heap_file_make(&odd, &nobody, &scene->error), -1);
 	assert_non_null(strstr(scene->error.text, "a multiple of 2M, and 6M at least"));
 	const struct heap_device heap = {DOMAIN_HEAP_IVSHMEM, scene->own, 16 * MIB};
 	unlink(scene->own);
 	assert_int_equal(symlink(scene->heap, scene->own), 0);
-	assert_int_equal(heap_file_make(&heap, &scene->error), -1);
+	assert_int_equal(heap_file_make(&heap, &nobody, &scene->error), HEAP_FILE_REFUSED);
 	assert_non_null(strstr(scene->error.text, "it is no file of its own"));
 	assert_int_equal(size_of(scene->heap), -1);
 }
@@ -187,7 +215,7 @@ static void what_cannot_be_a_heap_is_refused(void **state) {
 /* 0, or -1 with the first problem. */
 static int make_needs(struct scene *scene, const char *xml) {
 	struct strings problems = {0};
-	int result = start_needs_make(xml, &problems);
+	int result = start_needs_make(xml, &nobody, &problems);
 	assert_int_equal(problems.count, result == 0 ? 0 : 1);
 	if (result < 0) {
 		error_set(&scene->error, "%s", problems.items[0]);
@@ -223,7 +251,7 @@ static void a_controllers_start_does_not_touch_the_heap_of_a_guest_that_runs(voi
 	int guest = open_heap(scene->heap);
 	assert_int_equal(
 		domain_manager_get_definition(scene->manager, "desk", &xml, &scene->error), 0);
-	assert_int_equal(make_needs(scene, xml), -1);
+	assert_int_equal(make_needs(scene, xml), START_NEEDS_LACK);
 	assert_non_null(strstr(scene->error.text, "is in use with 16 MiB"));
 	assert_int_equal(size_of(scene->heap), 16 * MIB);
 	close(guest);
@@ -252,7 +280,9 @@ int main(void) {
 			a_file_of_another_size_becomes_what_the_definition_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_file_that_is_in_use_is_left_to_its_user, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_file_of_qemus_stays_qemus, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_is_qemus_and_stays_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			who_cannot_give_qemu_its_file_is_told_what_to_do, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_a_heap_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_start_by_any_tool_finds_the_file_as_it_is_defined, setup, teardown),

@@ -15,11 +15,11 @@ from . import wait
 IS_SYSTEM = os.geteuid() == 0
 URI = "qemu:///system" if IS_SYSTEM else "qemu:///session"
 
-# In a container-like root there is neither a cgroup to put guests in, nor a user to become, nor
-# a virtlogd to write their logs.
+# In a container-like root there is neither a cgroup to put guests in, nor a virtlogd to write their
+# logs, and by default no user to become.
 QEMU_CONF = """
-user = "root"
-group = "root"
+user = "{user}"
+group = "{user}"
 namespaces = []
 cgroup_controllers = []
 remember_owner = 0
@@ -47,13 +47,13 @@ class Libvirtd:
         self.log = None
 
     @staticmethod
-    def _clear():
+    def _clear(user):
         for path in ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt",
                      "/run/libvirt"):
             os.makedirs(path, exist_ok=True)
             subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "libvirt", path], check=True)
         with open("/etc/libvirt/qemu.conf", "w", encoding="ascii") as file:
-            file.write(QEMU_CONF)
+            file.write(QEMU_CONF.format(user=user))
         with open("/etc/libvirt/libvirtd.conf", "w", encoding="ascii") as file:
             file.write(LIBVIRTD_CONF)
 
@@ -64,10 +64,11 @@ class Libvirtd:
             file.write(hook)
         os.chmod("/etc/libvirt/hooks/qemu.d/portal", 0o755)
 
-    def start(self, hook=None):
-        """Starts it and returns when it accepts connections. hook: a script for its QEMU domains."""
+    def start(self, hook=None, user="root"):
+        """Starts it and returns when it accepts connections. hook: a script for its QEMU domains;
+        user: who QEMU runs as, where it is the system's, by name or as +NUMBER."""
         if IS_SYSTEM:
-            self._clear()
+            self._clear(user)
         else:
             directory = os.path.expanduser("~/.config/libvirt")
             os.makedirs(directory, exist_ok=True)
