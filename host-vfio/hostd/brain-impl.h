@@ -1,6 +1,7 @@
 #ifndef HOST_HOSTD_BRAIN_IMPL_H
 #define HOST_HOSTD_BRAIN_IMPL_H
 
+#include "hostd/assigned.h"
 #include "hostd/brain.h"
 
 /* The parts of brain.h among themselves. */
@@ -11,7 +12,7 @@ struct waiting;
 struct brain {
 	struct daemon *daemon;
 	struct core core;
-	struct strings assigned; /* addresses, as in assigned.scfg */
+	struct assigned assigned; /* as in assigned.scfg */
 	struct strings seen; /* the devices that there were when nothing was changing */
 	struct core_action action; /* the change under way, when it is the core's */
 	struct waiting *by_hand; /* or a person's */
@@ -27,9 +28,12 @@ struct brain {
 /* Reads what a former daemon knew. -1 with the reason. */
 int brain_devices_init(struct brain *brain, struct error *error);
 void brain_devices_finish(struct brain *brain);
-/* Adds or takes out of what policy gave away. -1: it could not be written down, which was said. */
-int brain_note_assigned(
-	struct brain *brain, const struct strings *names, bool add, struct error *error);
+/* What policy gave away, or what is no more its affair. -1: it could not be written down, which was
+ * said. */
+int brain_assign(struct brain *brain, const struct strings *names, struct error *error);
+int brain_disown(struct brain *brain, const struct strings *names, struct error *error);
+/* Writes down which VM has what of it, where that has changed and is known. */
+void brain_note_owners(struct brain *brain);
 /* After a look at a machine that nobody was changing: what has come and gone by itself. */
 void brain_notice_devices(struct brain *brain);
 /* Begins what the core wants: takes CORE_TAKE and CORE_RETURN over. */

@@ -75,18 +75,34 @@ static void perform(struct brain *brain, struct core_action *action) {
 	core_action_finish(action);
 }
 
-static struct core_view make_view(struct brain *brain, bool *ours) {
+/* What a view points to. */
+struct looks {
+	bool *ours;
+	const char **given;
+};
+
+static struct core_view make_view(struct brain *brain, struct looks *looks) {
 	const struct machine *machine = &brain->daemon->machine;
+	looks->ours = must_alloc(machine->devices_count + 1, sizeof(*looks->ours));
+	looks->given = must_alloc(machine->devices_count + 1, sizeof(*looks->given));
 	for (size_t i = 0; i < machine->devices_count; i++) {
-		ours[i] = strings_contain(&brain->assigned, machine->devices[i].name);
+		const char *name = machine->devices[i].name;
+		looks->ours[i] = strings_contain(&brain->assigned.devices, name);
+		looks->given[i] = assigned_vm(&brain->assigned, name);
 	}
 	return (struct core_view){
 		.policy = &brain->daemon->policy,
 		.known = &brain->daemon->known,
 		.machine = machine,
-		.ours = ours,
+		.ours = looks->ours,
+		.given = looks->given,
 		.settling = survey_is_settling(),
 	};
+}
+
+static void looks_finish(struct looks *looks) {
+	free(looks->ours);
+	free(looks->given);
 }
 
 /* Something is waited for, and something has just happened: the time begins anew. */
@@ -104,6 +120,20 @@ static void arm_patience(struct brain *brain, bool progress) {
 	}
 }
 
+static bool decide_all(struct brain *brain) {
+	struct looks looks;
+	struct core_view view = make_view(brain, &looks);
+	struct core_action action;
+	bool progress = false;
+	while (core_next(&brain->core, &view, &action)) {
+		progress = true;
+		perform(brain, &action);
+	}
+	looks_finish(&looks);
+	brain_note_owners(brain);
+	return progress;
+}
+
 void brain_decide(struct daemon *daemon) {
 	struct brain *brain = daemon->brain;
 	bool progress = false;
@@ -113,14 +143,7 @@ void brain_decide(struct daemon *daemon) {
 			brain_notice_devices(brain);
 			brain_check_claims(brain);
 		}
-		bool *ours = must_alloc(daemon->machine.devices_count + 1, sizeof(*ours));
-		struct core_view view = make_view(brain, ours);
-		struct core_action action;
-		while (core_next(&brain->core, &view, &action)) {
-			progress = true;
-			perform(brain, &action);
-		}
-		free(ours);
+		progress = decide_all(brain);
 	}
 	brain_begin_by_hand(brain);
 	arm_patience(brain, progress);
@@ -129,10 +152,10 @@ void brain_decide(struct daemon *daemon) {
 
 static int handle_patience(sd_event_source *source, uint64_t usec, void *data) {
 	struct brain *brain = data;
-	bool *ours = must_alloc(brain->daemon->machine.devices_count + 1, sizeof(*ours));
-	struct core_view view = make_view(brain, ours);
+	struct looks looks;
+	struct core_view view = make_view(brain, &looks);
 	core_timeout(&brain->core, &view);
-	free(ours);
+	looks_finish(&looks);
 	survey_request(brain->daemon);
 	return 0;
 }
@@ -163,8 +186,8 @@ void brain_policy_changed(struct daemon *daemon) {
 
 struct strings brain_rivals(const struct daemon *daemon, const struct policy_vm *vm) {
 	struct brain *brain = daemon->brain;
-	bool *ours = must_alloc(daemon->machine.devices_count + 1, sizeof(*ours));
-	struct core_view view = make_view(brain, ours);
+	struct looks looks;
+	struct core_view view = make_view(brain, &looks);
 	struct strings rivals = core_rivals(&brain->core, &view, vm->name), domains = {0};
 	for (size_t i = 0; i < rivals.count; i++) {
 		const struct policy_vm *rival = policy_find_vm(&daemon->policy, rivals.items[i]);
@@ -173,17 +196,17 @@ struct strings brain_rivals(const struct daemon *daemon, const struct policy_vm 
 		}
 	}
 	strings_finish(&rivals);
-	free(ours);
+	looks_finish(&looks);
 	return domains;
 }
 
 void brain_foresee(
 	const struct daemon *daemon, const char *controller, struct core_foresight *foresight) {
 	struct brain *brain = daemon->brain;
-	bool *ours = must_alloc(daemon->machine.devices_count + 1, sizeof(*ours));
-	struct core_view view = make_view(brain, ours);
+	struct looks looks;
+	struct core_view view = make_view(brain, &looks);
 	core_foresee(foresight, &brain->core, &view, controller);
-	free(ours);
+	looks_finish(&looks);
 }
 
 static void handle_recovered(void *data, const char *error, const char *reason) {

@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 #include "base/must.h"
-#include "hostd/assigned.h"
 #include "hostd/budget.h"
 #include "hostd/survey.h"
 
@@ -14,18 +13,46 @@ static char *assigned_path(const struct daemon *daemon) {
 	return must_print("%s/assigned.scfg", daemon->options->state);
 }
 
-int brain_note_assigned(
-	struct brain *brain, const struct strings *names, bool add, struct error *error) {
+static int note(struct brain *brain, const struct strings *strings,
+	int (*change)(struct assigned *assigned, const char *path, const struct strings *strings,
+		struct error *error),
+	struct error *error) {
 	char *path = assigned_path(brain->daemon);
 	int status = file_make_directory(brain->daemon->options->state, 0755, error);
 	if (status == 0) {
-		status = assigned_change(&brain->assigned, path, names, add, error);
+		status = change(&brain->assigned, path, strings, error);
 	}
 	free(path);
 	if (status < 0) {
 		say(LOG_ERR, "%s", error->text);
 	}
 	return status;
+}
+
+int brain_assign(struct brain *brain, const struct strings *names, struct error *error) {
+	return note(brain, names, assigned_add, error);
+}
+
+int brain_disown(struct brain *brain, const struct strings *names, struct error *error) {
+	return note(brain, names, assigned_remove, error);
+}
+
+void brain_note_owners(struct brain *brain) {
+	struct strings vms = {0};
+	struct error ignored;
+	bool changed = false;
+	if (!core_knows_owners(&brain->core)) {
+		return;
+	}
+	for (size_t i = 0; i < brain->assigned.devices.count; i++) {
+		const char *vm = core_owner(&brain->core, brain->assigned.devices.items[i]);
+		strings_add(&vms, vm ? vm : "");
+		changed |= strcmp(vms.items[i], brain->assigned.vms.items[i]) != 0;
+	}
+	if (changed) {
+		note(brain, &vms, assigned_give, &ignored);
+	}
+	strings_finish(&vms);
 }
 
 /* A device that comes to a running VM. */
@@ -85,7 +112,7 @@ void brain_begin_change(struct brain *brain, struct core_action *action) {
 	brain->action = *action;
 	*action = (struct core_action){0};
 	bool take = brain->action.kind == CORE_TAKE;
-	if (take && brain_note_assigned(brain, &brain->action.names, true, &error) < 0) {
+	if (take && brain_assign(brain, &brain->action.names, &error) < 0) {
 		handle_core_ended(brain, "Refused", error.text);
 		return;
 	}
@@ -117,14 +144,15 @@ static void prune_assigned(struct brain *brain) {
 	const struct machine *machine = &brain->daemon->machine;
 	struct strings gone = {0};
 	struct error ignored;
-	for (size_t i = 0; i < brain->assigned.count; i++) {
-		const struct pci_device *device = machine_find(machine, brain->assigned.items[i]);
+	for (size_t i = 0; i < brain->assigned.devices.count; i++) {
+		const char *name = brain->assigned.devices.items[i];
+		const struct pci_device *device = machine_find(machine, name);
 		if (!device || !device->driver || strcmp(device->driver, "vfio-pci") != 0) {
-			strings_add(&gone, brain->assigned.items[i]);
+			strings_add(&gone, name);
 		}
 	}
 	if (gone.count > 0) {
-		brain_note_assigned(brain, &gone, false, &ignored);
+		brain_disown(brain, &gone, &ignored);
 	}
 	strings_finish(&gone);
 }
@@ -188,6 +216,6 @@ int brain_devices_init(struct brain *brain, struct error *error) {
 
 void brain_devices_finish(struct brain *brain) {
 	core_action_finish(&brain->action);
-	strings_finish(&brain->assigned);
+	assigned_finish(&brain->assigned);
 	strings_finish(&brain->seen);
 }

@@ -168,7 +168,7 @@ static int disown(struct brain *brain, const struct strings *names, struct error
 			strings_add(&addresses, device->name);
 		}
 	}
-	int status = brain_note_assigned(brain, &addresses, false, error);
+	int status = brain_disown(brain, &addresses, error);
 	strings_finish(&addresses);
 	return status;
 }

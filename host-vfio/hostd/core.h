@@ -35,7 +35,7 @@ struct core_vm {
 	bool claimed; /* libvirt's hook waits for an answer */
 	bool allowed; /* it got one, and libvirt is starting it */
 	bool asked; /* to shut down, for a switch */
-	bool found; /* it runs, and nobody has seen it start: what VFIO has for it, it has */
+	bool found; /* it runs, and nobody has seen it start: what it has is to be found out */
 	struct strings given; /* addresses: when it started, or since */
 };
 
@@ -76,6 +76,8 @@ struct core_view {
 	/* One for each of the machine's devices: was it given to VFIO by policy, so that it is to
 	 * be returned by policy? What a person took is that person's to return. */
 	const bool *ours;
+	/* One for each: the VM that a former daemon had given it to, or NULL. */
+	const char *const *given;
 	/* udev is at work: a device without a driver may be about to get one, which is the one that
 	 * it has to return to. */
 	bool settling;
@@ -149,5 +151,7 @@ void core_foresee(struct core_foresight *foresight, const struct core *core,
 void core_foresight_finish(struct core_foresight *foresight);
 /* The VM that was given the device at this address, or NULL. */
 const char *core_owner(const struct core *core, const char *device);
+/* Is that known of all VMs, so that it can be noted for a daemon that comes again? */
+bool core_knows_owners(const struct core *core);
 
 #endif

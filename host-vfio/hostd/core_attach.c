@@ -11,21 +11,32 @@ static void give(struct core_vm *vm, const char *device) {
 	}
 }
 
-static void give_decided(struct core_vm *vm, const struct decisions *decisions,
-	bool (*has)(const struct pci_device *)) {
-	for (size_t i = 0; i < decisions->count; i++) {
-		const struct pci_device *device = decisions->items[i].device;
-		if (core_is_for(&decisions->items[i], vm->name) && has(device)) {
-			give(vm, device->name);
-		}
-	}
-}
-
 void core_give_all(struct core *core, const struct core_view *view, struct core_vm *vm) {
 	struct decisions decisions;
 	core_decide(&decisions, core, view);
-	give_decided(vm, &decisions, core_is_vfio);
+	for (size_t i = 0; i < decisions.count; i++) {
+		const struct pci_device *device = decisions.items[i].device;
+		if (core_is_for(&decisions.items[i], vm->name) && core_is_vfio(device)) {
+			give(vm, device->name);
+		}
+	}
 	decisions_finish(&decisions);
+}
+
+/* What is there for a VM that was found running: it has it open, or was given it by a former
+ * daemon, whatever has become of that; or a person took it. The rest a former daemon did not get
+ * to. */
+static void give_found(const struct core *core, const struct core_view *view,
+	const struct decisions *decisions, struct core_vm *vm) {
+	for (size_t i = 0; i < decisions->count; i++) {
+		const struct pci_device *device = decisions->items[i].device;
+		const char *given = view->given[i];
+		if (core_is_for(&decisions->items[i], vm->name) && core_is_vfio(device) &&
+			(!view->ours[i] || core_is_held(core, device) ||
+				(given && strcmp(given, vm->name) == 0))) {
+			give(vm, device->name);
+		}
+	}
 }
 
 /* Is the device still there for it? One that was plugged in again has a driver of the host. */
@@ -49,7 +60,7 @@ void core_forget_lost(struct core *core, const struct core_view *view) {
 		struct core_vm *vm = &core->vms[i];
 		struct strings kept = {0};
 		if (vm->found) {
-			give_decided(vm, &decisions, core_is_vfio);
+			give_found(core, view, &decisions, vm);
 			vm->found = false;
 		}
 		for (size_t k = 0; k < vm->given.count; k++) {
@@ -125,4 +136,12 @@ const char *core_owner(const struct core *core, const char *device) {
 		}
 	}
 	return NULL;
+}
+
+bool core_knows_owners(const struct core *core) {
+	bool known = core->states_known;
+	for (size_t i = 0; i < core->vms_count; i++) {
+		known = known && !core->vms[i].found;
+	}
+	return known;
 }

@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 
 from hostdtest import (
-    controllers, DOMAIN, drivers, HEAP_DOMAIN, Hostd, hostd_write, LAN, main, MORE_USB, refused,
-    SHELL, until, USB, libvirt, wait)
+    CONTROLLERS, controllers, DOMAIN, drivers, HEAP_DOMAIN, Hostd, hostd_write, LAN, main, MORE_USB,
+    refused, SHELL, until, USB, libvirt, wait)
 
 
 def hear(hostd, name, said):
@@ -238,5 +238,29 @@ def killed(finish, work):
         until(link, lambda now: now == home)
 
 
+def killed_late(finish, work):
+    """What was taken for a VM that runs, and not attached when the daemon was killed, the next attaches."""
+    node = os.path.join(work, "node.xml")
+    hostd_write(node, "<node><domain type='test'><name>work</name><memory unit='MiB'>64</memory>"
+                "<os><type>hvm</type></os></domain></node>")
+    without = CONTROLLERS.replace("controller work", "controller work {\n\tdevices 05:00.0\n}")
+    hostd = Hostd(work, without, "--uri", f"test://{node}", machine="two-gpu-desktop").start()
+    finish.callback(hostd.stop)
+    at = hostd.log.for_text(f"attach {USB} to work: done".encode())
+    # The last line before the attachment is the eighth.
+    for step in range(1, 9):
+        hostd.write(CONTROLLERS)
+        hostd.link().call("Reload")
+        at = begun = hostd.log.for_text(b"the plan is written down", at)
+        for _ in range(step):
+            at = hostd.log.for_text(b"\n", at)
+        hostd.kill()
+        # By the one that was killed, if it got that far, or the next.
+        at = hostd.log.for_text(f"attach {MORE_USB} to work: done".encode(), begun)
+        hostd.write(without)
+        hostd.link().call("Reload")
+        at = hostd.log.for_text(f"return from VMs {MORE_USB}: done".encode(), at)
+
+
 main({"switch": switch, "force": force, "by-hand": by_hand, "window": window,
-      "holders": holders, "blind": blind, "killed": killed})
+      "holders": holders, "blind": blind, "killed": killed, "killed-late": killed_late})

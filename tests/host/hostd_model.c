@@ -63,6 +63,7 @@ int main(int argc, char **argv) {
 		if (signal_number == SIGUSR1) {
 			kill(daemon, SIGKILL);
 			waitpid(daemon, NULL, 0);
+			fputs("the daemon is dead\n", stderr);
 			daemon = start(model, &former, argc - 1, argv + 1);
 		} else if (signal_number == SIGUSR2) {
 			char *text = kernel_model_state(model);

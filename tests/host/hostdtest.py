@@ -130,6 +130,7 @@ class Hostd:
         """The daemon of a model dies, and another one takes its place."""
         said = len(self.log.text)
         self.process.send_signal(signal.SIGUSR1)
+        said = self.log.for_text(b"the daemon is dead", said)
         self.log.for_text(b"libvirt at", said)
 
     def link(self):

@@ -152,18 +152,22 @@ static void what_comes_while_libvirt_starts_the_vm_is_attached_when_it_runs(void
 	finish(&world);
 }
 
+/* The policy comes to give it to play as well. */
+static void give_to_play(struct world *world) {
+	for (size_t i = 0; i < world->policy.vms_count; i++) {
+		if (strcmp(world->policy.vms[i].name, "play") == 0) {
+			strings_add(&world->policy.vms[i].devices, USB);
+		}
+	}
+}
+
 static void what_another_vm_leaves_is_attached_to_the_one_that_runs(void **state) {
 	struct world world;
 	world_begin(&world, world_policy, 0);
 	world_run(&world, PLAY);
 	world_run(&world, SIDE);
 	assert_string_equal(world_owner(&world, USB), "side");
-	/* The policy comes to give it to play as well. */
-	for (size_t i = 0; i < world.policy.vms_count; i++) {
-		if (strcmp(world.policy.vms[i].name, "play") == 0) {
-			strings_add(&world.policy.vms[i].devices, USB);
-		}
-	}
+	give_to_play(&world);
 	core_set_policy(&world.core, &world.policy);
 	world_end_vm(&world, SIDE, false);
 	assert_null(world.attach.vm); /* not before side has let go */
@@ -179,14 +183,80 @@ static void a_daemon_that_comes_again_attaches_nothing_that_was_there(void **sta
 	struct world world;
 	world_begin(&world, world_policy, 0);
 	world_run(&world, WORK);
-	core_finish(&world.core);
-	core_set_policy(&world.core, &world.policy);
-	core_vm_is(&world.core, "work", CORE_RUNNING);
-	core_states_known(&world.core, true);
-	world_obey(&world);
+	world_kill(&world, false);
+	world_come_again(&world);
 	assert_null(world.attach.vm);
 	assert_false(world.changing);
 	assert_string_equal(core_owner(&world.core, CARD), "work");
+	finish(&world);
+}
+
+static void what_a_killed_daemon_had_taken_for_a_vm_is_attached_by_the_next(void **state) {
+	struct world world;
+	begin_without(&world);
+	plug_and_take(&world);
+	world_kill(&world, false);
+	world_come_again(&world);
+	assert_false(world.changing);
+	assert_non_null(world.attach.vm);
+	assert_string_equal(world.attach.names.items[0], USB);
+	world_end_attach(&world, NULL);
+	assert_string_equal(world_owner(&world, USB), "work");
+	finish(&world);
+}
+
+static void what_libvirt_attached_for_a_killed_daemon_is_there(void **state) {
+	struct world world;
+	begin_without(&world);
+	plug_and_take(&world);
+	world_kill(&world, true);
+	world_come_again(&world);
+	assert_false(world.changing);
+	assert_null(world.attach.vm);
+	assert_string_equal(core_owner(&world.core, USB), "work");
+	finish(&world);
+}
+
+static void what_a_killed_daemon_had_taken_for_a_vm_that_has_ended_returns(void **state) {
+	struct world world;
+	begin_without(&world);
+	plug_and_take(&world);
+	world_kill(&world, false);
+	world_end_unseen(&world, WORK);
+	world_come_again(&world);
+	assert_int_equal(world.change.kind, CORE_RETURN);
+	assert_true(strings_contain(&world.change.names, USB));
+	finish(&world);
+}
+
+static void what_a_person_detached_stays_so_for_the_daemon_that_comes_again(void **state) {
+	struct world world;
+	begin_without(&world);
+	plug_and_take(&world);
+	world_end_attach(&world, NULL);
+	world_let_go(&world, WORK);
+	for (int i = 0; i < 2; i++) {
+		world_kill(&world, false);
+		world_come_again(&world);
+		assert_null(world.attach.vm);
+		assert_false(world.changing);
+	}
+	world_end(&world);
+}
+
+static void what_another_vm_left_while_there_was_no_daemon_is_attached(void **state) {
+	struct world world;
+	world_begin(&world, world_policy, 0);
+	world_run(&world, PLAY);
+	world_run(&world, SIDE);
+	give_to_play(&world);
+	core_set_policy(&world.core, &world.policy);
+	world_kill(&world, false);
+	world_end_unseen(&world, SIDE);
+	world_come_again(&world);
+	assert_non_null(world.attach.vm);
+	assert_string_equal(world.attach.vm, "play");
+	world_end_attach(&world, NULL);
 	finish(&world);
 }
 
@@ -239,6 +309,11 @@ int main(void) {
 		cmocka_unit_test(what_comes_while_libvirt_starts_the_vm_is_attached_when_it_runs),
 		cmocka_unit_test(what_another_vm_leaves_is_attached_to_the_one_that_runs),
 		cmocka_unit_test(a_daemon_that_comes_again_attaches_nothing_that_was_there),
+		cmocka_unit_test(what_a_killed_daemon_had_taken_for_a_vm_is_attached_by_the_next),
+		cmocka_unit_test(what_libvirt_attached_for_a_killed_daemon_is_there),
+		cmocka_unit_test(what_a_killed_daemon_had_taken_for_a_vm_that_has_ended_returns),
+		cmocka_unit_test(what_a_person_detached_stays_so_for_the_daemon_that_comes_again),
+		cmocka_unit_test(what_another_vm_left_while_there_was_no_daemon_is_attached),
 		cmocka_unit_test(a_device_whose_driver_is_being_loaded_is_waited_for),
 		cmocka_unit_test(one_for_which_udev_finds_no_driver_is_taken_without),
 	};

@@ -22,10 +22,21 @@ static void plug_or_unplug(struct world *world) {
 	}
 }
 
+/* Any VM may have ended by the time that another daemon comes. */
+static void kill_daemon(struct world *world) {
+	world_kill(world, world_roll(world, 2) == 0);
+	for (int vm = 0; vm < VMS; vm++) {
+		if (world->truth[vm] == RUNNING && world_roll(world, 4) == 0) {
+			world_end_unseen(world, vm);
+		}
+	}
+	world_come_again(world);
+}
+
 static void happen(struct world *world) {
 	int vm = (int)world_roll(world, VMS);
 	bool bad = world_roll(world, 5) == 0;
-	switch (world_roll(world, 13)) {
+	switch (world_roll(world, 14)) {
 	case 0:
 	case 1:
 		if (world->changing) {
@@ -82,6 +93,11 @@ static void happen(struct world *world) {
 	case 12:
 		if (world->attach.vm) {
 			world_end_attach(world, bad ? "libvirt said no" : NULL);
+		}
+		break;
+	case 13:
+		if (bad) {
+			kill_daemon(world);
 		}
 		break;
 	case 9:

@@ -46,6 +46,7 @@ struct core_view world_view(struct world *world) {
 	for (size_t i = 0; i < world->machine.devices_count; i++) {
 		if (!world->absent[i]) {
 			world->seen.devices[count] = world->machine.devices[i];
+			world->seen_given[count] = world->given[i];
 			world->seen_ours[count++] = world->ours[i];
 		}
 	}
@@ -55,6 +56,7 @@ struct core_view world_view(struct world *world) {
 		.known = &world->known,
 		.machine = &world->seen,
 		.ours = world->seen_ours,
+		.given = world->seen_given,
 		.settling = world->settling,
 	};
 }
@@ -74,6 +76,8 @@ void world_begin(struct world *world, const char *text, unsigned seed) {
 	world->seen = world->machine;
 	world->seen.devices = must_alloc(count, sizeof(*world->seen.devices));
 	world->seen_ours = must_alloc(count, sizeof(bool));
+	world->seen_given = must_alloc(count, sizeof(char *));
+	world->given = must_alloc(count, sizeof(char *));
 	world->absent = must_alloc(count, sizeof(bool));
 	world->ours = must_alloc(count, sizeof(bool));
 	world->home = must_alloc(count, sizeof(char *));
@@ -93,6 +97,8 @@ void world_end(struct world *world) {
 	core_action_finish(&world->attach);
 	free(world->seen.devices);
 	free(world->seen_ours);
+	free(world->seen_given);
+	free(world->given);
 	free(world->absent);
 	free(world->ours);
 	free(world->home);
@@ -223,12 +229,24 @@ static void perform(struct world *world, struct core_action *action) {
 	}
 }
 
+/* As the daemon notes it for the next one. */
+static void note_owners(struct world *world) {
+	for (size_t i = 0; core_knows_owners(&world->core) && i < world->machine.devices_count;
+		i++) {
+		const char *vm = world->ours[i]
+					 ? core_owner(&world->core, world->machine.devices[i].name)
+					 : NULL;
+		world->given[i] = vm ? world_vms[index_of(vm)] : NULL;
+	}
+}
+
 void world_obey(struct world *world) {
 	for (int i = 0;; i++) {
 		struct core_view view = world_view(world);
 		struct core_action action;
 		assert_true(i < 100); /* it ends */
 		if (!core_next(&world->core, &view, &action)) {
+			note_owners(world);
 			return;
 		}
 		perform(world, &action);
@@ -273,12 +291,16 @@ void world_end_attach(struct world *world, const char *problem) {
 	world_obey(world);
 }
 
-void world_let_go(struct world *world, int vm) {
+static void let_go(struct world *world, int vm) {
 	for (size_t i = 0; i < world->machine.devices_count; i++) {
 		if (world->owner[i] == world_vms[vm]) {
 			hold(world, i, NULL);
 		}
 	}
+}
+
+void world_let_go(struct world *world, int vm) {
+	let_go(world, vm);
 	core_machine_changed(&world->core);
 	world_obey(world);
 }
@@ -353,6 +375,42 @@ void world_plug(struct world *world, const char *address) {
 		core_machine_changed(&world->core);
 		world_obey(world);
 	}
+}
+
+void world_kill(struct world *world, bool attached) {
+	if (world->attach.vm) {
+		size_t index = device_index(world, world->attach.names.items[0]);
+		int vm = index_of(world->attach.vm);
+		if (attached && world->truth[vm] == RUNNING && !world->absent[index] &&
+			core_is_vfio(&world->machine.devices[index])) {
+			hold(world, index, world_vms[vm]);
+		}
+	}
+	core_action_finish(&world->attach);
+	core_action_finish(&world->change);
+	world->changing = world->switching = false;
+	for (int vm = 0; vm < VMS; vm++) {
+		world->truth[vm] = world->truth[vm] == HOOK ? OFF : world->truth[vm];
+		world->given_up[vm] |= world->truth[vm] == LAUNCHING;
+		world->by_core[vm] = world->shutting[vm] = false;
+	}
+	core_finish(&world->core);
+}
+
+void world_end_unseen(struct world *world, int vm) {
+	world->truth[vm] = OFF;
+	let_go(world, vm);
+}
+
+void world_come_again(struct world *world) {
+	core_set_policy(&world->core, &world->policy);
+	for (int vm = 0; vm < VMS; vm++) {
+		if (world->truth[vm] == RUNNING) {
+			core_vm_is(&world->core, world_vms[vm], CORE_RUNNING);
+		}
+	}
+	core_states_known(&world->core, true);
+	world_obey(world);
 }
 
 void world_take(struct world *world, const char *address) {

@@ -27,6 +27,7 @@ struct world {
 	struct known known;
 	struct policy policy;
 	bool *absent, *ours, *seen_ours;
+	const char **given, **seen_given; /* what the daemon has noted */
 	char **home; /* each device's driver on the host */
 	const char **owner; /* the VM that has it open */
 	struct core core;
@@ -64,6 +65,11 @@ void world_time_out(struct world *world);
 /* Whoever has it lets go of it first, as the kernel has it. */
 void world_unplug(struct world *world, const char *address);
 void world_plug(struct world *world, const char *address);
+/* The daemon is killed, whatever it was doing: what it had begun is undone, but for an attachment
+ * that libvirt still makes. Until another one comes, VMs end unseen. */
+void world_kill(struct world *world, bool attached);
+void world_end_unseen(struct world *world, int vm);
+void world_come_again(struct world *world);
 /* The VM runs with what is its own. */
 void world_run(struct world *world, int vm);
 
