@@ -162,7 +162,9 @@ int budget_check(struct daemon *daemon, const char *guest, uint64_t *heap, struc
 int budget_claim(struct daemon *daemon, const char *domain, const struct memory_usage *usage,
 	const struct strings *leaving, struct error *error) {
 	const struct start start = {domain, usage ? usage : find_usage(daemon, domain), leaving};
-	int status = check_fixed(daemon, &start, error);
+	bool bound = daemon->policy.memory.refuse_unnamed ||
+		     policy_names_domain(&daemon->policy, domain);
+	int status = bound ? check_fixed(daemon, &start, error) : 0;
 	if (status == 0) {
 		domains_hold(&daemon->domains, domain, usage);
 	}

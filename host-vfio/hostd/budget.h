@@ -5,7 +5,7 @@
 #include "transaction/preflight.h"
 
 /* Memory, from one budget, for everything that libvirt runs. Without a memory or guest block in the
- * policy nothing is refused. */
+ * policy nothing is refused; what the policy does not name is, only where it says so. */
 
 /* May the guest start beside those that run, and with which heap? -1 with the reason and who has
  * the memory. 0 bytes: as its domain is defined, because nothing is planned for it, or a controller

@@ -55,6 +55,11 @@ static bool read_half_life(const char *text, unsigned *seconds) {
 	return false;
 }
 
+static bool read_unnamed(const char *text, bool *refuse) {
+	*refuse = strcmp(text, "refuse") == 0;
+	return *refuse || strcmp(text, "count") == 0;
+}
+
 int memory_settings_read(struct memory_settings *settings, const struct scfg_file *file,
 	const struct scfg_directive *directive) {
 	settings->planned = true;
@@ -72,11 +77,13 @@ int memory_settings_read(struct memory_settings *settings, const struct scfg_fil
 			good = read_count(value, "", 0, 1000, &settings->headroom);
 		} else if (strcmp(child->name, "half-life") == 0) {
 			good = read_half_life(value, &settings->half_life);
+		} else if (strcmp(child->name, "unnamed") == 0) {
+			good = read_unnamed(value, &settings->refuse_unnamed);
 		}
 		if (!good) {
 			return scfg_file_refuse(file, child,
 				"expected: budget SIZE, reserve SIZE, percentile 1..100, "
-				"headroom PERCENT, half-life Nd or Nh");
+				"headroom PERCENT, half-life Nd or Nh, unnamed count or refuse");
 		}
 	}
 	return 0;

@@ -19,6 +19,8 @@ struct memory_settings {
 	bool planned; /* there is a memory or a guest block: without any, nothing is refused */
 	uint64_t budget; /* 0: all but the reserve */
 	uint64_t reserve; /* what the host keeps */
+	/* Domains that the policy does not name are refused too; else they only count. */
+	bool refuse_unnamed;
 	unsigned percentile; /* percent of the time */
 	unsigned headroom; /* percent above the percentile */
 	unsigned half_life; /* seconds */

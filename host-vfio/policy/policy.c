@@ -257,3 +257,18 @@ const char *policy_guest_domain(const struct policy *policy, const char *guest) 
 	const struct memory_guest *settings = memory_settings_find(&policy->memory, guest);
 	return settings && settings->domain ? settings->domain : guest;
 }
+
+bool policy_names_domain(const struct policy *policy, const char *domain) {
+	bool named = policy_find_domain(policy, domain) != NULL;
+	for (size_t i = 0; i < policy->memory.guests_count && !named; i++) {
+		const char *guest = policy->memory.guests[i].name;
+		named = strcmp(policy_guest_domain(policy, guest), domain) == 0;
+	}
+	for (size_t i = 0; i < policy->vms_count && !named; i++) {
+		const struct strings *guests = &policy->vms[i].guests;
+		for (size_t k = 0; k < guests->count && !named; k++) {
+			named = strcmp(policy_guest_domain(policy, guests->items[k]), domain) == 0;
+		}
+	}
+	return named;
+}

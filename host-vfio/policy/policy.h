@@ -65,6 +65,8 @@ void policy_finish(struct policy *policy);
 
 const struct policy_vm *policy_find_vm(const struct policy *policy, const char *name);
 const struct policy_vm *policy_find_domain(const struct policy *policy, const char *domain);
+/* Is it a controller's, the router's or a guest's, one with a block or of a controller? */
+bool policy_names_domain(const struct policy *policy, const char *domain);
 /* A guest's name in libvirt: what its guest block says, else its own. */
 const char *policy_guest_domain(const struct policy *policy, const char *guest);
 

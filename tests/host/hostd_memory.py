@@ -24,6 +24,7 @@ guest mail {{
 	heap 64M 128M
 }}
 memory {{
+	unnamed refuse
 	reserve 1M
 	budget {budget}
 }}

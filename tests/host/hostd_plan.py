@@ -29,7 +29,7 @@ guest firefox {{
 """
 
 
-def begin(finish, work, budget, *arguments):
+def begin(finish, work, budget, *arguments, more=""):
     """The daemon, its connection, and where libvirt is. Running are a controller with the heaps of two
     guests, and one that nobody has named: 64 + 8 + 64 MiB."""
     node = os.path.join(work, "node.xml")
@@ -40,7 +40,7 @@ def begin(finish, work, budget, *arguments):
             ("fox", 64, HEAP % ("fox", 8, "ua-portal-heap"), OFF),
             ("stranger", 64, "", RUNNING), ("work", 64, both, RUNNING),
             ("net", 64, "", OFF), ("big", 160, "", OFF))))
-    memory = f"memory {{\n\treserve 1M\n\tbudget {budget}\n}}" if budget else ""
+    memory = f"memory {{\n\treserve 1M\n\tbudget {budget}\n\t{more}\n}}" if budget else ""
     hostd = Hostd(work, POLICY.format(memory=memory), "--uri", f"test://{node}",
                   *arguments).start()
     finish.callback(hostd.stop)
@@ -63,7 +63,7 @@ def prepare(link, domain, *arguments):
 def starts(finish, work):
     """Whoever is allowed to start counts at once, before libvirt says that it runs, and until it is
     gone: two starts do not count on the same memory."""
-    _, link, _ = begin(finish, work, "224M")
+    _, link, _ = begin(finish, work, "224M", more="unnamed refuse")
     taken = "152 MiB of the budget of 224 MiB is taken by controller work (88 MiB), stranger (64 MiB): "
     refused("Refused", taken + "new needs 73 MiB with its heaps, which is 1 MiB more than the 72 MiB",
             prepare, link, "new", 64, ("/dev/shm/new", 9))
@@ -78,6 +78,17 @@ def starts(finish, work):
     assert prepare(link, "fox") == {}
     refused("Refused", "firefox (72 MiB)", prepare, link, "other", 9)
     assert prepare(link, "other", 8) == {}
+
+
+def unnamed(finish, work):
+    """What the policy does not name starts as it would without Portal, and counts: what it does name is
+    refused beside it."""
+    _, link, _ = begin(finish, work, "224M")
+    assert prepare(link, "new", 1 << 20) == {}
+    for domain in ("net", "fox"):
+        refused("Refused", "new (1 TiB)", prepare, link, domain)
+    assert link.call("Hook", domain="new", operation="release") == {}
+    assert prepare(link, "net") == {}
 
 
 def switch(finish, work):
@@ -133,7 +144,7 @@ def huge_pages(finish, work):
                        (os.path.join(pool, "nr_hugepages"), "256\n"),
                        (os.path.join(pool, "free_hugepages"), "256\n")):
         hostd_write(name, text)
-    hostd, link, uri = begin(finish, work, "500M", "--root", root)
+    hostd, link, uri = begin(finish, work, "500M", "--root", root, more="unnamed refuse")
     taken = "152 MiB of the budget of 500 MiB is taken by controller work (88 MiB), stranger (64 MiB): "
     # All but the reserve would be 1023 MiB.
     refused("Refused", taken + "new needs 349 MiB with its heaps", prepare, link, "new", 349)
@@ -160,7 +171,7 @@ def huge_pages(finish, work):
     assert memory["hugePages"] == [
         {"pageSize": 2 << 20, "total": 512 << 20, "taken": 500 << 20, "planned": 0}], memory
     assert {vm["name"]: vm.get("pageSize") for vm in memory["vms"]}["other"] == 2 << 20, memory
-    hostd.write(POLICY.format(memory="memory {\n\treserve 1M\n\tbudget 512M\n}"))
+    hostd.write(POLICY.format(memory="memory {\n\tunnamed refuse\n\treserve 1M\n\tbudget 512M\n}"))
     link.call("Reload")
     refused("Refused", "the budget is more than the machine has beside the host's reserve and its huge pages "
             "(512 MiB)", prepare, link, "third", 1)
@@ -178,11 +189,13 @@ def no_plan(finish, work):
     of memory refuses nothing."""
     hostd, link, _ = begin(finish, work, None)
     large = 1 << 20
-    refused("Refused", "new needs 1 TiB", prepare, link, "new", large)
+    assert prepare(link, "new", large) == {}
+    assert link.call("Hook", domain="new", operation="release") == {}
+    refused("Refused", "router net needs 1 TiB", prepare, link, "net", large)
     hostd.write("controller work\n")
     link.call("Reload")
     assert prepare(link, "new", large) == {}
 
 
-main({"starts": starts, "switch": switch, "shown": shown, "no-plan": no_plan,
+main({"starts": starts, "unnamed": unnamed, "switch": switch, "shown": shown, "no-plan": no_plan,
       "huge-pages": huge_pages})

@@ -236,6 +236,7 @@ guest large {{
 	heap 64M 128M
 }}
 memory {{
+	unnamed refuse
 	reserve 1M
 	budget {budget}
 }}

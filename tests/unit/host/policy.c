@@ -338,6 +338,7 @@ static void a_wrong_policy_is_refused_with_line_and_reason(void **state) {
 		{"memory {\n budget lots\n}\n", "line 2: expected: budget SIZE"},
 		{"memory {\n percentile 101\n}\n", "line 2: expected: budget SIZE"},
 		{"memory {\n half-life 7\n}\n", "line 2: expected: budget SIZE"},
+		{"memory {\n unnamed ignore\n}\n", "line 2: expected: budget SIZE"},
 		{"guest a {\n heap 1G\n}\n", "line 2: expected: domain DOMAIN, memory"},
 		{"router a {\n guests b\n}\n", "line 2: \"guests\" has no place"},
 		{"controller a {\n door\n}\n", "line 2: \"door\" has no place"},
@@ -363,16 +364,19 @@ static void memory_settings_are_read_with_their_defaults(void **state) {
 	assert_int_equal(load(&policy, "", &error), 0);
 	assert_int_equal(policy.memory.percentile, 95);
 	assert_int_equal(policy.memory.reserve, (uint64_t)4 << 30);
+	assert_false(policy.memory.refuse_unnamed);
 	policy_finish(&policy);
 	assert_int_equal(
 		load(&policy,
 			"memory {\n budget 24G\n reserve 2G\n percentile 90\n headroom 10\n"
-			" half-life 12h\n}\nguest web {\n memory 4G\n heap 128M 512M\n}\n",
+			" half-life 12h\n unnamed refuse\n}\nguest web {\n memory 4G\n heap 128M "
+			"512M\n}\n",
 			&error),
 		0);
 	assert_int_equal(policy.memory.budget, (uint64_t)24 << 30);
 	assert_int_equal(policy.memory.half_life, 12 * 3600);
 	assert_int_equal(policy.memory.headroom, 10);
+	assert_true(policy.memory.refuse_unnamed);
 	const struct memory_guest *guest = memory_settings_find(&policy.memory, "web");
 	assert_int_equal(guest->memory, (uint64_t)4 << 30);
 	assert_int_equal(guest->heap_most, 512 << 20);
