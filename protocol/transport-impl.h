@@ -47,6 +47,7 @@ struct portal_serial_port *portal_serial_port_create(
 	const struct portal_transport_address *address);
 void portal_serial_port_destroy(struct portal_serial_port *port);
 int portal_serial_port_get_accept_fd(const struct portal_serial_port *port);
+void portal_serial_port_seal(struct portal_serial_port *port);
 struct portal_transport *portal_serial_port_accept(struct portal_serial_port *port);
 
 #endif

@@ -112,10 +112,17 @@ void portal_transport_listener_destroy(struct portal_transport_listener *listene
 int portal_transport_listener_get_fd(const struct portal_transport_listener *listener);
 
 /*
+ * Open nothing from now on, for a process that is about to give that up: a virtio-serial port that
+ * is lost stays lost.
+ */
+void portal_transport_listener_seal(struct portal_transport_listener *listener);
+
+/*
  * The next stream, or NULL with errno, EAGAIN when there is none. A virtio-serial port has exactly
  * one stream at a time: it is returned by the first call, and again by the first call after that
  * stream was destroyed (the listener's descriptor is readable then). An error other than EAGAIN is
- * final: the port is gone.
+ * final: the port is gone, and with EPIPE it was its other end that closed it (of a sealed
+ * listener).
  */
 struct portal_transport *portal_transport_accept(struct portal_transport_listener *listener);
 

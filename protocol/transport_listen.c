@@ -102,6 +102,12 @@ int portal_transport_listener_get_fd(const struct portal_transport_listener *lis
 	return listener->fd;
 }
 
+void portal_transport_listener_seal(struct portal_transport_listener *listener) {
+	if (listener->port != NULL) {
+		portal_serial_port_seal(listener->port);
+	}
+}
+
 struct portal_transport *portal_transport_accept(struct portal_transport_listener *listener) {
 	if (listener->port != NULL) {
 		return portal_serial_port_accept(listener->port);

@@ -25,7 +25,9 @@ struct portal_serial_port {
 	int kick; /* eventfd: look again although nothing changed */
 	int available; /* eventfd, readable: accept returns a stream */
 	bool in_use, announced, destroyed;
-	bool is_socket, broken;
+	bool is_socket;
+	int broken; /* errno of the read(2) that found it so */
+	bool sealed; /* what is lost is not opened again */
 	short watched; /* EPOLLIN, EPOLLOUT registered for fd */
 	uint8_t *unread;
 	size_t unread_size;
@@ -137,6 +139,10 @@ int portal_serial_port_get_accept_fd(const struct portal_serial_port *port) {
 	return port->available;
 }
 
+void portal_serial_port_seal(struct portal_serial_port *port) {
+	port->sealed = true;
+}
+
 static ssize_t take_unread(struct portal_serial_port *port, void *data, size_t size) {
 	size_t taken = size < port->unread_size ? size : port->unread_size;
 	memcpy(data, port->unread, taken);
@@ -162,7 +168,7 @@ static ssize_t serial_read(struct portal_transport *base, void *data, size_t siz
 		errno = EAGAIN;
 		return -1;
 	} else if (got < 0 && errno != EAGAIN && errno != EINTR) {
-		port->broken = true; /* unplugged */
+		port->broken = errno; /* unplugged */
 	}
 	return got;
 }
@@ -236,24 +242,32 @@ static struct serial_transport *serial_new(struct portal_serial_port *port) {
 	return transport;
 }
 
-static bool is_lost(const struct portal_serial_port *port) {
-	if (port->fd < 0 || port->broken || !port->is_socket) {
-		return port->fd < 0 || port->broken;
+/* How the port was lost, as an errno: EPIPE when the other end has closed it. 0: it is there. */
+static int find_loss(const struct portal_serial_port *port) {
+	int loss = port->fd < 0 ? ENODEV : port->broken;
+	if (loss == 0 && port->is_socket) {
+		char byte;
+		ssize_t got = recv(port->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+		loss = got == 0 ? EPIPE : got < 0 && errno != EAGAIN ? errno : 0;
 	}
-	char byte;
-	ssize_t got = recv(port->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	return got == 0 || (got < 0 && errno != EAGAIN);
+	/* Closed before it had read all of what was written. */
+	return loss == ECONNRESET ? EPIPE : loss;
 }
 
 /* Open again what was unplugged, or, for a socket, closed by the other end. */
 static int revive(struct portal_serial_port *port) {
-	if (!is_lost(port)) {
+	int loss = find_loss(port);
+	if (loss == 0) {
 		return 0;
+	}
+	if (port->sealed) {
+		errno = loss;
+		return -1;
 	}
 	close_fd(port->fd);
 	port->fd = -1;
 	port->announced = false;
-	port->broken = false;
+	port->broken = 0;
 	port->unread_size = 0;
 	return port_open(port);
 }

@@ -130,6 +130,9 @@ int system_calls_confine(const struct system_calls *calls) {
 	if (result == 0) {
 		result = allow_memory(filter);
 	}
+	if (result == 0 && calls->log) {
+		result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
+	}
 	if (result == 0) {
 		result = seccomp_load(filter);
 	}

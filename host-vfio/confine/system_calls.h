@@ -1,6 +1,7 @@
 #ifndef HOST_CONFINE_SYSTEM_CALLS_H
 #define HOST_CONFINE_SYSTEM_CALLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What a process needs beside the loop over descriptors that it has: reading, writing, memory that
@@ -8,6 +9,7 @@
 struct system_calls {
 	const int *more; /* SCMP_SYS() numbers */
 	size_t count;
+	bool log; /* the kernel's audit tells of every other one that it tries to make */
 };
 
 /*

@@ -41,8 +41,9 @@ int confine(const char *user, const char **missing, struct error *error) {
 	if (abi < 0) {
 		return error_set(error, "Landlock: %s", strerror(errno));
 	}
-	/* Nothing beside the loop: what connects is accepted at a socket that is there. */
-	const struct system_calls calls = {0};
+	/* Nothing beside the loop: what connects is accepted at a socket that is there. Whoever
+	 * tries more is no door any more. */
+	const struct system_calls calls = {.log = true};
 	int filter = system_calls_confine(&calls);
 	if (filter < 0 && errno != ENOSYS) {
 		return error_set(error, "seccomp: %s", strerror(errno));

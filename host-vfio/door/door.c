@@ -304,6 +304,7 @@ struct door *door_create(sd_event *loop, const struct door_options *options,
 	}
 	door->loop = sd_event_ref(loop);
 	door->listener = options->listener;
+	portal_transport_listener_seal(door->listener);
 	door->handlers = *handlers;
 	door->data = data;
 	door->calls = (struct limit){.most = CALLS_AT_ONCE, .interval = CALLS_INTERVAL};

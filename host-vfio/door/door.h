@@ -25,7 +25,7 @@ struct door_call {
 struct door_handlers {
 	/* Answer it now or later, exactly once. */
 	void (*call)(void *data, struct door_request *request);
-	/* The stream cannot be opened again; errno. */
+	/* The stream is gone; errno, EPIPE when the controller's VM has closed it. */
 	void (*lost)(void *data, int error);
 	/* A line for the log about a session; `text` is printable. */
 	void (*log)(void *data, int priority, const char *text);

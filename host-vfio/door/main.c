@@ -19,6 +19,7 @@
 enum {
 	EXIT_USAGE = 2,
 	EXIT_LOST = 3, /* the stream is gone: the controller has stopped */
+	EXIT_NONE = 4, /* there is none */
 };
 
 struct options {
@@ -51,7 +52,10 @@ static void handle_call(void *data, struct door_request *request) {
 
 static void handle_stream_lost(void *data, int error) {
 	struct program *program = data;
-	say(program, LOG_INFO, "the controller's stream has ended: %s", strerror(error));
+	/* That a VM ends is for portal-hostd to say, which knows it by the status. */
+	if (error != EPIPE) {
+		say(program, LOG_WARNING, "the controller's stream is lost: %s", strerror(error));
+	}
 	program->status = EXIT_LOST;
 	sd_event_exit(program->loop, 0);
 }
@@ -153,8 +157,9 @@ static int open_all(struct program *program, const struct options *options) {
 		.key = options->key != NULL ? key : NULL,
 	};
 	if (door.listener == NULL) {
-		say(program, LOG_ERR, "%s: %s", options->transport, strerror(errno));
-		return EXIT_LOST;
+		/* Whether that is to be is for portal-hostd to say. */
+		say(program, LOG_INFO, "%s: %s", options->transport, strerror(errno));
+		return EXIT_NONE;
 	}
 	program->door = door_create(program->loop, &door, &handlers, program);
 	explicit_bzero(key, sizeof(key));

@@ -27,6 +27,9 @@
 enum {
 	CONNECTION_FD = 3, /* the first in portal-door */
 	CONNECTIONS = 4, /* who waits for a guest's end holds one */
+	/* portal-door's status when its stream is gone, and when there is none: portal-door(8) */
+	DOOR_LOST = 3,
+	DOOR_NONE = 4,
 	RETRY_LEAST_MS = 1000,
 	RETRY_MOST_MS = 30 * 1000,
 	/* Twice what portal-door lets through (door/door.c): more comes of one that is not well. */
@@ -42,6 +45,7 @@ struct door {
 	struct pace *pace;
 	pid_t pid;
 	sd_event_source *child, *retry;
+	bool lost; /* there was no stream when it was last looked for, or no more */
 	unsigned retry_ms;
 	uint64_t opened; /* CLOCK_MONOTONIC, µs */
 	LIST_ENTRY(door) link; /* daemon.doors */
@@ -235,8 +239,23 @@ static int answer_at(struct door *door, size_t index, int fd) {
 
 static void start(struct door *door);
 
+/* A VM that ends takes its socket along before libvirt says that it has ended. */
+static bool is_there(const struct door *door) {
+	static const char serial[] = "virtio-serial:";
+	size_t length = strlen(serial);
+	return strncmp(door->transport, serial, length) != 0 ||
+	       access(door->transport + length, F_OK) == 0;
+}
+
+static void try_later(struct door *door);
+
 static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
-	start(data);
+	struct door *door = data;
+	if (door->lost && !is_there(door)) {
+		try_later(door);
+	} else {
+		start(door);
+	}
 	return 0;
 }
 
@@ -251,12 +270,27 @@ static void try_later(struct door *door) {
 	door->retry_ms = door->retry_ms * 2 < RETRY_MOST_MS ? door->retry_ms * 2 : RETRY_MOST_MS;
 }
 
+/* A VM that ends closes its stream, and there is none until another one is started. */
+static void note_closed(struct door *door, const siginfo_t *info) {
+	bool exited = info->si_code == CLD_EXITED;
+	if (exited && info->si_status == DOOR_NONE && !door->lost) {
+		say(LOG_WARNING, "the door of controller %s is not open: there is no stream at %s",
+			door->controller, door->transport);
+	} else if (exited && (info->si_status == DOOR_NONE || info->si_status == DOOR_LOST)) {
+		say(LOG_INFO, "the door of controller %s has closed: its VM's end is gone",
+			door->controller);
+	} else {
+		say(LOG_WARNING, "the door of controller %s has closed (%s %d)", door->controller,
+			exited ? "status" : "signal", info->si_status);
+	}
+	door->lost = exited && (info->si_status == DOOR_NONE || info->si_status == DOOR_LOST);
+}
+
 static int handle_child(sd_event_source *source, const siginfo_t *info, void *data) {
 	struct door *door = data;
 	door->pid = 0;
 	door->child = sd_event_source_disable_unref(door->child);
-	say(LOG_INFO, "the door of controller %s has closed (%s %d)", door->controller,
-		info->si_code == CLD_EXITED ? "status" : "signal", info->si_status);
+	note_closed(door, info);
 	/* Only one that cannot stay open is opened ever more rarely. */
 	uint64_t now;
 	if (sd_event_now(door->daemon->loop, CLOCK_MONOTONIC, &now) >= 0 &&
@@ -430,6 +464,10 @@ void doors_update(struct daemon *daemon) {
 	for (door = LIST_FIRST(&daemon->doors); door; door = next) {
 		next = LIST_NEXT(door, link);
 		if (!is_wanted(daemon, door)) {
+			if (door->pid > 0) {
+				say(LOG_INFO, "the door of controller %s is closed",
+					door->controller);
+			}
 			door_free(door);
 		}
 	}

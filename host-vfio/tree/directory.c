@@ -17,6 +17,7 @@ struct directory_tree {
 	struct tree base;
 	int root;
 	bool whole; /* the root is the process's own */
+	bool plain; /* there is no openat2(2) */
 };
 
 /* Where everything is below the root anyway, one may do without openat2(2): systemd's sandbox with
@@ -39,11 +40,18 @@ static int open_in(struct tree *tree, const char *path, int flags) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
+	if (directory->plain) {
+		return open_plainly(directory, path, flags);
+	}
 	int fd;
 	do {
 		fd = (int)syscall(SYS_openat2, directory->root, path, &how, sizeof(how));
 	} while (fd < 0 && (errno == EINTR || errno == EAGAIN));
-	return fd < 0 && errno == ENOSYS ? open_plainly(directory, path, flags) : fd;
+	if (fd < 0 && errno == ENOSYS) {
+		directory->plain = true;
+		return open_plainly(directory, path, flags);
+	}
+	return fd;
 }
 
 /* close(2) that keeps errno. */

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -454,6 +455,59 @@ static void a_confined_door_opens_nothing_and_answers(void **state) {
 	portal_transport_listener_destroy(listener);
 }
 
+/* In a process of its own, which opens nothing any more. How its stream was lost, as an errno. */
+static int confined_loss(struct scene *scene) {
+	const char *missing;
+	struct error error;
+	make_door(scene, listen_at(scene));
+	if (confine(NULL, &missing, &error) < 0) {
+		return 255;
+	}
+	while (scene->lost == 0) {
+		if (sd_event_run(scene->loop, UINT64_MAX) < 0) {
+			return 255;
+		}
+	}
+	return scene->lost;
+}
+
+/* As QEMU listens for who uses a port. */
+static int listen_as_vm(const struct scene *scene) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/port", scene->directory);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+static void a_confined_door_whose_vm_ends_hears_just_that(void **state) {
+	struct scene *scene = *state;
+	door_destroy(scene->door);
+	scene->door = NULL;
+	scene->loop = sd_event_unref(scene->loop);
+	snprintf(scene->address, sizeof(scene->address), "virtio-serial:%s/port", scene->directory);
+	int vm = listen_as_vm(scene);
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(vm);
+		_exit(sd_event_new(&scene->loop) < 0 ? 255 : confined_loss(scene));
+	}
+	int stream = accept(vm, NULL, NULL);
+	assert_true(stream >= 0);
+	char byte;
+	assert_int_equal(read(stream, &byte, 1), 1); /* it says that it is new */
+	close(stream);
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), EPIPE);
+	close(vm);
+	unlink(scene->address + strlen("virtio-serial:"));
+}
+
 #define IN_SCENE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -470,6 +524,7 @@ int main(void) {
 		cmocka_unit_test(a_limit_gives_back_what_time_allows),
 		IN_SCENE(silent_connections_do_not_keep_out_the_one_with_the_key),
 		IN_SCENE(a_confined_door_opens_nothing_and_answers),
+		IN_SCENE(a_confined_door_whose_vm_ends_hears_just_that),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
