@@ -109,10 +109,10 @@ class Desktop:
             wait.stop(process)
 
     def wait_content(self, window):
-        """Waits until a window shows more than a plain colour."""
+        """Waits until a window shows more than a plain colour and a cursor."""
         box = window["box"]
         area = (box["x"], box["y"], box["width"], box["height"])
-        return self.wait_picture(lambda picture: len(picture.colors(*area)) > 1)
+        return self.wait_picture(lambda picture: len(picture.colors(*area)) > 2)
 
     def type(self, text):
         """Types text with a virtual keyboard."""
