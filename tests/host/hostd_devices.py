@@ -127,8 +127,10 @@ def by_hand(finish, work):
         libvirt.virsh("define", file.name)
     libvirt.virsh("start", "fox")
     assert os.stat(heap_file).st_size == 96 << 20 and stat.S_ISSOCK(os.stat(channel).st_mode)
-    refused("Refused", "cannot be migrated", link.call, "Hook", domain="play", operation="migrate")
-    refused("Refused", "cannot be restored", link.call, "Hook", domain="play", operation="restore")
+    refused("Refused", "cannot be migrated", link.call, "Hook", domain="play", operation="migrate",
+            devices=[USB])
+    refused("Refused", "cannot be restored", link.call, "Hook", domain="play", operation="restore",
+            devices=[USB])
     until(link, lambda now: now == home)
     refused("Refused", "no device was named", link.call, "Take", devices=[])
     refused("Refused", "no PCI function", link.call, "Take", devices=["0f:00.0"])
