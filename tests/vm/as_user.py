@@ -11,14 +11,8 @@ import sys
 import tempfile
 
 import vmtest
-from portalvm import images
 
 USER, ID = "portal-test", 64123
-
-
-def bind(source, target):
-    """The parents of source may be closed to the user; those of target are not."""
-    subprocess.run(["mount", "--bind", source, target], check=True)
 
 
 def add_user(work, home):
@@ -28,17 +22,7 @@ def add_user(work, home):
         shutil.copy(f"/etc/{name}", path)
         with open(path, "a", encoding="ascii") as file:
             file.write(line + "\n")
-        bind(path, f"/etc/{name}")
-
-
-def lay_out_images(directory):
-    made = images.Images(vmtest.BUILD)
-    os.mkdir(directory)
-    for path in (made.kernel, made.initrd, made.root):
-        target = os.path.join(directory, os.path.basename(path))
-        with open(target, "wb"):
-            pass
-        bind(os.path.realpath(path), target)
+        vmtest.bind(path, f"/etc/{name}")
 
 
 def main():
@@ -52,10 +36,10 @@ def main():
         os.chown(path, ID, ID)
     os.mkdir(top)
     add_user(work, home)
-    lay_out_images(os.path.join(work, "images"))
-    bind(vmtest.TOP, top)
+    vmtest.lay_out_images(os.path.join(work, "images"))
+    vmtest.bind(vmtest.TOP, top)
     os.mkdir(os.path.join(work, "build"))
-    bind(vmtest.BUILD, os.path.join(work, "build"))
+    vmtest.bind(vmtest.BUILD, os.path.join(work, "build"))
 
     environment = {
         key: value for key, value in os.environ.items()

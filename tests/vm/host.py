@@ -1,14 +1,18 @@
 """Layout host: a libvirt guest's terminal on this machine's portal, with keys going back.
 
-host.py HEAP CONTROL [systemd]: nvdimm or ivshmem; virtio-serial or vhost-user-vsock; the agent as
-a unit of systemd, or by itself.
+host.py HEAP CONTROL [systemd] [quser]: nvdimm or ivshmem; virtio-serial or vhost-user-vsock; the
+agent as a unit of systemd, or by itself; QEMU as a user of its own, as distributions have it.
 """
 
+import os
 import sys
+import tempfile
 
 import vmtest
 from portalvm import desktop, guest, images, libvirt, wait
 from portalvm.programs import Programs
+
+QEMU = 64055  # Debian's libvirt-qemu
 
 CONFIG = f"""
 vm demo {{
@@ -16,8 +20,27 @@ vm demo {{
 	label "demo" "#c0392b"
 	heap-size 64M
 	command foot
+	%s
 }}
 """
+
+
+def lay_out():
+    """What a QEMU of another user has to reach, where he can: images, and a line for the key. Mounts are
+    this test's own, as long as it runs in tools/shell or tools/test."""
+    directory = tempfile.mkdtemp(dir="/tmp")
+    os.chmod(directory, 0o755)
+    vmtest.lay_out_images(os.path.join(directory, "images"))
+    os.environ["PORTAL_IMAGES"] = os.path.join(directory, "images")
+    return images.Images(vmtest.BUILD), f"key {directory}/demo.key"
+
+
+def check_owner(path, user):
+    """QEMU runs as this user, whose the heap's file is, and nobody else may open it."""
+    status = os.stat(path)
+    vmtest.check(os.stat(f"/proc/{libvirt.domain_pid('demo')}").st_uid == user, f"QEMU runs as {user}")
+    vmtest.check((status.st_uid, status.st_mode & 0o7777) == (user, 0o600),
+                 f"the heap is user {status.st_uid}'s, mode {status.st_mode & 0o7777:o}")
 
 
 def check_heap(demo, state, heap, control):
@@ -40,14 +63,15 @@ def check_heap(demo, state, heap, control):
 def main():
     heap, control = sys.argv[1:3]
     systemd = "systemd" in sys.argv[3:]
+    user = QEMU if "quser" in sys.argv[3:] else os.geteuid()
     programs = Programs(vmtest.BUILD)
 
     def test(finish):
-        pictures = images.Images(vmtest.BUILD)
-        config = desktop.write_config(CONFIG)
+        pictures, key = lay_out() if user != os.geteuid() else (images.Images(vmtest.BUILD), "")
+        config = desktop.write_config(CONFIG % key)
         daemon = libvirt.Libvirtd()
         finish.callback(daemon.stop)
-        daemon.start()
+        daemon.start(user=f"+{user}")
 
         demo = guest.Guest(programs, pictures, config, "demo")
         options = ["--cid", "4"] if control == "vhost-user-vsock" else []
@@ -68,6 +92,7 @@ def main():
         transport = "virtio-serial:" if control == "virtio-serial" else "vsock-unix:"
         vmtest.check(state["transport"].startswith(transport), f"the channel is {transport}")
         check_heap(demo, state, heap, control)
+        check_owner(state["heap"].split(":", 1)[1], user)
 
         screen.wait_content(window)
         vmtest.check(not vmtest.shows_bar(screen.picture(), window), "nothing is typed yet")

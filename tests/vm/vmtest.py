@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import subprocess
 import sys
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tools", "lib"))
 
-from portalvm import libvirt, wait  # noqa: E402, pylint: disable=wrong-import-position
+from portalvm import images, libvirt, wait  # noqa: E402, pylint: disable=wrong-import-position
 
 BUILD = os.environ["PORTAL_BUILD"]
 
@@ -61,6 +62,25 @@ def hypervisor(channel, guests=1):
     QEMU hands all of it, the heap included, to the vhost-user device that makes a vsock of it."""
     programs = ["qemu-system-x86_64"] * guests
     return programs if channel == "virtio-serial" else [*programs, "vhost-device-vsock"]
+
+
+def bind(source, target, *options):
+    """The parents of source may be closed to another user; those of target are not."""
+    subprocess.run(["mount", "--bind", source, target], check=True)
+    if options:
+        subprocess.run(["mount", "-o", ",".join(["remount", "bind", *options]), target], check=True)
+
+
+def lay_out_images(directory):
+    """The guest's images where another user can read them, and nobody gives them to him: libvirt would,
+    and for good."""
+    made = images.Images(BUILD)
+    os.mkdir(directory)
+    for path in (made.kernel, made.initrd, made.root):
+        target = os.path.join(directory, os.path.basename(path))
+        with open(target, "wb"):
+            pass
+        bind(os.path.realpath(path), target, "ro")
 
 
 def run(test, *domains):
