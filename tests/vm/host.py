@@ -60,6 +60,15 @@ def check_heap(demo, state, heap, control):
     vmtest.check(names == wanted, f"these map it: {names}")
 
 
+def check_journal(demo, screen):
+    """What the agent says is in the guest's journal, in the VM's name."""
+    begin = len(demo.console.said.text)
+    screen.type(f"{vmtest.journal('portal-agent')} >/dev/ttyS0; echo told-$((6*7)) >/dev/ttyS0\n")
+    end = demo.console.said.for_text(b"told-42", begin)
+    vmtest.check_log(vmtest.told(demo.console.said.text[begin:end]), "portal-agent",
+                     f"portal-agent[{demo.name}]: ")
+
+
 def main():
     heap, control = sys.argv[1:3]
     systemd = "systemd" in sys.argv[3:]
@@ -102,6 +111,8 @@ def main():
         screen.wait_picture(lambda picture: vmtest.shows_bar(picture, window))
         vmtest.check(True, "what it printed is on the controller's output")
 
+        if systemd:
+            check_journal(demo, screen)
         screen.type("exit 7\n")
         vmtest.check(process.wait(wait.PATIENCE) == 7, "portal-run ends with the program's status")
         demo.shut_down()

@@ -1,9 +1,11 @@
 """What the VM tests have in common: the package of tools/demo, checks, and a report of failures."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
+import syslog
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tools", "lib"))
@@ -36,6 +38,34 @@ def shows_bar(picture, window):
     box = window["box"]
     colors = picture.colors(box["x"], box["y"], box["width"], box["height"])
     return colors.get(COLOR, 0) >= COLOR_PIXELS
+
+
+def journal(*identifiers):
+    """A command that prints what the journal has under these names, as what told() reads."""
+    names = " ".join(f"-t {name}" for name in identifiers)
+    return (f"journalctl --boot --quiet --output=json {names} "
+            "--output-fields=SYSLOG_IDENTIFIER,PRIORITY,MESSAGE | cat")
+
+
+def told(text):
+    """The entries of journal() in a console's text: {identifier: [(priority, message)]}."""
+    found = {}
+    for line in text.decode(errors="replace").splitlines():
+        if '"SYSLOG_IDENTIFIER"' in line:
+            # Behind what may stand on the line of a terminal.
+            entry = json.loads(line[line.index("{"):])
+            found.setdefault(entry["SYSLOG_IDENTIFIER"], []).append(
+                (int(entry["PRIORITY"]), entry["MESSAGE"]))
+    return found
+
+
+def check_log(found, identifier, prefix):
+    """What a program of Portal's says is in the journal with its VM's name, and with its priority."""
+    lines = [(priority, message) for priority, message in found.get(identifier, [])
+             if message.startswith(prefix)]
+    check(any(priority == syslog.LOG_INFO for priority, _ in lines),
+          f"the journal has as {identifier}: {lines}")
+    check(not any("<6>" in message for _, message in lines), "its priority is not in the text")
 
 
 def mappers(path):
