@@ -1,6 +1,7 @@
-"""tools/demo as it is called: the PNG that it writes, and its window on the desktop of its caller.
+"""tools/demo as it is called, with the PNG that it writes, and what it says where nothing is to be seen.
 
-demo.py picture|nested
+demo.py picture|failing host|siblings
+demo.py nested
 """
 
 import os
@@ -15,7 +16,7 @@ from portalvm.programs import Programs
 
 DEMO = os.path.join(vmtest.TOP, "tools", "demo")
 LABEL = bytes([0xc0, 0x39, 0x2b])
-SIZE = (1280, 720)
+SIZES = {"host": (1280, 720), "siblings": (800, 600)}
 
 
 def demo(*arguments):
@@ -56,13 +57,28 @@ def check_picture(picture, size):
     vmtest.check(len(content) > 2, "with text in it, not only a cursor")
 
 
-def a_picture_is_taken():
+def picture_is_taken(layout):
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "picture.png")
-        status, said = demo("--screenshot", path)
+        status, said = demo("--layout", layout, "--screenshot", path)
         vmtest.check(status == 0, f"tools/demo takes a picture: exit status {status}")
         vmtest.check(f"wrote {path}" in said, "and says so")
-        check_picture(png.read(path), SIZE)
+        check_picture(png.read(path), SIZES[layout])
+
+
+def failures_are_told(layout):
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "picture.png")
+        for command, wanted, ended in (
+            ("nothing-of-the-kind", "nothing-of-the-kind: no such program in vm:demo", "127"),
+            ("false", "", "1"),
+        ):
+            status, said = demo("--layout", layout, "--screenshot", path, "--", command)
+            vmtest.check(status == 1, f"{command} makes no window: exit status {status}")
+            words = {"host": f"portal-run ended with {ended} before there was a window",
+                     "siblings": f"session: exited: {ended}"}[layout]
+            vmtest.check(wanted in said and words in said, f"which is said: {words}")
+            vmtest.check(not os.path.exists(path), "and no empty picture is left")
 
 
 class Keyboard:
@@ -72,7 +88,7 @@ class Keyboard:
     def __init__(self, screen):
         program = os.path.join(vmtest.BUILD, "tests", "clients", "test-input")
         self.process = subprocess.Popen(
-            [program, *map(str, SIZE)], env=screen.env, text=True, bufsize=1,
+            [program, *map(str, SIZES["host"])], env=screen.env, text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._answer()
 
@@ -112,10 +128,11 @@ def runs_nested_until_its_window_closes(finish):
 
 
 def test(finish):
-    if sys.argv[1] == "nested":
+    what, *layout = sys.argv[1:]
+    if what == "nested":
         runs_nested_until_its_window_closes(finish)
     else:
-        a_picture_is_taken()
+        {"picture": picture_is_taken, "failing": failures_are_told}[what](*layout)
 
 
 vmtest.run(test)

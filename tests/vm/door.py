@@ -145,7 +145,7 @@ class Controlled(siblings.Siblings):
     def said(self, what, start=0):
         """The rest of a line of the session: (text, offset behind it)."""
         position = self.console.said.for_text(f"session: {what}: ".encode(), start,
-                                              unless=b"session: portal ended")
+                                              unless=(b"session: portal ended",))
         end = self.console.said.for_text(b"\n", position)
         return self.console.said.text[position:end].decode().strip(), end
 

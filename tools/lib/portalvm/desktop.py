@@ -71,7 +71,8 @@ class Desktop:
                 for window in reply["state"]["windows"]:
                     if wanted(window):
                         return window
-        said.join()
+        # The guest's bridge lives on, with the same standard error.
+        said.drain()
         raise wait.Failure(
             f"{os.path.basename(process.args[0])} ended with {process.wait()} before there was a "
             f"window:\n{said.text.decode(errors='replace')}"

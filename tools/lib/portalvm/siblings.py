@@ -145,7 +145,8 @@ class Siblings:
         if self._channel == "vsock":
             self._vsock = self._start_vsock()
         self._start_machines(kind, command)
-        position = self.console.said.for_text(b"session: state: ", unless=b"session: portal ended")
+        position = self.console.said.for_text(
+            b"session: state: ", unless=(b"session: portal ended", b"session: exited: "))
         line_end = self.console.said.for_text(b"\n", position)
         self.state = json.loads(self.console.said.text[position:line_end])
         guest.check_shared(self.state)

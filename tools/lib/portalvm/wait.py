@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import select
 import selectors
 import subprocess
 import threading
@@ -66,30 +67,32 @@ class Follower:
         self.ended = False
         self._name = name
         self._copy_to = copy_to
+        self._stream = stream
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, args=(stream,), daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def _run(self, stream):
+    def _run(self):
         while True:
-            data = os.read(stream.fileno(), 65536)
-            if data and self._copy_to:
-                self._copy_to.write(data)
-                self._copy_to.flush()
+            select.select([self._stream], [], [])
             with self._changed:
+                data = os.read(self._stream.fileno(), 65536)
+                if data and self._copy_to:
+                    self._copy_to.write(data)
+                    self._copy_to.flush()
                 self.text += data
                 self.ended = not data
                 self._changed.notify_all()
             if not data:
                 return
 
-    def for_text(self, wanted, start=0, patience=PATIENCE, unless=None):
+    def for_text(self, wanted, start=0, patience=PATIENCE, unless=()):
         """Waits until wanted (bytes) was said at or after offset start; returns the offset behind.
 
-        patience None: for ever. unless: bytes after which there is nothing to wait for.
+        patience None: for ever. unless: what was said (bytes each) when there is nothing to wait for.
         """
         def over():
-            return self.ended or (unless is not None and unless in self.text)
+            return self.ended or any(text in self.text for text in unless)
 
         with self._changed:
             self._changed.wait_for(lambda: self.text.find(wanted, start) >= 0 or over(), patience)
@@ -99,6 +102,14 @@ class Follower:
                 reason = "ended" if over() else f"was silent for {patience:.0f} s"
                 raise Failure(f"{self._name} {reason} without saying {wanted!r}:\n{tail}")
             return position + len(wanted)
+
+    def drain(self):
+        """Waits until all that has been said was read: of a stream that others hold open."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.ended or not self._has_more(), PATIENCE)
+
+    def _has_more(self):
+        return bool(select.select([self._stream], [], [], 0)[0])
 
     def join(self, patience=PATIENCE):
         """Waits for the stream's end."""
