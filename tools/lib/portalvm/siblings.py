@@ -72,6 +72,7 @@ sockets=$XDG_RUNTIME_DIR/portal
 _RUN = """
 portal-run --timeout {patience} vm:demo -- {command}
 echo "session: exited: $?"
+echo "session: over"
 """
 
 _DOMAIN = """
@@ -146,7 +147,7 @@ class Siblings:
             self._vsock = self._start_vsock()
         self._start_machines(kind, command)
         position = self.console.said.for_text(
-            b"session: state: ", unless=(b"session: portal ended", b"session: exited: "))
+            b"session: state: ", unless=(b"session: portal ended", b"session: over"))
         line_end = self.console.said.for_text(b"\n", position)
         self.state = json.loads(self.console.said.text[position:line_end])
         guest.check_shared(self.state)
