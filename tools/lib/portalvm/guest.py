@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import xml.etree.ElementTree
 
 from . import libvirt, varlink, wait
@@ -20,7 +21,9 @@ class Guest:
 
     def define(self, *options, systemd=False):
         """Defines the domain; options are portal-run's. systemd: start with the agent's unit."""
-        self.console = Console(f"/tmp/{self.name}.console", self.name)
+        # Not in /tmp itself, where a test of another user may have left one of that name.
+        path = os.path.join(tempfile.gettempdir(), f"{self.name}.console")
+        self.console = Console(path, self.name)
         self._run(
             "--define", f"vm:{self.name}", "--image", os.path.realpath(self._images.root),
             "--image-format", "raw", "--read-only",
