@@ -145,13 +145,14 @@ class Host(Shell):
         shell, its_shell = socket.socketpair()
         monitor, its_monitor = socket.socketpair()
         command = [
-            "qemu-system-x86_64", *arguments,
+            "qemu-system-x86_64",
             "-chardev", f"file,id=console,path={work}/console.log", "-serial", "chardev:console",
             "-chardev", f"socket,id=shell,fd={its_shell.fileno()}",
+            # First, so that a port of the arguments finds it.
             "-device", "virtio-serial-pci,bus=pcie.0,addr=0xa",
             "-device", "virtserialport,chardev=shell,name=shell",
             "-chardev", f"socket,id=qmp,fd={its_monitor.fileno()}",
-            "-mon", "chardev=qmp,mode=control",
+            "-mon", "chardev=qmp,mode=control", *arguments,
         ]
         self.process = subprocess.Popen(
             command, pass_fds=[its_shell.fileno(), its_monitor.fileno(), *fds])
