@@ -83,8 +83,9 @@ int cli_doctor(struct cli *cli) {
 		/* Another machine's programs cannot be asked. */
 		if (!cli->machine_file && strcmp(cli->root, "/") == 0) {
 			struct services services;
-			cli_read_services(&services);
+			cli_read_services(&services, cli);
 			services_examine(&diagnoses, &services);
+			cli_services_finish(&services);
 		}
 		if (cli->json) {
 			cli_print_json(diagnoses_json(&diagnoses));

@@ -6,9 +6,9 @@
 #include "base/must.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "cli/services.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
-#include "heap/domain_usage.h"
 #include "policy/memory_view.h"
 
 /* What libvirt says, and the memory of the machine. */
@@ -18,20 +18,6 @@ struct sources {
 	size_t count;
 	struct memory_host host;
 };
-
-/* Of the machine that this is; -1 with the reason. */
-static int read_domains(struct sources *sources, const char *uri, struct error *error) {
-	sd_event *loop = NULL;
-	if (sd_event_new(&loop) < 0) {
-		return error_set(error, "out of memory");
-	}
-	struct domain_manager *manager = domain_manager_create_viewer(uri, loop, error);
-	int status = manager ? domain_usages_read(manager, &sources->usages, &sources->count, error)
-			     : -1;
-	domain_manager_destroy(manager);
-	sd_event_unref(loop);
-	return status == 0 ? 0 : -1;
-}
 
 static void sources_finish(struct sources *sources) {
 	domain_usages_finish(sources->usages, sources->count);
@@ -46,7 +32,7 @@ static void sources_init(struct sources *sources, const struct cli *cli, const c
 	memory_host_read(&sources->host, cli->tree);
 	bool here = !cli->machine_file && strcmp(cli->root, "/") == 0;
 	uri = !uri && here ? "qemu:///system" : uri;
-	if (uri && read_domains(sources, uri, &error) < 0) {
+	if (uri && cli_read_usages(uri, &sources->usages, &sources->count, &error) < 0) {
 		fprintf(stderr,
 			"portal-host: libvirt does not answer at %s (%s): what runs is not "
 			"counted\n",

@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "hostd/host_interface.h"
+#include "policy/policy.h"
+
+static const char libvirt_uri[] = "qemu:///system";
 
 /* libvirt's words are in the answer: not on standard error too. */
 static void keep_quiet(void *data, virErrorPtr error) {
@@ -18,7 +21,7 @@ static void keep_quiet(void *data, virErrorPtr error) {
 
 static void read_libvirt(struct services *services) {
 	virSetErrorFunc(NULL, keep_quiet);
-	virConnectPtr connection = virConnectOpenReadOnly("qemu:///system");
+	virConnectPtr connection = virConnectOpenReadOnly(libvirt_uri);
 	if (!connection || virConnectGetLibVersion(connection, &services->libvirt) < 0) {
 		const char *message = virGetLastErrorMessage();
 		size_t length = strcspn(message ? message : "", "\n");
@@ -32,6 +35,41 @@ static void read_libvirt(struct services *services) {
 		virConnectClose(connection);
 	}
 	virSetErrorFunc(NULL, NULL);
+}
+
+int cli_read_usages(
+	const char *uri, struct domain_usage **usages, size_t *count, struct error *error) {
+	sd_event *loop = NULL;
+	*usages = NULL;
+	*count = 0;
+	if (sd_event_new(&loop) < 0) {
+		return error_set(error, "out of memory");
+	}
+	struct domain_manager *manager = domain_manager_create_viewer(uri, loop, error);
+	int status = manager ? domain_usages_read(manager, usages, count, error) : -1;
+	domain_manager_destroy(manager);
+	sd_event_unref(loop);
+	return status == 0 ? 0 : -1;
+}
+
+/* A policy that cannot be read names nobody; others complain of it. */
+static void read_lazy(struct services *services, const char *config) {
+	struct domain_usage *usages = NULL;
+	size_t count = 0;
+	struct policy policy;
+	struct error error;
+	if (policy_load(&policy, config, &error) < 0) {
+		return;
+	}
+	if (cli_read_usages(libvirt_uri, &usages, &count, &error) == 0) {
+		for (size_t i = 0; i < count; i++) {
+			if (!usages[i].allocated && policy_names_domain(&policy, usages[i].name)) {
+				strings_add(&services->lazy, usages[i].name);
+			}
+		}
+	}
+	domain_usages_finish(usages, count);
+	policy_finish(&policy);
 }
 
 /* Does somebody listen there? */
@@ -58,7 +96,7 @@ static bool has_hook(void) {
 	return found;
 }
 
-void cli_read_services(struct services *services) {
+void cli_read_services(struct services *services, const struct cli *cli) {
 	const struct passwd *entry = getpwuid(getuid());
 	struct rlimit limit;
 	*services = (struct services){
@@ -74,4 +112,11 @@ void cli_read_services(struct services *services) {
 		services->lock_limit = limit.rlim_cur;
 	}
 	read_libvirt(services);
+	if (services->libvirt != 0) {
+		read_lazy(services, cli->config);
+	}
+}
+
+void cli_services_finish(struct services *services) {
+	strings_finish(&services->lazy);
 }

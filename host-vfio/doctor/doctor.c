@@ -240,6 +240,7 @@ void doctor_examine(struct diagnoses *diagnoses, const struct machine *machine, 
 	examine_iommu(diagnoses, machine, &facts);
 	examine_vfio(diagnoses, machine, &facts);
 	examine_firmware(diagnoses, &facts);
+	examine_reservations(diagnoses, machine, tree);
 	examine_groups(diagnoses, machine);
 	examine_cards(diagnoses, machine);
 	examine_sleep(diagnoses, tree);

@@ -12,4 +12,8 @@ void examine_sleep(struct diagnoses *diagnoses, struct tree *tree);
 /* Is there a keyboard that no USB controller takes along? */
 void examine_keyboard(struct diagnoses *diagnoses, const struct machine *machine);
 
+/* Did each device that the set-up reserves come to be reserved? */
+void examine_reservations(
+	struct diagnoses *diagnoses, const struct machine *machine, struct tree *tree);
+
 #endif

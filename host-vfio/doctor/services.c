@@ -4,6 +4,7 @@
 
 #include "base/must.h"
 #include "base/size.h"
+#include "base/text.h"
 
 enum {
 	LIBVIRT_LEAST = 7004000, /* shares keyboards and mice by itself */
@@ -98,9 +99,31 @@ static void examine_daemon(struct diagnoses *diagnoses, const struct services *s
 	}
 }
 
+static void examine_allocation(struct diagnoses *diagnoses, const struct services *services) {
+	struct text names;
+	if (services->lazy.count == 0) {
+		return;
+	}
+	text_init(&names);
+	for (size_t i = 0; i < services->lazy.count; i++) {
+		fprintf(names.stream, "%s%s", i > 0 ? ", " : "", services->lazy.items[i]);
+	}
+	char *list = text_take(&names);
+	diagnoses_add(diagnoses, DIAGNOSIS_HINT, "allocation",
+		must_print("These VMs of the policy get their memory only as they use it: %s. What "
+			   "is not counted may have taken it by then.",
+			list),
+		must_copy("Give each of them memory when it starts: run \"virsh edit\", and write "
+			  "\"<allocation mode='immediate'/>\" into its <memoryBacking>; or set "
+			  "huge pages aside for it (\"portal-host domain edit ... --hugepages "
+			  "on\")."));
+	free(list);
+}
+
 void services_examine(struct diagnoses *diagnoses, const struct services *services) {
 	examine_kvm(diagnoses, services);
 	examine_lock_limit(diagnoses, services);
 	examine_libvirt(diagnoses, services);
 	examine_daemon(diagnoses, services);
+	examine_allocation(diagnoses, services);
 }

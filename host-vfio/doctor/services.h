@@ -16,6 +16,8 @@ struct services {
 	char libvirt_error[256]; /* why not */
 	bool hook; /* libvirt asks portal-hostd before it starts a VM */
 	bool daemon; /* portal-hostd answers */
+	/* The policy's domains that get their memory only as they use it. */
+	struct strings lazy;
 };
 
 void services_examine(struct diagnoses *diagnoses, const struct services *services);

@@ -59,6 +59,33 @@ int domain_usage_read(struct memory_usage *usage, const char *xml, struct error 
 	return 0;
 }
 
+static bool has_function(xmlNode *devices) {
+	static const char *const names[] = {"hostdev", "interface"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		for (xmlNode *node = tree_child(devices, names[i]); node; node = tree_next(node)) {
+			if (tree_is(node, "type", i == 0 ? "pci" : "hostdev")) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+bool domain_usage_is_allocated(const char *xml) {
+	struct error error;
+	xmlDoc *document = domain_document_parse(xml, &error);
+	if (!document) {
+		return false;
+	}
+	xmlNode *root = xmlDocGetRootElement(document),
+		*backing = tree_child(root, "memoryBacking");
+	bool allocated = tree_is(tree_child(backing, "allocation"), "mode", "immediate") ||
+			 tree_child(backing, "hugepages") || tree_child(backing, "locked") ||
+			 has_function(tree_child(root, "devices"));
+	xmlFreeDoc(document);
+	return allocated;
+}
+
 static int read_one(
 	struct domain_manager *manager, struct domain_usage *domain, struct error *error) {
 	enum domain_state state;
@@ -72,6 +99,7 @@ static int read_one(
 	if (failure == 0) {
 		failure = domain_usage_read(&domain->usage, xml, error) < 0 ? DOMAIN_FAILURE_REFUSED
 									    : 0;
+		domain->allocated = domain_usage_is_allocated(xml);
 		free(xml);
 	}
 	/* One that has vanished meanwhile takes nothing. */

@@ -1,6 +1,8 @@
 #ifndef HOST_HEAP_DOMAIN_USAGE_H
 #define HOST_HEAP_DOMAIN_USAGE_H
 
+#include <stdbool.h>
+
 #include "domain/manager.h"
 #include "memory/usage.h"
 
@@ -10,9 +12,15 @@
  * it back without asking anybody. 0, or -1 with the reason and nothing to finish. */
 int domain_usage_read(struct memory_usage *usage, const char *xml, struct error *error);
 
+/* Is all of a domain's own memory there before it starts, or only promised, until the guest uses
+ * it? It is where QEMU fills it at once (<allocation mode='immediate'/>, huge pages), locks it, or
+ * VFIO does so for a PCI function. */
+bool domain_usage_is_allocated(const char *xml);
+
 struct domain_usage {
 	char *name;
 	bool runs; /* or is paused, or shuts down: it has its memory */
+	bool allocated; /* domain_usage_is_allocated() */
 	struct memory_usage usage;
 };
 

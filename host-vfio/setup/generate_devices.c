@@ -3,30 +3,28 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "setup/generator.h"
+#include "setup/reservation.h"
 
-/* One rule for each device, by place and ids, before udev asks for the device's driver (rules of 80
- * and above): another card in the slot, or another card of the kind, keeps its own driver. */
+/* One rule for each device, by the bridges that lead to it and by what it says it is, before udev
+ * asks for the device's driver (rules of 80 and above): another card in the slot, or another card
+ * of the kind, keeps its own driver, and another number of the bus makes no difference. */
 static int generate_rules(const struct generator *generator) {
+	bool own_entry = generator->options->own_entry;
 	struct text text;
 	text_init(&text);
 	FILE *file = text.stream;
 	fputs("# Written by portal-host setup; portal-host setup --undo takes it back.\n", file);
-	if (generator->options->own_entry) {
+	if (own_entry) {
 		fputs("SUBSYSTEM==\"pci\", IMPORT{cmdline}=\"portal.vfio\"\n", file);
 	}
 	for (size_t i = 0; i < generator->options->devices_count; i++) {
-		const struct pci_device *device = generator->options->devices[i];
-		fprintf(file,
-			"ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"%s\", "
-			"ATTR{vendor}==\"0x%04x\", ATTR{device}==\"0x%04x\", ",
-			device->name, device->vendor, device->device);
-		if (generator->options->own_entry) {
-			fputs("ENV{portal.vfio}==\"1\", ", file);
-		}
-		fputs("ATTR{driver_override}=\"vfio-pci\"\n", file);
+		char *rule = reservation_rule(generator->options->devices[i],
+			own_entry ? "ENV{portal.vfio}==\"1\", " : "");
+		fputs(rule, file);
+		free(rule);
 	}
 	char *rules = text_take(&text);
-	int status = generator_put(generator, GENERATOR_RULES, rules, 0644);
+	int status = generator_put(generator, RESERVATION_RULES, rules, 0644);
 	free(rules);
 	return status;
 }

@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "setup/generator.h"
+#include "setup/reservation.h"
 
 /* The rules, what modprobe is told, and vfio-pci have to be in the initramfs, where graphics
  * drivers are loaded. */
@@ -20,7 +21,7 @@ static int generate_initramfs_tools(struct generator *generator) {
 		". /usr/share/initramfs-tools/hook-functions\n"
 		"force_load vfio-pci\n"
 		"mkdir -p \"$DESTDIR/etc/udev/rules.d\"\n"
-		"cp " GENERATOR_RULES " \"$DESTDIR/etc/udev/rules.d/\"\n",
+		"cp " RESERVATION_RULES " \"$DESTDIR/etc/udev/rules.d/\"\n",
 		0755);
 }
 
@@ -59,14 +60,14 @@ int generate_initramfs(struct generator *generator) {
 		path = "/etc/dracut.conf.d/portal-vfio.conf";
 		format = "# Written by portal-host setup.\n"
 			 "force_drivers+=\" vfio-pci \"\n"
-			 "install_items+=\" " GENERATOR_RULES "%s \"\n";
+			 "install_items+=\" " RESERVATION_RULES "%s \"\n";
 		strings_add(&generator->plan->changes.commands, "dracut --force --regenerate-all");
 		break;
 	case MKINITCPIO:
 		path = "/etc/mkinitcpio.conf.d/portal-vfio.conf";
 		format = "# Written by portal-host setup.\n"
 			 "MODULES=(vfio-pci \"${MODULES[@]}\")\n"
-			 "FILES+=(" GENERATOR_RULES "%s)\n";
+			 "FILES+=(" RESERVATION_RULES "%s)\n";
 		strings_add(&generator->plan->changes.commands, "mkinitcpio -P");
 		break;
 	default:

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "setup/generator.h"
+#include "setup/reservation.h"
 
 /* The udev rule comes too late for a driver that the initramfs loads by name before udev runs, as
  * graphics drivers often are for an early picture. There modprobe itself has to set the override,
@@ -116,13 +117,19 @@ static void print_install(const struct generator *generator, FILE *file) {
 		      " \"*) ",
 			file);
 	}
-	fputs("reserve() { read -r v <$1/vendor && read -r d <$1/device && "
-	      "[ \"$v $d\" = \"$2 $3\" ] && echo vfio-pci >$1/driver_override; }; ",
+	/* The pattern has become what there is: one directory, or nothing that counts. */
+	fputs("reserve() { [ $# = 2 ] && [ -d $2 ] && read -r v <$2/vendor && "
+	      "read -r d <$2/device && read -r s <$2/subsystem_vendor && "
+	      "read -r t <$2/subsystem_device && read -r c <$2/class && "
+	      "[ \"$v $d $s $t $c\" = \"$1\" ] && echo vfio-pci >$2/driver_override; }; ",
 		file);
 	for (size_t i = 0; i < generator->options->devices_count; i++) {
 		const struct pci_device *device = generator->options->devices[i];
-		fprintf(file, "reserve /sys/bus/pci/devices/%s 0x%04x 0x%04x; ", device->name,
-			device->vendor, device->device);
+		char *place = reservation_place(device);
+		fprintf(file, "reserve \"0x%04x 0x%04x 0x%04x 0x%04x 0x%06x\" /sys%s; ",
+			device->vendor, device->device, device->subsystem_vendor,
+			device->subsystem_device, device->class_code, place);
+		free(place);
 	}
 	fprintf(file, "%smodprobe --ignore-install vfio-pci $CMDLINE_OPTS\n",
 		generator->options->own_entry ? ";; esac; " : "");

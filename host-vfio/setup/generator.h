@@ -33,7 +33,6 @@ int generate_inputs(struct generator *generator);
 /* The way of a guest's sound to somebody's session. */
 int generate_audio(struct generator *generator);
 
-#define GENERATOR_RULES "/etc/udev/rules.d/60-portal-vfio.rules"
 #define GENERATOR_MODPROBE "/etc/modprobe.d/portal-vfio.conf"
 #define GENERATOR_WORD "portal.vfio=1"
 

@@ -411,7 +411,7 @@ def a_graphics_card_is_set_up_with_a_rom_that_uefi_can_use(shell):
                           + card.replace("snd_hda_intel", "vfio-pci", 1))
     said = shell.expect(DONE, "", "--machine", machine, *setup, "01:00.0,rom=any",
                         machine=None).stdout
-    assert 'KERNEL=="0000:01:00.1"' in said, said
+    assert '/0000:??:00.1", ATTR{vendor}=="0x10de", ATTR{device}=="0x228b"' in said, said
 
 
 def what_a_reserved_disk_holds_is_told(shell):

@@ -9,6 +9,7 @@ import functools
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -154,6 +155,57 @@ def udev_reads_the_rules(system):
     system.run("udevadm", "verify", system.path("etc/udev/rules.d/70-portal-inputs.rules"))
 
 
+# What they are in the recorded machine.
+IDS = {CARD: ("0x10de", "0x2484", "0x1458", "0x404c", "0x030000"),
+       SOUND: ("0x10de", "0x228b", "0x1458", "0x404c", "0x040300")}
+FIELDS = ("vendor", "device", "subsystem_vendor", "subsystem_device", "class")
+
+
+def put_device(system, address, ids):
+    """A device behind the card's port, with the file that a reservation is written to."""
+    place = f"../devices/pci0000:00/0000:00:01.0/{address}"
+    for field, value in zip(FIELDS, ids):
+        system.write(f"{place}/{field}", value + "\n")
+    system.write(f"{place}/driver_override", "(null)\n")
+    system.write(f"{place}/uevent", "")
+    if not os.path.lexists(system.path(f"{place}/subsystem")):
+        os.symlink("/sys/bus/pci", system.path(f"{place}/subsystem"))
+    return f"{place}/driver_override"
+
+
+def udev_reserves(system, address):
+    """Does udev itself, with the tree's rules and no other, reserve the device that is there now?
+    It says what it would write, and writes nothing."""
+    rules = system.path("etc/udev/rules.d")
+    said = system.run("udevadm", "test", "--action=add",
+                      f"/sys/devices/pci0000:00/0000:00:01.0/{address}",
+                      binds=[(rules, "/etc/udev/rules.d"), (rules, "/usr/lib/udev/rules.d"),
+                             (os.path.join(system.work, "devices"), "/sys/devices")],
+                      env={"SYSTEMD_DEVICE_VERIFY_SYSFS": "0"})
+    return re.search(r"driver_override *: *vfio-pci", said) is not None
+
+
+def udev_reserves_the_card_on_any_bus_and_no_other(system):
+    debian(system)
+    system.setup("--device", CARD, "--apply")
+    put_device(system, ".", IDS[CARD])  # the port itself
+    assert not udev_reserves(system, ".")
+    for bus in ("01", "2f", "ff"):
+        for address, function in ((CARD, 0), (SOUND, 1)):
+            put_device(system, f"0000:{bus}:00.{function}", IDS[address])
+            assert udev_reserves(system, f"0000:{bus}:00.{function}"), (bus, function)
+    # Deeper, in another slot, behind another port, and what only looks like it.
+    for address in ("0000:01:00.0/0000:02:00.0", "0000:01:01.0", "0000:01:00.2",
+                    "../0000:00:01.1/0000:01:00.0", "../../pci0000:01/0000:01:00.0"):
+        put_device(system, address, IDS[CARD])
+        assert not udev_reserves(system, address), address
+    for changed in range(len(FIELDS)):
+        ids = list(IDS[CARD])
+        ids[changed] = "0x9999"
+        put_device(system, f"0000:{changed:02x}:00.0", ids)
+        assert not udev_reserves(system, f"0000:{changed:02x}:00.0"), ids
+
+
 def install_command(system):
     """What modprobe makes of the file: the drivers that wait, and the command."""
     shown = system.run("modprobe", "--showconfig", "--config", system.path("etc/modprobe.d"))
@@ -161,31 +213,62 @@ def install_command(system):
     return waiting, re.search(r"^install vfio_pci (.*)$", shown, re.M).group(1)
 
 
+def run_install(system, line):
+    """Does what modprobe does. dash is as little of a shell as an initramfs may have."""
+    command_line = system.write("../cmdline", line + "\n")
+    said = system.run("dash", "-c", install_command(system)[1],
+                      path=os.path.join(system.work, "bin"),
+                      binds=[(command_line, "/proc/cmdline"),
+                             (os.path.join(system.work, "devices"), "/sys/devices")],
+                      env={"CMDLINE_OPTS": "ids=1"})
+    assert said == "modprobe --ignore-install vfio-pci ids=1\n", said
+
+
 def what_modprobe_runs_reserves_the_card_and_no_other(system):
     debian(system)
     system.write("etc/initramfs-tools/modules", "nvidia\nsnd-hda-intel\n")
-    devices = os.path.join(system.work, "devices")
     system.write("../bin/modprobe", "#!/bin/sh\necho modprobe \"$@\"\n", 0o755)
     for args, line, reserved in (((), "quiet", True), (("--entry",), "quiet", False),
                                  (("--entry",), "a portal.vfio=1 b", True)):
-        # A card like it that is in its place, and its sound function replaced by another one.
-        for name, device in ((CARD, "0x2484"), (SOUND, "0x9999")):
-            system.write(f"../devices/{name}/vendor", "0x10de\n")
-            system.write(f"../devices/{name}/device", device + "\n")
-            system.write(f"../devices/{name}/driver_override", "(null)\n")
         system.setup("--device", CARD, *args, "--apply")
-        waiting, command = install_command(system)
+        waiting, _ = install_command(system)
         assert sorted(waiting) == ["nvidia", "snd_hda_intel"], waiting
-        command_line = system.write("../cmdline", line + "\n")
-        # dash is as little of a shell as an initramfs may have.
-        said = system.run("dash", "-c", command, path=os.path.join(system.work, "bin"), binds=[
-            (devices, "/sys/bus/pci/devices"), (command_line, "/proc/cmdline")],
-            env={"CMDLINE_OPTS": "ids=1"})
-        assert said == "modprobe --ignore-install vfio-pci ids=1\n", said
-        override = system.read(f"../devices/{CARD}/driver_override")
-        assert override == ("vfio-pci\n" if reserved else "(null)\n"), (args, line, override)
-        assert system.read(f"../devices/{SOUND}/driver_override") == "(null)\n"
+        # Its bus has another number now, and its sound function is another one's.
+        card = put_device(system, "0000:2f:00.0", IDS[CARD])
+        for changed in range(len(FIELDS)):
+            ids = list(IDS[SOUND])
+            ids[changed] = "0x9999"
+            sound = put_device(system, "0000:2f:00.1", ids)
+            run_install(system, line)
+            assert system.read(card) == ("vfio-pci\n" if reserved else "(null)\n"), (args, line)
+            assert system.read(sound) == "(null)\n", ids
+        shutil.rmtree(os.path.join(system.work, "devices"))
         system.setup("--undo")
+
+
+def what_modprobe_runs_reserves_nothing_where_no_device_or_several_fit(system):
+    debian(system)
+    system.write("etc/initramfs-tools/modules", "nvidia\n")
+    system.write("../bin/modprobe", "#!/bin/sh\necho modprobe \"$@\"\n", 0o755)
+    system.setup("--device", CARD, "--apply")
+    # One that is deeper, and one behind another port.
+    others = [put_device(system, "0000:01:01.0/0000:02:00.0", IDS[CARD]),
+              put_device(system, "../0000:00:01.1/0000:01:00.0", IDS[CARD])]
+    run_install(system, "quiet")
+    others += [put_device(system, f"0000:{bus}:00.0", IDS[CARD]) for bus in ("01", "02")]
+    run_install(system, "quiet")
+    assert [system.read(other) for other in others] == ["(null)\n"] * 4
+
+
+def udev_s_match_and_modprobe_s_mean_the_same(system):
+    """One way to the device is in both, and the part that is open in it is a bus number."""
+    debian(system)
+    system.write("etc/initramfs-tools/modules", "nvidia\n")
+    system.setup("--device", CARD, "--apply")
+    rules = system.read("etc/udev/rules.d/60-portal-vfio.rules")
+    ways = re.findall(r'DEVPATH=="([^"]*)"', rules)
+    assert ways == re.findall(r' /sys(/devices/\S+);', install_command(system)[1]), ways
+    assert len(ways) == 2 and all(way.count("?") == 2 and "*" not in way for way in ways), ways
 
 
 def systemd_reads_its_units_and_sysctl_its_file(system):
@@ -301,7 +384,10 @@ def a_kernel_that_comes_to_systemd_boot_brings_its_entry_along(system):
 TESTS = [
     grub_s_menu_gets_an_entry_for_each_kernel_that_leaves_the_card_out,
     udev_reads_the_rules,
+    udev_reserves_the_card_on_any_bus_and_no_other,
     what_modprobe_runs_reserves_the_card_and_no_other,
+    what_modprobe_runs_reserves_nothing_where_no_device_or_several_fit,
+    udev_s_match_and_modprobe_s_mean_the_same,
     systemd_reads_its_units_and_sysctl_its_file,
     initramfs_generators_take_driver_and_rules_along,
     a_kernel_that_comes_to_fedora_brings_its_entry_along,

@@ -9,10 +9,12 @@
 
 #include <cmocka.h>
 
+#include "base/must.h"
 #include "doctor/doctor.h"
 #include "doctor/rom.h"
 #include "doctor/services.h"
 #include "fixture.h"
+#include "setup/reservation.h"
 
 struct visit {
 	struct memory_tree *tree;
@@ -134,6 +136,74 @@ static void the_way_through_a_known_maker_s_menus_is_told(void **state) {
 	end(&visit);
 }
 
+#define RULES "/etc/udev/rules.d/60-portal-vfio.rules"
+
+/* The set-up reserved this card of the machine, when it was at `path` and of these ids. */
+static void reserve(struct visit *visit, const char *path, uint16_t device) {
+	struct pci_device card = *machine_find(&visit->machine, "0000:01:00.0");
+	card.path = must_copy(path);
+	card.device = device;
+	char *rule = reservation_rule(&card, "");
+	put(visit, RULES, rule);
+	free(rule);
+	free(card.path);
+	examine(visit);
+}
+
+static void a_reservation_that_fits_no_device_is_told(void **state) {
+	static const char here[] = "/sys/devices/pci0000:00/0000:00:01.0/0000:05:00.0";
+	static const char elsewhere[] = "/sys/devices/pci0000:00/0000:00:1b.0/0000:07:00.0";
+	struct visit visit;
+	begin(&visit, "two-gpu-desktop");
+	assert_false(has(&visit, "reservation"));
+	/* On another bus, by the same way. */
+	reserve(&visit, here, 0x2484);
+	expect(&visit, "reservation", DIAGNOSIS_GOOD, "is where it was");
+	reserve(&visit, elsewhere, 0x2484);
+	expect(&visit, "reservation", DIAGNOSIS_PROBLEM,
+		"reserves 10de:2484 for VMs, and it is not where it was "
+		"(pci0000:00/0000:00:1b.0/0000:??:00.0): one of its kind is at 0000:01:00.0 now, "
+		"which the host's driver nouveau has.");
+	expect(&visit, "reservation", DIAGNOSIS_PROBLEM, "setup --device 0000:01:00.0");
+	reserve(&visit, here, 0x2204);
+	expect(&visit, "reservation", DIAGNOSIS_PROBLEM,
+		"(pci0000:00/0000:00:01.0/0000:??:00.0): 10de:2484 is there now (0000:01:00.0), "
+		"which the host's driver nouveau has.");
+	reserve(&visit, elsewhere, 0x2204);
+	expect(&visit, "reservation", DIAGNOSIS_PROBLEM,
+		"no device of its kind is in the machine.");
+	/* As the first set-ups wrote it. */
+	put(&visit, RULES,
+		"ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"0000:02:00.0\", "
+		"ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x2484\", "
+		"ATTR{driver_override}=\"vfio-pci\"\n");
+	examine(&visit);
+	expect(&visit, "reservation", DIAGNOSIS_PROBLEM,
+		"(0000:02:00.0): one of its kind is at 0000:01:00.0 now");
+	expect(&visit, "reservation-by-address", DIAGNOSIS_HINT, "make it anew");
+	end(&visit);
+}
+
+/* Of two cards of a kind, one that is reserved is not the other one that moved. */
+static void a_card_that_is_reserved_is_no_candidate(void **state) {
+	struct visit visit;
+	begin(&visit, "two-gpu-desktop");
+	const struct pci_device *card = machine_find(&visit.machine, "0000:01:00.0");
+	struct pci_device other = *card;
+	other.path = must_copy("/sys/devices/pci0000:00/0000:00:1b.0/0000:07:00.0");
+	char *first = reservation_rule(card, ""), *second = reservation_rule(&other, "");
+	char *rules = must_print("%s%s", first, second);
+	put(&visit, RULES, rules);
+	examine(&visit);
+	expect(&visit, "reservation", DIAGNOSIS_PROBLEM,
+		"no device of its kind is in the machine.");
+	free(rules);
+	free(second);
+	free(first);
+	free(other.path);
+	end(&visit);
+}
+
 static void huge_pages_are_counted_by_size(void **state) {
 	struct visit visit;
 	begin(&visit, "notes-laptop");
@@ -201,6 +271,13 @@ static void programs_and_rights_are_judged_by_who_asks(void **state) {
 	assert_int_equal(visit.diagnoses.count, 2);
 	expect(&visit, "libvirt", DIAGNOSIS_GOOD, "libvirt 12.8.0 answers, with QEMU 11.1.0.");
 	expect(&visit, "hostd", DIAGNOSIS_GOOD, "asks it before a VM starts");
+	diagnoses_finish(&visit.diagnoses);
+	strings_add(&services.lazy, "work");
+	strings_add(&services.lazy, "net");
+	services_examine(&visit.diagnoses, &services);
+	expect(&visit, "allocation", DIAGNOSIS_HINT, "only as they use it: work, net.");
+	expect(&visit, "allocation", DIAGNOSIS_HINT, "<allocation mode='immediate'/>");
+	strings_finish(&services.lazy);
 	diagnoses_finish(&visit.diagnoses);
 }
 
@@ -354,6 +431,8 @@ int main(void) {
 		cmocka_unit_test(a_processor_without_virtual_machines_is_told_from_a_missing_kvm),
 		cmocka_unit_test(a_kernel_without_vfio_is_told),
 		cmocka_unit_test(the_way_through_a_known_maker_s_menus_is_told),
+		cmocka_unit_test(a_reservation_that_fits_no_device_is_told),
+		cmocka_unit_test(a_card_that_is_reserved_is_no_candidate),
 		cmocka_unit_test(huge_pages_are_counted_by_size),
 		cmocka_unit_test(what_a_hand_over_needs_is_looked_at),
 		cmocka_unit_test(programs_and_rights_are_judged_by_who_asks),

@@ -23,15 +23,26 @@ static void generating_alone_changes_nothing(void **state) {
 	setup_system_finish(&system);
 }
 
+static void assert_lacks(const struct setup_system *system, const char *path, const char *words) {
+	char *text = changes_read(system->root, path);
+	assert_non_null(text);
+	assert_null(strstr(text, words));
+	free(text);
+}
+
 static void a_debian_system_is_set_up_and_back(void **state) {
 	struct setup_system system;
 	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
 	setup_system_generate(&system);
 	setup_system_apply(&system);
 	setup_system_assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules",
-		"KERNEL==\"0000:01:00.0\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x2484\", "
-		"ATTR{driver_override}=\"vfio-pci\"");
-	setup_system_assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules", "0000:01:00.1");
+		"DEVPATH==\"/devices/pci0000:00/0000:00:01.0/0000:??:00.0\", "
+		"ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x2484\", "
+		"ATTR{subsystem_vendor}==\"0x1458\", ATTR{subsystem_device}==\"0x404c\", "
+		"ATTR{class}==\"0x030000\", ATTR{driver_override}=\"vfio-pci\"\n");
+	setup_system_assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules",
+		"/0000:??:00.1\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x228b\"");
+	assert_lacks(&system, "/etc/udev/rules.d/60-portal-vfio.rules", "0000:01:00");
 	setup_system_assert_has(
 		&system, "/etc/initramfs-tools/hooks/portal-vfio", "force_load vfio-pci");
 	setup_system_assert_has(&system, "/etc/default/grub",
@@ -87,13 +98,6 @@ static void remove_file(const struct setup_system *system, const char *path) {
 	char *whole = changes_path(system->root, path);
 	assert_int_equal(unlink(whole), 0);
 	free(whole);
-}
-
-static void assert_lacks(const struct setup_system *system, const char *path, const char *words) {
-	char *text = changes_read(system->root, path);
-	assert_non_null(text);
-	assert_null(strstr(text, words));
-	free(text);
 }
 
 static void an_entry_of_systemd_boot_leaves_the_usual_one_without_the_devices(void **state) {
@@ -188,7 +192,8 @@ static void a_driver_that_is_loaded_by_name_waits_for_vfio(void **state) {
 	setup_system_assert_has(
 		&system, "/etc/modprobe.d/portal-vfio.conf", "softdep nvidia_drm pre: vfio-pci\n");
 	setup_system_assert_has(&system, "/etc/modprobe.d/portal-vfio.conf",
-		"reserve /sys/bus/pci/devices/0000:01:00.0 0x10de 0x2484; ");
+		"reserve \"0x10de 0x2484 0x1458 0x404c 0x030000\" "
+		"/sys/devices/pci0000:00/0000:00:01.0/0000:??:00.0; ");
 	setup_system_finish(&system);
 
 	setup_system_init(&system, LAYOUT_ARCH, NULL);

@@ -100,6 +100,33 @@ static void an_entry_whose_tries_are_over_is_taken_back(void **state) {
 	}
 }
 
+/* Its rules went by the address. What is taken back is what was written, whatever that was. */
+static void a_set_up_of_an_earlier_form_is_taken_back(void **state) {
+	static const char rules[] =
+		"# Written by portal-host setup; portal-host setup --undo takes it back.\n"
+		"ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"0000:01:00.0\", "
+		"ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x2484\", "
+		"ATTR{driver_override}=\"vfio-pci\"\n";
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_generate(&system);
+	bool found = false;
+	for (size_t i = 0; i < system.plan.changes.count; i++) {
+		struct change_file *change = &system.plan.changes.files[i];
+		if (strcmp(change->path, "/etc/udev/rules.d/60-portal-vfio.rules") == 0) {
+			free(change->after);
+			change->after = must_copy(rules);
+			found = true;
+		}
+	}
+	assert_true(found);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules", rules);
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+}
+
 static void another_system_is_not_taken_back(void **state) {
 	struct setup_system system, other;
 	struct changes_undone undone;
@@ -171,6 +198,7 @@ int main(void) {
 		cmocka_unit_test(what_somebody_else_changed_is_not_taken_back_over),
 		cmocka_unit_test(a_file_that_went_with_its_kernel_stays_away),
 		cmocka_unit_test(an_entry_whose_tries_are_over_is_taken_back),
+		cmocka_unit_test(a_set_up_of_an_earlier_form_is_taken_back),
 		cmocka_unit_test(another_system_is_not_taken_back),
 		cmocka_unit_test(what_cannot_be_taken_back_is_refused_with_the_reason),
 	};

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/must.h"
 #include "heap/domain_usage.h"
 #include "hostd/domains.h"
 #include "hostd/usage_json.h"
@@ -245,9 +246,38 @@ static void the_plan_leaves_controllers_router_and_strangers_their_memory(void *
 	policy_finish(&policy);
 }
 
+static void memory_is_there_at_the_start_or_only_promised(void **state) {
+	static const struct {
+		const char *backing, *devices;
+		bool allocated;
+	} cases[] = {
+		{"", "", false},
+		{"<allocation mode='ondemand'/>", "", false},
+		{"<source type='memfd'/><access mode='shared'/>", "<interface type='network'/>",
+			false},
+		{"", "<hostdev mode='subsystem' type='usb'/>", false},
+		{"<allocation mode='immediate' threads='2'/>", "", true},
+		{"<hugepages/>", "", true},
+		{"<locked/>", "", true},
+		{"", "<hostdev type='usb'/><hostdev mode='subsystem' type='pci'/>", true},
+		{"", "<interface type='network'/><interface type='hostdev'/>", true},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *xml = must_print("<domain><memoryBacking>%s</memoryBacking>"
+				       "<devices>%s</devices></domain>",
+			cases[i].backing, cases[i].devices);
+		assert_int_equal(domain_usage_is_allocated(xml), cases[i].allocated);
+		free(xml);
+	}
+	assert_false(domain_usage_is_allocated(guest));
+	assert_true(domain_usage_is_allocated(controller));
+	assert_false(domain_usage_is_allocated("<domain"));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_definition_says_what_its_domain_takes),
+		cmocka_unit_test(memory_is_there_at_the_start_or_only_promised),
 		cmocka_unit_test(a_heap_counts_once_and_with_its_guest),
 		cmocka_unit_test(a_domain_counts_from_its_start_on_until_it_is_gone),
 		cmocka_unit_test(the_plan_leaves_controllers_router_and_strangers_their_memory),
