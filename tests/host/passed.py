@@ -65,6 +65,9 @@ WEB = """<domain type='qemu'><name>web</name><memory unit='MiB'>64</memory><vcpu
 <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
 <devices><controller type='usb' model='none'/><memballoon model='none'/></devices></domain>
 """
+# In place of a definition's end: its QEMU runs as that user.
+USERS_OWN = """<seclabel type='static' model='dac' relabel='yes'><label>+64055:+64055</label></seclabel>
+</domain>"""
 
 # libvirt's hook: portal-host's, then a note of what the card's files are, and another program's
 # refusal or somebody's change of the policy, where a test wants one.
@@ -251,9 +254,14 @@ def a_heap_that_was_resized_is_taken_by_qemu_whoever_starts_the_guest(machine):
     said = machine.host("domain", "prepare", "web", status=3)
     expect("web runs" in said and file_size() == 32, said)
     machine.virsh("destroy", "web")
-    # Of another user's, as QEMU is where it does not run as root; and as Debian sets the kernel.
+    # Another user's, and as Debian sets the kernel: his where this guest's QEMU is his, else planted.
     machine.run("echo 2 >/proc/sys/fs/protected_regular; chown 64055 /tree/dev/shm/portal-web")
     machine.run("! sh -c 'echo >>/tree/dev/shm/portal-web'")
+    said = machine.host("domain", "prepare", "web", status=1)
+    expect("/dev/shm/portal-web: it belongs to" in said and "remove it" in said, said)
+    definition = machine.virsh("dumpxml", "--inactive", "web").replace("</domain>", USERS_OWN)
+    machine.write("/tmp/web.xml", definition.encode())
+    machine.virsh("define", "/tmp/web.xml")
     machine.host("domain", "prepare", "web")
     machine.virsh("start", "--paused", "web")
     expect(file_size() == 64, f"{file_size()} MiB")

@@ -78,6 +78,7 @@ def a_vm_that_cannot_be_used_is_told_why(launcher):
     launcher.expect(206, r"no agent has answered in vm:silent for 1 seconds",
                     "--timeout", "1", "vm:silent", "--", "true")
     launcher.kill(KEEPER, signal.SIGTERM)
+    launcher.await_end("silent")
 
 
 @launcher_test
@@ -100,7 +101,6 @@ def a_heap_that_is_another_users_is_told_with_whose(launcher):
         file.write(f"vm demo {{\n\turi none\n\ttransport unix:{directory}/nobody\n\theap file:{heap}\n}}\n")
     launcher.expect(207, rf"the heap {heap} belongs to .*, and you may not open it; .* --replace",
                     "vm:demo", "--", "true", program=program)
-    launcher.await_end("silent")
 
 
 @launcher_test
