@@ -87,10 +87,11 @@ static void add_reset_rung(struct plan *plan, const char *method) {
 	}
 }
 
-/* The bridge that nothing but devices of the plan is behind, and that can reset its bus: what
- * resets a card of several functions as a whole. NULL when there is none. */
-static const struct pci_device *find_bridge(const struct plan *plan, const struct machine *machine,
-	struct tree *tree, const char *name) {
+/* The bridge that nothing but devices of the plan is behind: its bus can be reset, and with it a
+ * card of several functions as a whole, which the kernel's own method "bus" does not do. NULL when
+ * there is none. */
+static const struct pci_device *find_bridge(
+	const struct plan *plan, const struct machine *machine, const char *name) {
 	char *path = must_copy(machine_find(machine, name)->path);
 	*strrchr(path, '/') = '\0';
 	const struct pci_device *bridge = machine_find_path(machine, path);
@@ -103,18 +104,32 @@ static const struct pci_device *find_bridge(const struct plan *plan, const struc
 		}
 	}
 	free(path);
-	/* A file that can only be written. */
-	struct strings files = {0};
-	if (bridge) {
-		files = tree_list(tree, "%s", bridge->path);
-	}
-	bridge = strings_contain(&files, "reset_subordinate") ? bridge : NULL;
-	strings_finish(&files);
 	return bridge;
 }
 
-static void add_bus_rung(struct plan *plan, const struct pci_device *bridge) {
-	unsigned rung = plan_add_rung(plan, false, "reset the bus that it is on");
+/* Kernels before Linux 6.13 cannot. */
+static bool can_reset_bus(struct tree *tree, const struct pci_device *bridge) {
+	/* A file that can only be written. */
+	struct strings files = tree_list(tree, "%s", bridge->path);
+	bool can = strings_contain(&files, "reset_subordinate");
+	strings_finish(&files);
+	return can;
+}
+
+/* The kernel lets whoever has all that is on a bus reset it. */
+static void add_hot_reset_rung(struct plan *plan, const char *name) {
+	unsigned rung = plan_add_rung(plan, false, "reset the bus that it is on through VFIO");
+	unbind_again(plan, rung);
+	each(plan, STEP_BIND, rung, VFIO);
+	plan_add_step(plan, STEP_HOT_RESET, rung, name, NULL);
+	each(plan, STEP_PROBE, rung, NULL);
+}
+
+/* Where VFIO could not: it has to open the card for that, which one in a bad state does not let it.
+ * It wants CAP_SYS_ADMIN. */
+static void add_bridge_reset_rung(struct plan *plan, const struct pci_device *bridge) {
+	unsigned rung =
+		plan_add_rung(plan, false, "reset the bus that it is on through its bridge");
 	unbind_again(plan, rung);
 	plan_add_step(plan, STEP_RESET_BUS, rung, bridge->name, NULL);
 	bind_and_probe(plan, rung);
@@ -124,7 +139,7 @@ static void add_reset_rungs(struct plan *plan, const struct machine *machine, st
 	const struct strings *names, const struct strings *chosen) {
 	struct strings methods = list_methods(plan, chosen), tried = {0};
 	const struct pci_device *bridge =
-		names->count == 1 ? find_bridge(plan, machine, tree, names->items[0]) : NULL;
+		names->count == 1 ? find_bridge(plan, machine, names->items[0]) : NULL;
 	size_t before = plan->rungs_count;
 	for (size_t i = 0; i < methods.count; i++) {
 		if (!strings_contain(&tried, methods.items[i])) {
@@ -132,11 +147,17 @@ static void add_reset_rungs(struct plan *plan, const struct machine *machine, st
 			add_reset_rung(plan, methods.items[i]);
 		}
 	}
+	bool has_methods = plan->rungs_count > before;
 	if (bridge && (!chosen || chosen->count == 0 || strings_contain(chosen, "bus"))) {
-		add_bus_rung(plan, bridge);
+		add_hot_reset_rung(plan, names->items[0]);
+		if (can_reset_bus(tree, bridge)) {
+			add_bridge_reset_rung(plan, bridge);
+		}
 	}
-	if (plan->rungs_count == before) {
+	/* A bus need not let itself be reset, as methods that the kernel lists do. */
+	if (!has_methods) {
 		unsigned rung = plan_add_rung(plan, false, "bind it without a reset");
+		unbind_again(plan, rung);
 		bind_and_probe(plan, rung);
 	}
 	strings_finish(&methods);

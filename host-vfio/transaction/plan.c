@@ -23,6 +23,8 @@ static const unsigned deadlines_ms[] = {
 	[STEP_RESET_METHOD] = 5000,
 	/* The kernel waits up to 60 s for a device to be ready again (PCIE_RESET_READY_POLL_MS). */
 	[STEP_RESET] = 70000,
+	/* Opened for it, a device is reset by itself before, if it can be. */
+	[STEP_HOT_RESET] = 140000,
 	[STEP_RESET_BUS] = 70000,
 	[STEP_REMOVE] = 30000,
 	[STEP_RESCAN] = 30000,

@@ -23,7 +23,9 @@ enum step_kind {
 	STEP_UNHELD, /* see that no process has the device open */
 	STEP_RESET_METHOD, /* say by which methods the kernel resets the device */
 	STEP_RESET, /* by one method, which then is the device's only one */
-	STEP_RESET_BUS, /* everything below the bridge `device` */
+	/* Everything on the bus of `device`, all of which VFIO has. */
+	STEP_HOT_RESET,
+	STEP_RESET_BUS, /* everything below the bridge `device`, by the bridge's own file */
 	STEP_REMOVE, /* the kernel forgets the device */
 	STEP_RESCAN, /* and looks for it again, on the bus of `device` */
 	STEP_FIND, /* see that it is the same card, alone in its IOMMU group */

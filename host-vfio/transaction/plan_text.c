@@ -17,6 +17,7 @@ static const char *const kinds[] = {
 	[STEP_UNHELD] = "unheld",
 	[STEP_RESET_METHOD] = "reset-method",
 	[STEP_RESET] = "reset",
+	[STEP_HOT_RESET] = "hot-reset",
 	[STEP_RESET_BUS] = "reset-bus",
 	[STEP_REMOVE] = "remove",
 	[STEP_RESCAN] = "rescan",
@@ -101,6 +102,8 @@ static char *make_sentence(const struct step *step) {
 			step->value[0] ? step->value : "nothing");
 	case STEP_RESET:
 		return must_print("reset %s by %s", device, step->value);
+	case STEP_HOT_RESET:
+		return must_print("reset the bus of %s through VFIO", device);
 	case STEP_RESET_BUS:
 		return must_print("reset the bus below %s", device);
 	case STEP_REMOVE:

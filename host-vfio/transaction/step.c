@@ -252,6 +252,18 @@ static int probe(const struct step_host *host, const struct plan *plan, const st
 		identity->vendor, identity->device, host->user);
 }
 
+static int hot_reset(const struct step_host *host, const struct plan *plan, const struct step *step,
+	struct error *reason) {
+	struct strings ours = {0};
+	for (size_t i = 0; i < plan->devices_count; i++) {
+		strings_add(&ours, plan->devices[i].address);
+	}
+	int status = step_host_calls(host)->vfio_reset_bus(
+		step->device, group_of(host->tree, step->device), &ours, reason, host->user);
+	strings_finish(&ours);
+	return status;
+}
+
 int step_perform(const struct step_host *host, const struct plan *plan, const struct step *step,
 	struct error *reason) {
 	const struct step_calls *calls = step_host_calls(host);
@@ -275,6 +287,8 @@ int step_perform(const struct step_host *host, const struct plan *plan, const st
 		return set_reset_methods(host->tree, step->device, step->value);
 	case STEP_RESET:
 		return reset(host->tree, step);
+	case STEP_HOT_RESET:
+		return hot_reset(host, plan, step, reason);
 	case STEP_RESET_BUS:
 		return tree_write(host->tree, "1", DEVICES "/%s/reset_subordinate", step->device) <
 				       0

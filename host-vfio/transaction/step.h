@@ -20,6 +20,10 @@ struct step_calls {
 	 * these. */
 	int (*vfio_open)(
 		const char *address, int group, uint16_t vendor, uint16_t device, void *user);
+	/* Resets the bus that the device is on, if nothing else is on it than the devices of these
+	 * addresses, and VFIO has all of them; EBUSY with the reason otherwise. */
+	int (*vfio_reset_bus)(const char *address, int group, const struct strings *ours,
+		struct error *reason, void *user);
 	/* EPERM with the reason when somebody does not want the machine to be suspended. */
 	int (*may_suspend)(struct error *reason, void *user);
 };

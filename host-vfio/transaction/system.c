@@ -97,5 +97,6 @@ const struct step_calls system_calls = {
 	.end_process = end_process,
 	.wait_for_close = wait_for_close,
 	.vfio_open = vfio_open,
+	.vfio_reset_bus = vfio_reset_bus,
 	.may_suspend = systemd_may_suspend,
 };

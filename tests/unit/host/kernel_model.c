@@ -288,6 +288,22 @@ static int call_vfio_open(
 	return found ? operate(user, found, &step) : ENODEV;
 }
 
+static int call_vfio_reset_bus(const char *address, int group, const struct strings *ours,
+	struct error *reason, void *user) {
+	const struct shared *shared = ((struct kernel_model *)user)->shared;
+	struct model_device *found = model_find(user, address, strlen(address));
+	for (size_t i = 0; found && i < shared->count; i++) {
+		const struct model_device *other = &shared->devices[i];
+		if (!other->removed && model_same_bus(found, other) &&
+			!strings_contain(ours, other->address)) {
+			error_set(reason, "%s would be reset, too", other->address);
+			return EBUSY;
+		}
+	}
+	const struct step step = {.kind = STEP_HOT_RESET, .device = (char *)(uintptr_t)address};
+	return found ? operate(user, found, &step) : ENODEV;
+}
+
 static int call_may_suspend(struct error *reason, void *user) {
 	const struct shared *shared = ((struct kernel_model *)user)->shared;
 	error_set(reason, "%s", shared->inhibited);
@@ -402,6 +418,7 @@ struct step_host kernel_model_host(struct kernel_model *model) {
 		.end_process = call_end_process,
 		.wait_for_close = call_wait_for_close,
 		.vfio_open = call_vfio_open,
+		.vfio_reset_bus = call_vfio_reset_bus,
 		.may_suspend = call_may_suspend,
 	};
 	return (struct step_host){.tree = &model->base, .calls = &calls, .user = model};
@@ -456,6 +473,10 @@ void kernel_model_break(struct kernel_model *model, const char *address, const c
 
 void kernel_model_pull(struct kernel_model *model, const char *address) {
 	model_find(model, address, strlen(address))->pulled = true;
+}
+
+void kernel_model_confine(struct kernel_model *model) {
+	model->shared->confined = true;
 }
 
 void kernel_model_add_unit(struct kernel_model *model, const char *name) {

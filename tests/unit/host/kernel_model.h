@@ -53,10 +53,13 @@ void kernel_model_release(struct kernel_model *model);
 /* A VM has the VFIO device open: unbinding it hangs until release. */
 void kernel_model_hold(struct kernel_model *model, const char *address);
 /* The card does not answer once its driver let go of it, until it is cured: by a reset method,
- * "reset-bus", "rescan", "suspend", or nothing (""). NULL: it always answers. */
+ * "reset-bus", whichever way that is done, "rescan", "suspend", or nothing (""). NULL: it always
+ * answers. */
 void kernel_model_break(struct kernel_model *model, const char *address, const char *cure);
 /* Pulls the card out the next time that the kernel is told to forget it. */
 void kernel_model_pull(struct kernel_model *model, const char *address);
+/* Takes CAP_SYS_ADMIN away from whoever changes something, as portal-hostd's unit does. */
+void kernel_model_confine(struct kernel_model *model);
 /* A unit that is active. */
 void kernel_model_add_unit(struct kernel_model *model, const char *name);
 /* What logind says of suspending; NULL: nothing against it. */

@@ -64,7 +64,7 @@ static int judge_methods(const struct model_device *device, const char *methods)
 }
 
 /* VFIO opens a device whose whole group is free. */
-static int judge_probe(const struct shared *shared, const struct model_device *device) {
+static int judge_open(const struct shared *shared, const struct model_device *device) {
 	for (size_t i = 0; i < shared->count; i++) {
 		const struct model_device *other = &shared->devices[i];
 		if (other->group == device->group && other->driver[0] &&
@@ -72,7 +72,34 @@ static int judge_probe(const struct shared *shared, const struct model_device *d
 			return EBUSY;
 		}
 	}
-	return strcmp(device->driver, "vfio-pci") != 0 ? ENODEV : device->dead ? EIO : 0;
+	return strcmp(device->driver, "vfio-pci") != 0 ? ENODEV : 0;
+}
+
+static int judge_probe(const struct shared *shared, const struct model_device *device) {
+	int error = judge_open(shared, device);
+	return error ? error : device->dead ? EIO : 0;
+}
+
+bool model_same_bus(const struct model_device *a, const struct model_device *b) {
+	size_t length = (size_t)(strrchr(a->address, ':') - a->address) + 1;
+	return strncmp(a->address, b->address, length) == 0;
+}
+
+/* VFIO has all that is on the bus, and no VM any of it (vfio_pci_dev_set_hot_reset). */
+static int judge_hot_reset(const struct shared *shared, const struct model_device *device) {
+	for (size_t i = 0; i < shared->count; i++) {
+		const struct model_device *other = &shared->devices[i];
+		if (other->removed || !model_same_bus(device, other)) {
+			continue;
+		}
+		if (strcmp(other->driver, "vfio-pci") != 0) {
+			return EINVAL;
+		}
+		if (other->held) {
+			return EBUSY;
+		}
+	}
+	return judge_open(shared, device);
 }
 
 static int judge_setting(const struct shared *shared, const struct step *step) {
@@ -110,6 +137,10 @@ int model_judge(
 		return judge_methods(device, step->value);
 	case STEP_RESET:
 		return device->reset[0] ? 0 : ENOTTY;
+	case STEP_HOT_RESET:
+		return judge_hot_reset(shared, device);
+	case STEP_RESET_BUS:
+		return shared->confined ? EPERM : 0;
 	case STEP_PROBE:
 		return judge_probe(shared, device);
 	case STEP_SET:
@@ -122,6 +153,14 @@ int model_judge(
 static void cure(struct model_device *device, const char *by) {
 	if (device->dead && device->cure[0] && strcmp(device->cure, by) == 0) {
 		device->dead = false;
+	}
+}
+
+static void reset_bus_of(struct shared *shared, const struct model_device *device) {
+	for (size_t i = 0; i < shared->count; i++) {
+		if (model_same_bus(device, &shared->devices[i])) {
+			cure(&shared->devices[i], "reset-bus");
+		}
 	}
 }
 
@@ -211,6 +250,9 @@ static void apply(struct shared *shared, struct model_device *device, const stru
 		break;
 	case STEP_SET:
 		apply_setting(shared, step);
+		break;
+	case STEP_HOT_RESET:
+		reset_bus_of(shared, device);
 		break;
 	case STEP_RESET_BUS:
 	case STEP_SUSPEND:

@@ -67,6 +67,7 @@ struct shared {
 	size_t ended_count;
 	char inhibited[TEXT];
 	bool vfio_loaded;
+	bool confined; /* kernel_model_confine() */
 	unsigned operations;
 	struct fault faults[FAULTS_MAX];
 	bool spent[FAULTS_MAX];
@@ -85,6 +86,7 @@ void model_set_text(char to[TEXT], const char *from);
 struct model_device *model_find(struct kernel_model *model, const char *address, size_t length);
 /* Blocks until kernel_model_release(). */
 void model_wait(struct kernel_model *model);
+bool model_same_bus(const struct model_device *a, const struct model_device *b);
 bool model_shows(const struct shared *shared, const struct model_framebuffer *framebuffer);
 bool model_has_console(const struct shared *shared);
 

@@ -21,19 +21,24 @@ const struct ladder ladders[LADDERS] = {
 const struct release_options ladder_every_rung = {
 	.stop_holders = true, .suspend = RELEASE_SUSPEND_ALLOWED};
 
-/* Where a card's bus can be reset as a whole. */
-static void add_bus_reset(struct kernel_model *model, const char *address) {
+/* Where a card's bus can be reset as a whole; NULL: the root bus has no bridge. */
+static char *bus_reset_file(struct kernel_model *model, const char *address) {
 	struct tree *tree = kernel_model_tree(model);
 	char *path = tree_target(tree, "/sys/bus/pci/devices/%s", address);
 	char *slash = strrchr(path, '/');
 	*slash = '\0';
-	char *file = must_print("%s/reset_subordinate", path);
-	/* The root bus has no bridge. */
-	if (strncmp(path_name(path), "pci", 3) != 0) {
+	bool bridge = strncmp(path_name(path), "pci", 3) != 0;
+	char *file = bridge ? must_print("%s/reset_subordinate", path) : NULL;
+	free(path);
+	return file;
+}
+
+static void add_bus_reset(struct kernel_model *model, const char *address) {
+	char *file = bus_reset_file(model, address);
+	if (file) {
 		memory_tree_put_file(kernel_model_memory(model), file, "", 0);
 	}
 	free(file);
-	free(path);
 }
 
 void ladder_begin(struct scene *scene, size_t card, const char *cure,
@@ -43,6 +48,15 @@ void ladder_begin(struct scene *scene, size_t card, const char *cure,
 	scene_begin_with(scene, model);
 	kernel_model_break(model, ladders[card].address, cure);
 	scene_plan_release(scene, ladders[card].address, options, deadline_ms);
+}
+
+void ladder_begin_without_bus_reset(
+	struct scene *scene, size_t card, const char *cure, const struct release_options *options) {
+	ladder_begin(scene, card, cure, options, PATIENT_MS);
+	char *file = bus_reset_file(scene->model, ladders[card].address);
+	memory_tree_remove(kernel_model_memory(scene->model), file);
+	free(file);
+	scene_plan_release(scene, ladders[card].address, options, PATIENT_MS);
 }
 
 unsigned ladder_count_operations(struct scene *scene, int outcome) {

@@ -18,6 +18,9 @@ extern const struct release_options ladder_every_rung;
 /* A scene with a plan to release the card. `cure` as kernel_model_break() has it. */
 void ladder_begin(struct scene *scene, size_t card, const char *cure,
 	const struct release_options *options, unsigned deadline_ms);
+/* The same on a kernel that has no file for resetting a bus (before Linux 6.13). */
+void ladder_begin_without_bus_reset(
+	struct scene *scene, size_t card, const char *cure, const struct release_options *options);
 /* Runs the plan: how many operations the whole ladder comes to. */
 unsigned ladder_count_operations(struct scene *scene, int outcome);
 

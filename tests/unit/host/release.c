@@ -1,5 +1,6 @@
 /* A graphics card is released by a ladder of rungs, of which each is climbed when those below it
  * did not help. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,7 +74,7 @@ static void each_rung_is_climbed_until_one_helps(void **state) {
 	} cures[] = {
 		{"flr", "by flr"},
 		{"bus", "by bus"},
-		{"reset-bus", "the bus that it is on"},
+		{"reset-bus", "the bus that it is on through VFIO"},
 		{"rescan", "look for it again"},
 		{"suspend", "suspend the whole machine"},
 	};
@@ -94,6 +95,74 @@ static void each_rung_is_climbed_until_one_helps(void **state) {
 		free(log);
 		scene_end(&scene);
 	}
+}
+
+/* One of the rungs below its removal. */
+static void assert_helped(struct scene *scene, const char *how) {
+	assert_int_equal(scene_run(scene), TRANSACTION_COMMITTED);
+	scene_assert_taken(scene);
+	char *log = kernel_model_log(scene->model);
+	if (!strstr(log, how)) {
+		fail_msg("\"%s\" is missing:\n%s", how, log);
+	}
+	assert_null(strstr(log, "let the kernel forget"));
+	free(log);
+}
+
+static void a_card_of_several_functions_is_reset_with_its_bus_without_any_right_over_the_bridge(
+	void **state) {
+	struct scene scene;
+	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung, PATIENT_MS);
+	kernel_model_confine(scene.model);
+	assert_helped(&scene, "reset the bus of 0000:01:00.0 through VFIO");
+	scene_end(&scene);
+}
+
+static void a_bus_is_reset_by_kernels_that_have_no_file_for_it(void **state) {
+	struct scene scene;
+	ladder_begin_without_bus_reset(&scene, 0, "reset-bus", &ladder_every_rung);
+	assert_int_equal(rung_called(&scene.plan, "through its bridge"), 0);
+	assert_helped(&scene, "reset the bus of 0000:01:00.0 through VFIO");
+	scene_end(&scene);
+}
+
+/* The how manieth line of the log has these words. */
+static unsigned find_operation(const struct scene *scene, const char *words) {
+	unsigned operation = 0;
+	char *log = kernel_model_log(scene->model);
+	const char *found = strstr(log, words);
+	assert_non_null(found);
+	for (const char *at = log; at < found; at++) {
+		operation += *at == '\n';
+	}
+	free(log);
+	return operation;
+}
+
+static void where_vfio_cannot_reset_the_bus_its_bridge_does(void **state) {
+	struct scene scene;
+	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung, PATIENT_MS);
+	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
+	const struct fault fault = {FAULT_FAIL, find_operation(&scene, "through VFIO"), EINVAL};
+	scene_end(&scene);
+	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung, PATIENT_MS);
+	kernel_model_arm(scene.model, &fault, 1);
+	assert_helped(&scene, "reset the bus below");
+	scene_end(&scene);
+}
+
+/* Kernels refuse it for some cards, which have no other reset either. */
+static void a_card_that_nothing_can_reset_is_bound_without(void **state) {
+	struct scene scene;
+	ladder_begin_without_bus_reset(&scene, 1, NULL, &ladder_every_rung);
+	assert_int_equal(rung_called(&scene.plan, "through VFIO"), 1);
+	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
+	const struct fault fault = {FAULT_FAIL, find_operation(&scene, "through VFIO"), ENODEV};
+	scene_end(&scene);
+	ladder_begin_without_bus_reset(&scene, 1, NULL, &ladder_every_rung);
+	kernel_model_arm(scene.model, &fault, 1);
+	assert_helped(&scene, "reset the bus of 0000:03:00.0 through VFIO");
+	scene_end(&scene);
 }
 
 static void a_card_that_nothing_revives_goes_back_to_its_driver(void **state) {
@@ -159,6 +228,11 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_card_that_works_is_released_on_the_first_rung),
 		cmocka_unit_test(each_rung_is_climbed_until_one_helps),
+		cmocka_unit_test(
+			a_card_of_several_functions_is_reset_with_its_bus_without_any_right_over_the_bridge),
+		cmocka_unit_test(a_bus_is_reset_by_kernels_that_have_no_file_for_it),
+		cmocka_unit_test(where_vfio_cannot_reset_the_bus_its_bridge_does),
+		cmocka_unit_test(a_card_that_nothing_can_reset_is_bound_without),
 		cmocka_unit_test(a_card_that_nothing_revives_goes_back_to_its_driver),
 		cmocka_unit_test(a_card_that_is_pulled_out_meanwhile_keeps_nobody_waiting),
 		cmocka_unit_test(the_machine_sleeps_only_when_somebody_says_yes),
