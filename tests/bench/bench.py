@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The benchmark: `meson benchmark`, or bench.py --help. Figures and their meaning: README.md."""
+"""The benchmark: `meson test --benchmark`, or bench.py --help. Figures and their meaning: README.md."""
 
 import argparse
 import itertools
