@@ -1,0 +1,7 @@
+#ifndef PORTAL_TEST_DESCRIPTORS_H
+#define PORTAL_TEST_DESCRIPTORS_H
+
+/* Says of what is open now that it may be open when the program ends. */
+void descriptors_keep_open(void);
+
+#endif
