@@ -316,10 +316,10 @@ class Siblings:
         return next(window for window in state["windows"] if window["vm"] == "demo")
 
     def wait_content(self):
-        """Waits until the guest's window shows more than a plain colour."""
+        """Waits until the guest's window shows more than a plain colour and a cursor."""
         box = self.window()["box"]
         area = (box["x"], box["y"], box["width"], box["height"])
-        self.wait_picture(lambda picture: len(picture.colors(*area)) > 1)
+        self.wait_picture(lambda picture: len(picture.colors(*area)) > 2)
 
     def wait_exit(self):
         """Waits for portal-run's end in the controller; returns its exit status."""
