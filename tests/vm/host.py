@@ -4,6 +4,7 @@ host.py HEAP CONTROL [systemd] [quser]: nvdimm or ivshmem; virtio-serial or vhos
 agent as a unit of systemd, or by itself; QEMU as a user of its own, as distributions have it.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from portalvm import desktop, guest, images, libvirt, wait
 from portalvm.programs import Programs
 
 QEMU = 64055  # Debian's libvirt-qemu
+HEAP = "/dev/shm/portal-demo"  # where portal-run --define puts it
 
 CONFIG = f"""
 vm demo {{
@@ -23,6 +25,12 @@ vm demo {{
 	%s
 }}
 """
+
+
+def remove_heap():
+    """Another user's would be refused where the next test's QEMU is root's, as a planted one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(HEAP)
 
 
 def lay_out():
@@ -78,6 +86,7 @@ def main():
     def test(finish):
         pictures, key = lay_out() if user != os.geteuid() else (images.Images(vmtest.BUILD), "")
         config = desktop.write_config(CONFIG % key)
+        finish.callback(remove_heap)
         daemon = libvirt.Libvirtd()
         finish.callback(daemon.stop)
         daemon.start(user=f"+{user}")
