@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "channel_pair.h"
+#include "descriptors.h"
 
 static int setup(void **state) {
 	struct channel_pair *pair = calloc(1, sizeof(*pair));
@@ -362,12 +363,12 @@ static void frames_before_ready_are_refused(void **state) {
 static int fds_before;
 
 static int remember_fds(void **state) {
-	fds_before = count_fds();
+	fds_before = descriptors_count();
 	return 0;
 }
 
 static int check_fds(void **state) {
-	return count_fds() == fds_before ? 0 : -1;
+	return descriptors_count() == fds_before ? 0 : -1;
 }
 
 #define IN_PAIR(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

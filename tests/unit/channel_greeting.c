@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "channel_pair.h"
+#include "descriptors.h"
 
 static const uint8_t key[PORTAL_KEY_SIZE] = {7, 7, 7};
 static const uint8_t other_key[PORTAL_KEY_SIZE] = {8, 8, 8};
@@ -156,12 +157,12 @@ static void names_that_are_not_printable_make_no_channel(void **state) {
 static int fds_before;
 
 static int remember_fds(void **state) {
-	fds_before = count_fds();
+	fds_before = descriptors_count();
 	return 0;
 }
 
 static int check_fds(void **state) {
-	return count_fds() == fds_before ? 0 : -1;
+	return descriptors_count() == fds_before ? 0 : -1;
 }
 
 int main(void) {

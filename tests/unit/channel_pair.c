@@ -4,7 +4,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,14 +251,4 @@ void channel_pair_settle(struct channel_pair *pair) {
 		worked = turn(&pair->controller);
 		worked |= turn(&pair->guest);
 	} while (worked);
-}
-
-int count_fds(void) {
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-	while (dir != NULL && readdir(dir) != NULL) {
-		count++;
-	}
-	closedir(dir);
-	return count;
 }

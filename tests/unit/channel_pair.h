@@ -47,7 +47,4 @@ void channel_pair_finish(struct channel_pair *pair);
 void channel_pair_settle(struct channel_pair *pair);
 void channel_end_settle(struct channel_end *end);
 
-/* Open descriptors of this process. */
-int count_fds(void);
-
 #endif

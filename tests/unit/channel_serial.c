@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "channel_pair.h"
+#include "descriptors.h"
 #include "transport-impl.h"
 
 /*
@@ -351,12 +352,12 @@ static int group_setup(void **state) {
 	}
 	snprintf(guest_path, sizeof(guest_path), "%s/guest", directory);
 	snprintf(host_path, sizeof(host_path), "%s/host", directory);
-	fds_before = count_fds();
+	fds_before = descriptors_count();
 	return 0;
 }
 
 static int group_teardown(void **state) {
-	return rmdir(directory) == 0 && count_fds() == fds_before ? 0 : -1;
+	return rmdir(directory) == 0 && descriptors_count() == fds_before ? 0 : -1;
 }
 
 /* A port whose device says that the host is gone (read(2) returns 0) after these bytes. */

@@ -40,6 +40,18 @@ void descriptors_keep_open(void) {
 	each_descriptor(keep);
 }
 
+static int counted;
+
+static void count(int fd) {
+	counted++;
+}
+
+int descriptors_count(void) {
+	counted = 0;
+	each_descriptor(count);
+	return counted;
+}
+
 static void judge(int fd) {
 	if (fd < MOST && inherited[fd]) {
 		return;

@@ -6,13 +6,14 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "channel_pair.h"
+#include "descriptors.h"
 #include "heap-impl.h"
 
 static char directory[] = "/tmp/portal-heap-XXXXXX";
@@ -24,14 +25,14 @@ static int group_setup(void **state) {
 		return -1;
 	}
 	snprintf(path, sizeof(path), "%s/heap", directory);
-	fds_before = count_fds();
+	fds_before = descriptors_count();
 	return 0;
 }
 
 static int group_teardown(void **state) {
 	unlink(path);
 	rmdir(directory);
-	return count_fds() == fds_before ? 0 : -1;
+	return descriptors_count() == fds_before ? 0 : -1;
 }
 
 static struct portal_heap_address parse(const char *text) {

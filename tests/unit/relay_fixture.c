@@ -1,6 +1,5 @@
 #include "relay_fixture.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,16 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int count_fds(void) {
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-	assert_non_null(dir);
-	while (readdir(dir)) {
-		count++;
-	}
-	closedir(dir);
-	return count;
-}
+#include "descriptors.h"
 
 static void handle_ended(void *data, enum portal_relay_end reason, const char *text) {
 	struct end *end = data;
@@ -293,7 +283,7 @@ int fixture_roundtrip(struct fixture *fixture) {
 int fixture_setup(void **state) {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	assert_non_null(fixture);
-	fixture->fds_before = count_fds();
+	fixture->fds_before = descriptors_count();
 	test_server_init(&fixture->server);
 	*state = fixture;
 	return 0;
@@ -316,7 +306,7 @@ int fixture_teardown(void **state) {
 	for (unsigned int kind = 0; kind < PORTAL_QUOTA_KINDS; kind++) {
 		assert_int_equal(fixture->quota.used[kind], 0);
 	}
-	assert_int_equal(count_fds(), fixture->fds_before);
+	assert_int_equal(descriptors_count(), fixture->fds_before);
 	free(fixture);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +17,7 @@
 
 #include <linux/vm_sockets.h>
 
-#include "channel_pair.h"
+#include "descriptors.h"
 #include "transport.h"
 
 static char directory[] = "/tmp/portal-transport-XXXXXX";
@@ -28,12 +29,12 @@ static int group_setup(void **state) {
 		return -1;
 	}
 	snprintf(path, sizeof(path), "%s/socket", directory);
-	fds_before = count_fds();
+	fds_before = descriptors_count();
 	return 0;
 }
 
 static int group_teardown(void **state) {
-	return rmdir(directory) == 0 && count_fds() == fds_before ? 0 : -1;
+	return rmdir(directory) == 0 && descriptors_count() == fds_before ? 0 : -1;
 }
 
 static struct portal_transport_address parse(const char *format) {
@@ -148,7 +149,7 @@ static void surplus_descriptors_are_closed(void **state) {
 	int fds[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	struct portal_transport *transport = portal_transport_from_socket(fds[0], &address);
-	int before = count_fds();
+	int before = descriptors_count();
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(20 * sizeof(int))];
@@ -171,7 +172,7 @@ static void surplus_descriptors_are_closed(void **state) {
 	char data[4];
 	int fd;
 	assert_int_equal(read_from(transport, data, sizeof(data), &fd), 1);
-	assert_int_equal(count_fds(), before + 1);
+	assert_int_equal(descriptors_count(), before + 1);
 	close(fd);
 	close(fds[1]);
 	portal_transport_destroy(transport);
