@@ -45,8 +45,11 @@ static void update(struct daemon *daemon) {
 static void handle_state(
 	void *data, const char *domain, int state, const struct memory_usage *usage) {
 	struct daemon *daemon = data;
-	bool changed = domains_set(&daemon->domains, domain, state, usage);
-	brain_domain_changed(daemon, domain, state);
+	bool former;
+	bool changed = domains_set(&daemon->domains, domain, state, usage, &former);
+	if (!former) {
+		brain_domain_changed(daemon, domain, state);
+	}
 	if (changed && daemon->domains.known) {
 		update(daemon);
 	}

@@ -77,19 +77,35 @@ static bool runs(int state) {
 	return state == DOMAIN_RUNNING || state == DOMAIN_PAUSED || state == DOMAIN_STOPPING;
 }
 
-bool domains_set(
-	struct domains *domains, const char *name, int state, const struct memory_usage *usage) {
+/* True: this is of a life that the hook has told the end of. */
+static bool hear_former(struct domain_entry *entry, int state) {
+	if (entry->endings == 0) {
+		return false;
+	}
+	if (!runs(state)) {
+		entry->endings--;
+		entry->state = state;
+	}
+	return true;
+}
+
+bool domains_set(struct domains *domains, const char *name, int state,
+	const struct memory_usage *usage, bool *former) {
 	struct domain_entry *entry = find(domains, name);
 	entry = entry ? entry : add(domains, name);
 	uint64_t heap = domain_heap_size(entry);
+	int before = entry->state;
 	/* A transient one is not defined any more when it is off. */
 	state = state == DOMAIN_OFF && !usage && !entry->named ? DOMAIN_ABSENT : state;
-	bool changed = entry->state != state;
-	entry->state = state;
+	*former = hear_former(entry, state);
+	if (!*former) {
+		entry->state = state;
+		entry->alive = runs(state);
+	}
 	/* libvirt's hook is heard at once and its events later: that it does not run yet is no news
 	 * of one that was just allowed to start, nor that it runs of one that is gone. When libvirt
 	 * comes back and tells all states, both are. */
-	bool late = entry->hold == DOMAIN_HELD	     ? !runs(state)
+	bool late = entry->hold == DOMAIN_HELD	     ? *former || !runs(state)
 		    : entry->hold == DOMAIN_RELEASED ? runs(state)
 						     : false;
 	if (!late || !domains->known) {
@@ -98,7 +114,8 @@ bool domains_set(
 	if (usage) {
 		set_usage(entry, usage);
 	}
-	bool told = entry->named && (changed || heap != domain_heap_size(entry));
+	bool changed = entry->state != before || heap != domain_heap_size(entry);
+	bool told = entry->named && changed;
 	forget_absent(domains);
 	return told;
 }
@@ -118,16 +135,23 @@ void domains_hold(struct domains *domains, const char *name, const struct memory
 	struct domain_entry *entry = find(domains, name);
 	entry = entry ? entry : add(domains, name);
 	/* What runs already is counted by its state. */
-	entry->hold = runs(entry->state) && entry->hold != DOMAIN_RELEASED ? DOMAIN_AS_STATE
-									   : DOMAIN_HELD;
+	bool counted = runs(entry->state) && entry->endings == 0 && entry->hold != DOMAIN_RELEASED;
+	entry->hold = counted ? DOMAIN_AS_STATE : DOMAIN_HELD;
 	if (usage) {
 		set_usage(entry, usage);
 	}
 }
 
+void domains_started(struct domains *domains, const char *name) {
+	domains_hold(domains, name, NULL);
+	find(domains, name)->alive = true;
+}
+
 void domains_release(struct domains *domains, const char *name) {
 	struct domain_entry *entry = find(domains, name);
 	if (entry) {
+		entry->endings += entry->alive;
+		entry->alive = false;
 		entry->hold = DOMAIN_RELEASED;
 		forget_absent(domains);
 	}
@@ -148,6 +172,8 @@ void domains_forget(struct domains *domains, const char *reason) {
 		/* Machines do not end because libvirt does. */
 		entry->hold = domain_has_memory(entry) ? DOMAIN_HELD : DOMAIN_AS_STATE;
 		entry->state = HYPERVISOR_UNKNOWN;
+		entry->alive = false;
+		entry->endings = 0; /* what was not told is not told any more */
 	}
 	domains->known = false;
 	free(domains->reason);

@@ -22,6 +22,8 @@ struct domain_entry {
 	bool named; /* by the policy */
 	int state; /* enum domain_state or HYPERVISOR_UNKNOWN */
 	enum domain_hold hold;
+	bool alive; /* libvirt, or its hook, has said that it runs, and nobody that it has ended */
+	unsigned endings; /* that the hook has told, and libvirt's events have not yet */
 	bool usage_known;
 	struct memory_usage usage; /* by its definition, or while it runs */
 };
@@ -36,14 +38,19 @@ struct domains {
 void domains_finish(struct domains *domains);
 /* The policy names these from now on; what is known is kept. */
 void domains_name(struct domains *domains, const struct strings *names);
-/* False when there is no change, or it is none that the policy names. `usage` NULL: not told. */
-bool domains_set(
-	struct domains *domains, const char *name, int state, const struct memory_usage *usage);
+/* What libvirt's events say. They come later than what its hook says, by then it may have been
+ * started again: `former` is set when this is of a life before. `usage` NULL: not told. False when
+ * there is no change, or it is none that the policy names. */
+bool domains_set(struct domains *domains, const char *name, int state,
+	const struct memory_usage *usage, bool *former);
 /* The same, of its memory only. */
 bool domains_set_usage(struct domains *domains, const char *name, const struct memory_usage *usage);
-/* libvirt's hook was told that it may start, or says that it runs: its memory is counted until it
- * is released, or libvirt says that it does not run any more. `usage` may be NULL. */
+/* libvirt's hook was told that it may start: its memory is counted until it is released, or libvirt
+ * says that it does not run any more. `usage` may be NULL. */
 void domains_hold(struct domains *domains, const char *name, const struct memory_usage *usage);
+/* The hook says that it runs. */
+void domains_started(struct domains *domains, const char *name);
+/* It says that it does not any more, or it was not started after all. */
 void domains_release(struct domains *domains, const char *name);
 /* Does it have its memory, as far as is known? */
 bool domain_has_memory(const struct domain_entry *entry);

@@ -109,7 +109,7 @@ static int answer(struct daemon *daemon, sd_varlink *link, const struct hook *ho
 		return answer_start(daemon, link, hook, vm);
 	}
 	if (strcmp(hook->operation, "started") == 0 || strcmp(hook->operation, "reconnect") == 0) {
-		domains_hold(&daemon->domains, hook->domain, NULL);
+		domains_started(&daemon->domains, hook->domain);
 		brain_domain_changed(daemon, hook->domain, DOMAIN_RUNNING);
 	} else if (strcmp(hook->operation, "release") == 0) {
 		domains_release(&daemon->domains, hook->domain);

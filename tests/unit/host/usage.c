@@ -108,6 +108,20 @@ static bool counts(const struct domains *domains, const char *name) {
 	return entry && domain_has_memory(entry);
 }
 
+static bool set(
+	struct domains *domains, const char *name, int state, const struct memory_usage *usage) {
+	bool former;
+	bool changed = domains_set(domains, name, state, usage, &former);
+	assert_false(former);
+	return changed;
+}
+
+static void assert_former(struct domains *domains, const char *name, int state) {
+	bool former;
+	domains_set(domains, name, state, NULL, &former);
+	assert_true(former);
+}
+
 static void a_domain_counts_from_its_start_on_until_it_is_gone(void **state) {
 	struct domains domains = {0};
 	struct strings names = {0};
@@ -115,43 +129,86 @@ static void a_domain_counts_from_its_start_on_until_it_is_gone(void **state) {
 	strings_add(&names, "fox");
 	domains_name(&domains, &names);
 	domains_know(&domains);
-	domains_set(&domains, "fox", DOMAIN_OFF, &usage);
+	set(&domains, "fox", DOMAIN_OFF, &usage);
 	assert_false(counts(&domains, "fox"));
 	/* Between the hook's question and libvirt's event it has its memory already; what libvirt
 	 * said before comes late. */
 	domains_hold(&domains, "fox", &usage);
 	assert_true(counts(&domains, "fox"));
-	domains_set(&domains, "fox", DOMAIN_OFF, &usage);
+	set(&domains, "fox", DOMAIN_OFF, &usage);
 	assert_true(counts(&domains, "fox"));
 	/* And the hook knows before the event that it has ended. */
-	assert_true(domains_set(&domains, "fox", DOMAIN_RUNNING, NULL));
+	assert_true(set(&domains, "fox", DOMAIN_RUNNING, NULL));
 	domains_release(&domains, "fox");
 	assert_false(counts(&domains, "fox"));
-	domains_set(&domains, "fox", DOMAIN_OFF, NULL);
+	assert_former(&domains, "fox", DOMAIN_OFF);
 	assert_false(counts(&domains, "fox"));
 	/* A start that fails ends in a release, too. */
 	domains_hold(&domains, "fox", NULL);
 	domains_release(&domains, "fox");
-	domains_set(&domains, "fox", DOMAIN_RUNNING, NULL); /* it did, when that was sent */
+	set(&domains, "fox", DOMAIN_RUNNING, NULL); /* it did, when that was sent */
 	assert_false(counts(&domains, "fox"));
 
 	/* One that nobody has named counts in the same way, and is forgotten when it is gone. */
 	domains_hold(&domains, "stranger", &usage);
 	assert_true(counts(&domains, "stranger"));
-	assert_false(domains_set(&domains, "stranger", DOMAIN_RUNNING, NULL));
+	assert_false(set(&domains, "stranger", DOMAIN_RUNNING, NULL));
 	/* Its machine does not end because libvirt does. */
 	domains_forget(&domains, "gone");
 	assert_true(counts(&domains, "stranger"));
-	domains_set(&domains, "fox", DOMAIN_OFF, &usage);
+	set(&domains, "fox", DOMAIN_OFF, &usage);
 	domains_know(&domains);
 	assert_null(domains_find(&domains, "stranger"));
-	domains_set(&domains, "stranger", DOMAIN_RUNNING, &usage);
-	domains_set(&domains, "stranger", DOMAIN_OFF, NULL); /* it was transient */
+	set(&domains, "stranger", DOMAIN_RUNNING, &usage);
+	set(&domains, "stranger", DOMAIN_OFF, NULL); /* it was transient */
 	assert_null(domains_find(&domains, "stranger"));
-	domains_set(&domains, "stranger", DOMAIN_OFF, &usage);
+	set(&domains, "stranger", DOMAIN_OFF, &usage);
 	assert_non_null(domains_find(&domains, "stranger"));
-	domains_set(&domains, "stranger", DOMAIN_ABSENT, NULL);
+	set(&domains, "stranger", DOMAIN_ABSENT, NULL);
 	assert_null(domains_find(&domains, "stranger"));
+	strings_finish(&names);
+	domains_finish(&domains);
+}
+
+/* A hook waits for its answer, and events come through a process of their own. */
+static void what_events_say_of_a_life_before_is_no_news_of_this_one(void **state) {
+	struct domains domains = {0};
+	struct strings names = {0};
+	strings_add(&names, "fox");
+	domains_name(&domains, &names);
+	domains_know(&domains);
+	set(&domains, "fox", DOMAIN_RUNNING, NULL);
+	domains_release(&domains, "fox");
+	/* It is started again before they have told the end. */
+	domains_hold(&domains, "fox", NULL);
+	assert_former(&domains, "fox", DOMAIN_STOPPING);
+	assert_true(counts(&domains, "fox"));
+	domains_started(&domains, "fox");
+	assert_former(&domains, "fox", DOMAIN_OFF);
+	assert_true(counts(&domains, "fox"));
+	assert_true(set(&domains, "fox", DOMAIN_RUNNING, NULL));
+	/* It ends, and is started and ends twice before anything is told; once it is refused. */
+	domains_release(&domains, "fox");
+	for (int i = 0; i < 2; i++) {
+		domains_hold(&domains, "fox", NULL);
+		domains_started(&domains, "fox");
+		domains_release(&domains, "fox");
+		domains_hold(&domains, "fox", NULL);
+		domains_release(&domains, "fox");
+	}
+	for (int i = 0; i < 3; i++) {
+		assert_former(&domains, "fox", DOMAIN_RUNNING);
+		assert_former(&domains, "fox", DOMAIN_OFF);
+		assert_false(counts(&domains, "fox"));
+	}
+	set(&domains, "fox", DOMAIN_RUNNING, NULL);
+	assert_true(counts(&domains, "fox"));
+	/* What is not told when libvirt goes is not told when it is back. */
+	domains_release(&domains, "fox");
+	domains_forget(&domains, "gone");
+	set(&domains, "fox", DOMAIN_RUNNING, NULL);
+	domains_know(&domains);
+	assert_true(counts(&domains, "fox"));
 	strings_finish(&names);
 	domains_finish(&domains);
 }
@@ -280,6 +337,7 @@ int main(void) {
 		cmocka_unit_test(memory_is_there_at_the_start_or_only_promised),
 		cmocka_unit_test(a_heap_counts_once_and_with_its_guest),
 		cmocka_unit_test(a_domain_counts_from_its_start_on_until_it_is_gone),
+		cmocka_unit_test(what_events_say_of_a_life_before_is_no_news_of_this_one),
 		cmocka_unit_test(the_plan_leaves_controllers_router_and_strangers_their_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
