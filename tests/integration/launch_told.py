@@ -174,13 +174,17 @@ def an_agent_of_another_age_or_none_at_all_is_told(launcher):
         os.unlink(path)
 
 
-# Runs a command with a terminal as its standard error, and prints what that shows.
+# Runs portal-run with a terminal as its standard error, and prints what that shows up to the end of
+# the outcome's line. It comes when the kernel passes it on, in pieces, and never ends, as the keeper
+# has the terminal too.
 ON_TERMINAL = """
 import json, os, subprocess, sys
 master, slave = os.openpty()
 status = subprocess.call(sys.argv[1:], stderr=slave)
-os.set_blocking(master, False)
-print(json.dumps(os.read(master, 65536).decode()))
+shown = b""
+while b"\\n" not in shown.partition(b"portal-run: ")[2]:
+    shown += os.read(master, 65536)
+print(json.dumps(shown.decode()))
 sys.exit(status)
 """
 
@@ -225,6 +229,7 @@ TESTS = [
     programs_of_portal_that_are_missing_are_named,
     a_wrong_configuration_is_told_with_its_line,
     a_vm_that_cannot_be_used_is_told_why,
+    a_heap_that_is_another_users_is_told_with_whose,
     a_heap_that_is_not_there_is_told,
     an_agent_of_another_age_or_none_at_all_is_told,
     a_terminal_shows_what_is_waited_for,
