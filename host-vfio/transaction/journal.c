@@ -131,7 +131,9 @@ int journal_lock(const char *directory, unsigned deadline_ms, struct error *erro
 	} else {
 		struct worker_result result = worker_run(take_lock, &fd, deadline_ms);
 		if (result.state != WORKER_DONE) {
-			error_set(error, "another change of devices is under way (%s is locked)",
+			error_set(error,
+				"another change of devices is under way, or a step of one still "
+				"hangs in the kernel (%s is locked)",
 				path);
 			close(fd);
 			fd = -1;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "inventory/group.h"
@@ -17,6 +18,18 @@
 
 const struct step_calls *step_host_calls(const struct step_host *host) {
 	return host->calls ? host->calls : &system_calls;
+}
+
+struct worker_result step_host_work(
+	const struct step_host *host, int (*work)(void *data), void *data, unsigned deadline_ms) {
+	const struct step_calls *calls = step_host_calls(host);
+	if (!calls->deadline) {
+		return worker_run(work, data, deadline_ms);
+	}
+	int deadline = calls->deadline(deadline_ms, host->user);
+	struct worker_result result = worker_run_until(work, data, deadline);
+	close(deadline);
+	return result;
 }
 
 static char *read_reset(struct tree *tree, const char *address) {

@@ -2,6 +2,7 @@
 #define HOST_TRANSACTION_STEP_H
 
 #include "transaction/plan.h"
+#include "transaction/worker.h"
 #include "tree/tree.h"
 
 /* What a change needs of the system beside the tree. Everything may block, and runs in a worker.
@@ -26,6 +27,8 @@ struct step_calls {
 		struct error *reason, void *user);
 	/* EPERM with the reason when somebody does not want the machine to be suspended. */
 	int (*may_suspend)(struct error *reason, void *user);
+	/* What ends the time of a worker, worker_deadline(). NULL: that. */
+	int (*deadline)(unsigned deadline_ms, void *user);
 };
 
 /* What carries a change out. */
@@ -36,6 +39,9 @@ struct step_host {
 };
 
 const struct step_calls *step_host_calls(const struct step_host *host);
+/* Runs work on this host in a process of its own, as worker_run() does. */
+struct worker_result step_host_work(
+	const struct step_host *host, int (*work)(void *data), void *data, unsigned deadline_ms);
 
 /* Does one step of a plan and looks whether it really happened: the kernel says yes to some things
  * that it does not do. May block for as long as the kernel likes. 0 or an errno, with a sentence in

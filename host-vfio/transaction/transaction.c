@@ -11,7 +11,6 @@
 #include "base/must.h"
 #include "transaction/setting.h"
 #include "transaction/undo.h"
-#include "transaction/worker.h"
 
 /* How long to wait for whoever is changing devices now. */
 enum { LOCK_MS = 5000, CHECK_MS = 10000 };
@@ -129,7 +128,7 @@ static int do_step(struct run *run, size_t index, struct error *error) {
 	free(sentence);
 	run->reason->text[0] = '\0';
 	struct step_work work = {&run->host->steps, run->plan, step, run->reason};
-	struct worker_result result = worker_run(perform, &work, step->deadline_ms);
+	struct worker_result result = step_host_work(work.host, perform, &work, step->deadline_ms);
 	if (result.state != WORKER_DONE) {
 		if (result.state == WORKER_STUCK) {
 			run->fatal = true;
@@ -198,7 +197,7 @@ static enum transaction_outcome run_plan(const struct transaction_host *host,
 static enum transaction_outcome run_locked(const struct transaction_host *host, const char *what,
 	const struct plan *plan, struct error *error) {
 	struct check_work check = {&host->steps, plan};
-	struct worker_result result = worker_run(check_former, &check, CHECK_MS);
+	struct worker_result result = step_host_work(check.host, check_former, &check, CHECK_MS);
 	if (result.state != WORKER_DONE) {
 		error_set(error, "the devices cannot be looked at: %s",
 			result.error == ESTALE ? "they changed since the plan was made"

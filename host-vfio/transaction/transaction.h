@@ -9,7 +9,6 @@
 struct transaction_host {
 	struct step_host steps;
 	const char *journals; /* the directory */
-	unsigned restore_ms; /* how long bringing one device back may take; 0: a minute */
 	/* Called after everything that was made lasting, with a sentence; may be NULL. */
 	void (*progress)(const char *sentence, void *user);
 	/* Asked before a rung that says so; NULL: no such rung is tried. */

@@ -6,7 +6,6 @@
 
 #include "base/must.h"
 #include "transaction/setting.h"
-#include "transaction/worker.h"
 
 /* A device that was just let go can be busy for a moment, with udev looking at it. */
 enum { ATTEMPTS = 3 };
@@ -31,10 +30,6 @@ struct rescan_work {
 	struct tree *tree;
 	const struct plan *plan;
 };
-
-static unsigned restore_ms(const struct transaction_host *host) {
-	return host->restore_ms ? host->restore_ms : RESTORE_MS;
-}
 
 /* In a worker: from whatever state to the former one. ENODEV: the device is no longer there. */
 static int restore(void *data) {
@@ -69,7 +64,7 @@ static struct worker_result restore_device(
 	struct restore_work work = {&host->steps, device};
 	struct worker_result result = {WORKER_FAILED, 0};
 	for (int i = 0; i < ATTEMPTS && result.state == WORKER_FAILED; i++) {
-		result = worker_run(restore, &work, restore_ms(host));
+		result = step_host_work(&host->steps, restore, &work, RESTORE_MS);
 		if (result.state == WORKER_FAILED && result.error == ENODEV &&
 			!step_same_card(host->steps.tree, device)) {
 			break;
@@ -148,7 +143,7 @@ static bool undo_removal(
 		return true;
 	}
 	for (int i = 0; i < ATTEMPTS && result.state == WORKER_FAILED; i++) {
-		result = worker_run(find_removed, &work, restore_ms(host));
+		result = step_host_work(&host->steps, find_removed, &work, RESTORE_MS);
 	}
 	if (result.state != WORKER_DONE) {
 		add_failure(error, "what the kernel was told to forget",
@@ -175,8 +170,8 @@ static bool undo_setting(const struct transaction_host *host, const struct plan_
 	/* Consoles go with their last framebuffer, and framebuffers with their card. */
 	for (int i = 0; i < ATTEMPTS && result.state == WORKER_FAILED && result.error != ENOENT;
 		i++) {
-		result = worker_run(restore_setting, &work,
-			setting->kind == SETTING_UNIT ? UNIT_MS : restore_ms(host));
+		result = step_host_work(&host->steps, restore_setting, &work,
+			setting->kind == SETTING_UNIT ? UNIT_MS : RESTORE_MS);
 	}
 	if (result.state == WORKER_DONE ||
 		(result.state == WORKER_FAILED && result.error == ENOENT)) {

@@ -6,36 +6,52 @@
 #include <stdbool.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-/* How long the kernel gets to end a process that it is able to end. */
 enum { KILL_GRACE_MS = 2000 };
 
-static long long now_ms(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+int worker_deadline(unsigned deadline_ms) {
+	/* Of nothing at all the clock would be off. */
+	const struct itimerspec time = {
+		.it_value = {.tv_sec = deadline_ms / 1000,
+			.tv_nsec = deadline_ms % 1000 * 1000000L + 1},
+	};
+	int clock = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (clock >= 0 && timerfd_settime(clock, 0, &time, NULL) < 0) {
+		int saved = errno;
+		close(clock);
+		errno = saved;
+		return -1;
+	}
+	return clock;
 }
 
-/* Has the process ended by then? */
-static bool wait_for(int pidfd, unsigned timeout_ms) {
-	long long deadline = now_ms() + timeout_ms;
+/* Does the process end before the deadline is readable? */
+static bool wait_for(int pidfd, int deadline) {
+	struct pollfd poll_fds[] = {
+		{.fd = pidfd, .events = POLLIN}, {.fd = deadline, .events = POLLIN}};
 	for (;;) {
-		long long left = deadline - now_ms();
-		struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-		int count = poll(&poll_fd, 1, left > 0 ? (int)left : 0);
+		int count = poll(poll_fds, 2, -1);
 		if (count > 0) {
-			return true;
-		}
-		if (count == 0 && left <= 0) {
-			return false;
+			return poll_fds[0].revents != 0;
 		}
 		if (count < 0 && errno != EINTR) {
 			return false;
 		}
 	}
+}
+
+/* How long the kernel gets to end a process that it is able to end. */
+static bool wait_for_kill(int pidfd) {
+	int deadline = worker_deadline(KILL_GRACE_MS);
+	if (deadline < 0) {
+		return false;
+	}
+	bool ended = wait_for(pidfd, deadline);
+	close(deadline);
+	return ended;
 }
 
 static struct worker_result reap(pid_t pid) {
@@ -52,12 +68,12 @@ static struct worker_result reap(pid_t pid) {
 	return (struct worker_result){error ? WORKER_FAILED : WORKER_DONE, error};
 }
 
-static struct worker_result supervise(pid_t pid, int pidfd, unsigned deadline_ms) {
-	if (wait_for(pidfd, deadline_ms)) {
+static struct worker_result supervise(pid_t pid, int pidfd, int deadline) {
+	if (wait_for(pidfd, deadline)) {
 		return reap(pid);
 	}
 	pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-	if (!wait_for(pidfd, KILL_GRACE_MS)) {
+	if (!wait_for_kill(pidfd)) {
 		return (struct worker_result){WORKER_STUCK, ETIMEDOUT};
 	}
 	/* It may have finished in the last moment: then that counts. */
@@ -68,7 +84,7 @@ static struct worker_result supervise(pid_t pid, int pidfd, unsigned deadline_ms
 	return result;
 }
 
-struct worker_result worker_run(int (*work)(void *data), void *data, unsigned deadline_ms) {
+struct worker_result worker_run_until(int (*work)(void *data), void *data, int deadline) {
 	pid_t parent = getpid();
 	pid_t pid = fork();
 	if (pid < 0) {
@@ -89,7 +105,17 @@ struct worker_result worker_run(int (*work)(void *data), void *data, unsigned de
 		reap(pid);
 		return (struct worker_result){WORKER_FAILED, saved};
 	}
-	struct worker_result result = supervise(pid, pidfd, deadline_ms);
+	struct worker_result result = supervise(pid, pidfd, deadline);
 	close(pidfd);
+	return result;
+}
+
+struct worker_result worker_run(int (*work)(void *data), void *data, unsigned deadline_ms) {
+	int deadline = worker_deadline(deadline_ms);
+	if (deadline < 0) {
+		return (struct worker_result){WORKER_FAILED, errno};
+	}
+	struct worker_result result = worker_run_until(work, data, deadline);
+	close(deadline);
 	return result;
 }

@@ -19,5 +19,11 @@ struct worker_result {
 /* Runs `work` in a child process; it returns 0 or an errno up to 255. The child dies with its
  * parent where the kernel lets it. */
 struct worker_result worker_run(int (*work)(void *data), void *data, unsigned deadline_ms);
+/* The same with time until the descriptor `deadline` is readable. */
+struct worker_result worker_run_until(int (*work)(void *data), void *data, int deadline);
+
+/* A descriptor that is readable when so many milliseconds are over, those not counted in which the
+ * machine slept; the caller's. -1 with errno. */
+int worker_deadline(unsigned deadline_ms);
 
 #endif

@@ -1,7 +1,9 @@
 /* portal-hostd on a recorded machine whose drivers can be changed as the kernel lets them be:
  * hostd-model MACHINE [OPTION OF PORTAL-HOSTD]... The machine outlives the daemon: SIGUSR1 kills
  * that, and another one comes in its place, as systemd would have it; SIGUSR2 prints who drives
- * what. */
+ * what. More is done by datagrams to the socket that MODEL_SOCKET names, each answered by a line
+ * "model: WHAT IT SAID": see orders[]. */
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,35 +49,132 @@ static pid_t start(struct kernel_model *model, const sigset_t *former, int argc,
 	return pid;
 }
 
+/* In the process that hangs; the line is whole, whoever else writes. */
+static void say_hangs(const char *sentence) {
+	dprintf(STDERR_FILENO, "the kernel hangs: %s\n", sentence);
+}
+
+static void release(struct kernel_model *model, const char *address) {
+	kernel_model_release(model);
+}
+
+static void expire(struct kernel_model *model, const char *address) {
+	kernel_model_expire(model);
+}
+
+static void stick_at_unbind(struct kernel_model *model, const char *address) {
+	kernel_model_trap(model, address, STEP_UNBIND, FAULT_HANG_STUCK);
+}
+
+static void stick_at_bind(struct kernel_model *model, const char *address) {
+	kernel_model_trap(model, address, STEP_BIND, FAULT_HANG_STUCK);
+}
+
+/* "WORD" or "WORD ADDRESS". */
+static const struct {
+	const char *word;
+	void (*obey)(struct kernel_model *model, const char *address);
+} orders[] = {
+	{"release", release}, /* what hangs goes on, and is done */
+	{"expire", expire}, /* the time of what hangs is over */
+	/* The next one of the device hangs, and not even SIGKILL ends it. */
+	{"stick-unbind", stick_at_unbind},
+	{"stick-bind", stick_at_bind},
+};
+
+static void obey(struct kernel_model *model, int control) {
+	char order[128];
+	ssize_t length = recv(control, order, sizeof(order) - 1, 0);
+	if (length < 0) {
+		return;
+	}
+	order[length] = '\0';
+	size_t word = strcspn(order, " ");
+	const char *address = order + word + (order[word] == ' ');
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		if (strlen(orders[i].word) == word && strncmp(orders[i].word, order, word) == 0) {
+			orders[i].obey(model, address);
+			dprintf(STDERR_FILENO, "model: %s\n", order);
+			return;
+		}
+	}
+	dprintf(STDERR_FILENO, "model: no such order: %s\n", order);
+}
+
+/* -1: there is to be none. */
+static int open_control(void) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *path = getenv("MODEL_SOCKET");
+	if (!path) {
+		return -1;
+	}
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	int control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (bind(control, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		perror(path);
+		exit(2);
+	}
+	return control;
+}
+
+static void print_state(const struct kernel_model *model) {
+	char *text = kernel_model_state(model);
+	printf("%s.\n", text);
+	fflush(stdout);
+	free(text);
+}
+
+/* The next signal; what is ordered in the meantime is done. */
+static unsigned wait_for_signal(struct kernel_model *model, int signals, int control) {
+	struct signalfd_siginfo info;
+	struct pollfd poll_fds[] = {
+		{.fd = signals, .events = POLLIN}, {.fd = control, .events = POLLIN}};
+	for (;;) {
+		if (poll(poll_fds, 2, -1) < 0) {
+			return 0;
+		}
+		if (poll_fds[1].revents) {
+			obey(model, control);
+		}
+		if (poll_fds[0].revents) {
+			return read(signals, &info, sizeof(info)) == sizeof(info) ? info.ssi_signo
+										  : 0;
+		}
+	}
+}
+
 int main(int argc, char **argv) {
 	sigset_t signals, former;
-	int signal_number;
+	unsigned number;
 	if (argc < 2) {
 		return 2;
 	}
 	struct kernel_model *model = kernel_model_create(argv[1]);
+	int control = open_control();
+	if (control >= 0) {
+		kernel_model_take_time(model, say_hangs);
+	}
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGUSR1);
 	sigaddset(&signals, SIGUSR2);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, &former);
+	int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
 	argv[1] = argv[0];
 	pid_t daemon = start(model, &former, argc - 1, argv + 1);
-	while (sigwait(&signals, &signal_number) == 0) {
-		if (signal_number == SIGUSR1) {
+	while ((number = wait_for_signal(model, signal_fd, control)) != 0) {
+		if (number == SIGUSR1) {
 			kill(daemon, SIGKILL);
 			waitpid(daemon, NULL, 0);
 			fputs("the daemon is dead\n", stderr);
 			daemon = start(model, &former, argc - 1, argv + 1);
-		} else if (signal_number == SIGUSR2) {
-			char *text = kernel_model_state(model);
-			printf("%s.\n", text);
-			fflush(stdout);
-			free(text);
-		} else if (signal_number == SIGTERM) {
+		} else if (number == SIGUSR2) {
+			print_state(model);
+		} else if (number == SIGTERM) {
 			kill(daemon, SIGTERM);
 			waitpid(daemon, NULL, 0);
+			kernel_model_release(model); /* whoever still hangs */
 			return 0;
 		} else if (waitpid(daemon, NULL, WNOHANG) == daemon) {
 			fputs("the daemon has ended\n", stderr);

@@ -47,7 +47,7 @@ static size_t interrupt(struct scene *scene, char *data, size_t size) {
 static void a_journal_cut_off_by_a_power_loss_is_good_up_to_there(void **state) {
 	char data[16384];
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	size_t length = interrupt(&scene, data, sizeof(data));
 	char *path = journal_path(&scene);
 	size_t begin = (size_t)((char *)memchr(data, '\n', length) - data) + 1;
@@ -68,7 +68,7 @@ static void a_journal_cut_off_by_a_power_loss_is_good_up_to_there(void **state) 
 static void on_the_word_of_a_corrupt_journal_nothing_is_changed(void **state) {
 	char data[16384];
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	size_t length = interrupt(&scene, data, sizeof(data));
 	char *path = journal_path(&scene), *middle = kernel_model_state(scene.model);
 	const char *last = data + length - 1;
@@ -107,7 +107,7 @@ static void on_the_word_of_a_corrupt_journal_nothing_is_changed(void **state) {
 static void a_reboot_closes_what_was_open_and_writes_nothing(void **state) {
 	char data[16384];
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	interrupt(&scene, data, sizeof(data));
 	memory_tree_put_file(
 		kernel_model_memory(scene.model), "/proc/sys/kernel/random/boot_id", "boot-2\n", 7);
@@ -126,7 +126,7 @@ static void a_reboot_closes_what_was_open_and_writes_nothing(void **state) {
 static void another_card_at_the_address_is_not_touched_by_recovery(void **state) {
 	char data[16384];
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	interrupt(&scene, data, sizeof(data));
 	memory_tree_put_file(kernel_model_memory(scene.model),
 		"/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0/device", "0x1234\n", 7);
@@ -141,7 +141,7 @@ static void another_card_at_the_address_is_not_touched_by_recovery(void **state)
 
 static void the_former_driver_is_remembered_until_the_device_is_returned(void **state) {
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	const struct pci_device *gpu = machine_find(&scene.machine, "0000:01:00.0");
 	struct journal_records records;
 	struct strings problems = {0};
@@ -153,7 +153,7 @@ static void the_former_driver_is_remembered_until_the_device_is_returned(void **
 	assert_null(former->override);
 	assert_null(transaction_former(&records, "boot-2", gpu));
 	journal_records_finish(&records);
-	scene_plan_return(&scene, PATIENT_MS);
+	scene_plan_return(&scene);
 	assert_int_equal(
 		transaction_run(&scene.host, "return", &scene.plan, NULL), TRANSACTION_COMMITTED);
 	gpu = machine_find(&scene.machine, "0000:01:00.0");
@@ -165,7 +165,7 @@ static void the_former_driver_is_remembered_until_the_device_is_returned(void **
 
 static void old_journals_are_removed_but_none_that_something_hangs_on(void **state) {
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
 	const struct pci_device *gpu = machine_find(&scene.machine, "0000:01:00.0");
 	/* A plan for the other card fails again and again. */

@@ -1,6 +1,9 @@
 #include "kernel_model.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +11,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/must.h"
@@ -31,13 +37,102 @@ struct model_device *model_find(struct kernel_model *model, const char *address,
 	return NULL;
 }
 
-void model_wait(struct kernel_model *model) {
-	struct pollfd poll_fd = {.fd = model->release, .events = POLLIN};
-	while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR) {
+static void tell_news(struct shared *shared, _Atomic uint32_t *which) {
+	(*which)++;
+	shared->news++;
+	syscall(SYS_futex, &shared->news, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* Until something is told that was not told by then. */
+static void wait_for_news(struct shared *shared, uint32_t then) {
+	syscall(SYS_futex, &shared->news, FUTEX_WAIT, then, NULL, NULL, 0);
+}
+
+/* The time of the worker that this is is over. */
+static void end_time(const struct kernel_model *model) {
+	if (model->deadline >= 0 && eventfd_write(model->deadline, 1) < 0) {
+		abort();
 	}
 }
 
-static const struct fault *take_fault(struct shared *shared, unsigned operation) {
+/* As if what happened since `released` had been waited for. */
+static void wait_since(struct kernel_model *model, uint32_t released, const char *what) {
+	struct shared *shared = model->shared;
+	const uint32_t expired = shared->expiries;
+	bool over = false;
+	if (model->hangs) {
+		model->hangs(what);
+	}
+	for (;;) {
+		uint32_t news = shared->news;
+		if (shared->releases != released) {
+			return;
+		}
+		if (!over && (!shared->takes_time || shared->expiries != expired)) {
+			over = true;
+			end_time(model);
+		}
+		wait_for_news(shared, news);
+	}
+}
+
+void model_wait(struct kernel_model *model, const char *what) {
+	wait_since(model, model->shared->releases, what);
+}
+
+void model_wait_for_lock(
+	struct kernel_model *model, const struct model_device *device, const char *what) {
+	const uint32_t released = model->shared->releases;
+	if (device->locked) {
+		wait_since(model, released, what);
+	}
+}
+
+/* The process that keeps another one from ending until the release. It has nothing else open of
+ * what that one has. */
+static void keep(struct kernel_model *model, pid_t pid, uint32_t released, int told) {
+	dup2(told, STDIN_FILENO);
+	close_range(STDERR_FILENO + 1, ~0u, 0);
+	if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT) < 0) {
+		perror("the model of the kernel: ptrace");
+		_exit(EXIT_FAILURE);
+	}
+	if (write(STDIN_FILENO, "", 1) != 1) {
+		_exit(EXIT_FAILURE);
+	}
+	while (model->shared->releases == released) {
+		wait_for_news(model->shared, model->shared->news);
+	}
+	_exit(EXIT_SUCCESS); /* which lets it go */
+}
+
+/* A process that is killed stops on its way out while another one traces it so: with everything
+ * still open, as one that is in the kernel. */
+static void become_stuck(struct kernel_model *model, uint32_t released) {
+	int told[2];
+	char byte;
+	pid_t self = getpid();
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+	if (pipe2(told, O_CLOEXEC) < 0) {
+		abort();
+	}
+	if (fork() == 0) {
+		keep(model, self, released, told[1]);
+	}
+	close(told[1]);
+	if (read(told[0], &byte, 1) != 1) {
+		abort();
+	}
+	close(told[0]);
+}
+
+static const struct fault *take_fault(
+	struct shared *shared, struct model_device *device, const struct step *step) {
+	const unsigned operation = shared->operations++;
+	if (device && device->trapped && device->trap == step->kind) {
+		device->trapped = false;
+		return &device->trap_fault;
+	}
 	for (size_t i = 0; i < shared->faults_count; i++) {
 		if (shared->faults[i].operation == operation && !shared->spent[i]) {
 			shared->spent[i] = true;
@@ -54,8 +149,15 @@ static void write_log(struct shared *shared, const struct step *step) {
 	free(sentence);
 }
 
-static void hang_locked(
-	struct kernel_model *model, struct model_device *device, const struct step *step) {
+static void wait_in(struct kernel_model *model, const struct step *step) {
+	char *sentence = step_sentence(step);
+	model_wait(model, sentence);
+	free(sentence);
+}
+
+static void hang_locked(struct kernel_model *model, struct model_device *device,
+	const struct step *step, bool stuck) {
+	const uint32_t released = model->shared->releases;
 	if (device) {
 		device->locked = true;
 		device->pending = step->kind == STEP_UNBIND || step->kind == STEP_BIND ||
@@ -63,11 +165,17 @@ static void hang_locked(
 		device->pending_kind = step->kind;
 		model_set_text(device->pending_driver, step->driver);
 	}
-	model_wait(model);
+	if (stuck) {
+		become_stuck(model, released);
+	}
+	char *sentence = step_sentence(step);
+	wait_since(model, released, sentence);
+	free(sentence);
 }
 
 /* What a fault does before anything else: true when that was all, with the errno. */
-static bool begin_fault(struct kernel_model *model, const struct fault *fault, int *error) {
+static bool begin_fault(struct kernel_model *model, const struct fault *fault,
+	const struct step *step, int *error) {
 	switch (fault->kind) {
 	case FAULT_FAIL:
 		*error = fault->error;
@@ -79,7 +187,7 @@ static bool begin_fault(struct kernel_model *model, const struct fault *fault, i
 		poll(NULL, 0, DELAY_MS);
 		return false;
 	case FAULT_HANG:
-		model_wait(model);
+		wait_in(model, step);
 		*error = EINTR;
 		return true;
 	case FAULT_KILL:
@@ -94,22 +202,25 @@ static bool begin_fault(struct kernel_model *model, const struct fault *fault, i
 static int operate(
 	struct kernel_model *model, struct model_device *device, const struct step *step) {
 	struct shared *shared = model->shared;
-	const struct fault *fault = take_fault(shared, shared->operations++);
+	const struct fault *fault = take_fault(shared, device, step);
 	int error;
 	write_log(shared, step);
-	if (device && device->locked) {
-		model_wait(model);
+	if (device) {
+		char *sentence = step_sentence(step);
+		model_wait_for_lock(model, device, sentence);
+		free(sentence);
 	}
-	if (fault && begin_fault(model, fault, &error)) {
+	if (fault && begin_fault(model, fault, step, &error)) {
 		return error;
 	}
 	error = model_judge(shared, device, step);
 	if (error) {
 		return error;
 	}
-	if ((fault && fault->kind == FAULT_HANG_LOCKED) ||
+	bool stuck = fault && fault->kind == FAULT_HANG_STUCK;
+	if (stuck || (fault && fault->kind == FAULT_HANG_LOCKED) ||
 		(device && device->held && step->kind == STEP_UNBIND)) {
-		hang_locked(model, device, step);
+		hang_locked(model, device, step, stuck);
 		return 0;
 	}
 	model_apply(shared, device, step);
@@ -197,7 +308,7 @@ static int sleep_and_wake(struct kernel_model *model) {
 	const struct step step = {
 		.kind = STEP_SUSPEND, .seconds = (unsigned)strtoul(shared->alarm, NULL, 10)};
 	if (!shared->alarm[0]) {
-		model_wait(model); /* nothing would ever wake it */
+		model_wait(model, "sleep"); /* nothing would ever wake it */
 	}
 	int error = operate(model, NULL, &step);
 	model_set_text(shared->alarm, "");
@@ -278,7 +389,14 @@ static int call_end_process(int pid, const char *name, unsigned force_ms, void *
 
 /* Whoever has it open keeps it. */
 static void call_wait_for_close(const char *path, void *user) {
-	model_wait(user);
+	model_wait(user, path);
+}
+
+/* Time passes only for what hangs. */
+static int call_deadline(unsigned deadline_ms, void *user) {
+	struct kernel_model *model = user;
+	model->deadline = eventfd(0, EFD_CLOEXEC);
+	return model->deadline;
 }
 
 static int call_vfio_open(
@@ -370,10 +488,10 @@ struct kernel_model *kernel_model_create_from(struct memory_tree *tree) {
 	struct kernel_model *model = must_alloc(1, sizeof(*model));
 	model->base.impl = &model_interface;
 	model->memory = tree;
-	model->release = eventfd(0, EFD_CLOEXEC);
+	model->deadline = -1;
 	model->shared = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (model->shared == MAP_FAILED || model->release < 0) {
+	if (model->shared == MAP_FAILED) {
 		abort();
 	}
 	struct machine machine;
@@ -398,7 +516,6 @@ struct kernel_model *kernel_model_create(const char *fixture) {
 void kernel_model_destroy(struct kernel_model *model) {
 	munmap(model->shared, sizeof(struct shared));
 	tree_destroy(memory_tree_base(model->memory));
-	close(model->release);
 	free(model);
 }
 
@@ -420,6 +537,7 @@ struct step_host kernel_model_host(struct kernel_model *model) {
 		.vfio_open = call_vfio_open,
 		.vfio_reset_bus = call_vfio_reset_bus,
 		.may_suspend = call_may_suspend,
+		.deadline = call_deadline,
 	};
 	return (struct step_host){.tree = &model->base, .calls = &calls, .user = model};
 }
@@ -455,9 +573,24 @@ void kernel_model_release(struct kernel_model *model) {
 		}
 		device->locked = device->held = device->pending = false;
 	}
-	if (eventfd_write(model->release, 1) < 0) {
-		abort();
-	}
+	tell_news(model->shared, &model->shared->releases);
+}
+
+void kernel_model_take_time(struct kernel_model *model, void (*hangs)(const char *sentence)) {
+	model->shared->takes_time = true;
+	model->hangs = hangs;
+}
+
+void kernel_model_expire(struct kernel_model *model) {
+	tell_news(model->shared, &model->shared->expiries);
+}
+
+void kernel_model_trap(struct kernel_model *model, const char *address, enum step_kind operation,
+	enum fault_kind fault) {
+	struct model_device *device = model_find(model, address, strlen(address));
+	device->trap_fault = (struct fault){.kind = fault, .error = EIO};
+	device->trap = operation;
+	device->trapped = true;
 }
 
 void kernel_model_hold(struct kernel_model *model, const char *address) {

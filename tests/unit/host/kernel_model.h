@@ -22,6 +22,7 @@ enum fault_kind {
 	/* Blocks with the device's lock held: whoever touches the device after that blocks too,
 	 * until kernel_model_release(), upon which the operation completes. */
 	FAULT_HANG_LOCKED,
+	FAULT_HANG_STUCK, /* the same, and not even SIGKILL ends it before that */
 	FAULT_KILL, /* SIGKILLs the parent of the calling process, changing nothing */
 	FAULT_KILL_LATE, /* does it, then SIGKILLs the parent */
 };
@@ -50,6 +51,15 @@ unsigned kernel_model_operations(const struct kernel_model *model);
 char *kernel_model_log(const struct kernel_model *model);
 /* Ends everything that hangs. */
 void kernel_model_release(struct kernel_model *model);
+/* Steps that hang have no more time than that, and all others as much as they take; after this,
+ * those that hang have time until kernel_model_expire(), which `hangs` (may be NULL) tells of, in
+ * the process that hangs. */
+void kernel_model_take_time(struct kernel_model *model, void (*hangs)(const char *sentence));
+/* The time of everything that hangs now is over. */
+void kernel_model_expire(struct kernel_model *model);
+/* The next operation of this kind on a device has this fault. */
+void kernel_model_trap(struct kernel_model *model, const char *address, enum step_kind operation,
+	enum fault_kind fault);
 /* A VM has the VFIO device open: unbinding it hangs until release. */
 void kernel_model_hold(struct kernel_model *model, const char *address);
 /* The card does not answer once its driver let go of it, until it is cured: by a reset method,

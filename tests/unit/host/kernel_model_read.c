@@ -113,9 +113,7 @@ static bool own_text(struct kernel_model *model, const char *path, char text[2 *
 	const struct model_device *device = model_device_of(model, path, "driver_override");
 	const char *slash = strrchr(path, '/');
 	if (device) {
-		if (device->locked) {
-			model_wait(model);
-		}
+		model_wait_for_lock(model, device, "read an override");
 		snprintf(text, 2 * TEXT, "%s\n", device->override[0] ? device->override : "(null)");
 	} else if ((device = model_device_of(model, path, "reset_method"))) {
 		snprintf(text, 2 * TEXT, "%s\n", device->reset);

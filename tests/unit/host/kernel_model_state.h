@@ -1,6 +1,8 @@
 #ifndef TESTS_HOST_KERNEL_MODEL_STATE_H
 #define TESTS_HOST_KERNEL_MODEL_STATE_H
 
+#include <stdatomic.h>
+
 #include "kernel_model.h"
 
 /* The inside of a kernel_model: what its files share. */
@@ -27,6 +29,9 @@ struct model_device {
 	bool fragile, dead; /* kernel_model_break() */
 	char cure[TEXT];
 	bool locked, held;
+	bool trapped; /* kernel_model_trap() */
+	enum step_kind trap;
+	struct fault trap_fault;
 	/* What completes when the lock is let go. */
 	bool pending;
 	enum step_kind pending_kind;
@@ -66,6 +71,9 @@ struct shared {
 	int ended[PROCESSES_MAX];
 	size_t ended_count;
 	char inhibited[TEXT];
+	/* Futexes: processes that wait, and are killed while they do. */
+	_Atomic uint32_t news, releases, expiries;
+	bool takes_time; /* kernel_model_take_time() */
 	bool vfio_loaded;
 	bool confined; /* kernel_model_confine() */
 	unsigned operations;
@@ -79,13 +87,17 @@ struct kernel_model {
 	struct tree base;
 	struct memory_tree *memory;
 	struct shared *shared;
-	int release;
+	void (*hangs)(const char *sentence);
+	int deadline; /* of the worker that this is, or that comes next; -1 */
 };
 
 void model_set_text(char to[TEXT], const char *from);
 struct model_device *model_find(struct kernel_model *model, const char *address, size_t length);
-/* Blocks until kernel_model_release(). */
-void model_wait(struct kernel_model *model);
+/* Blocks in `what` until kernel_model_release(). */
+void model_wait(struct kernel_model *model, const char *what);
+/* The same, if somebody hangs with the device. */
+void model_wait_for_lock(
+	struct kernel_model *model, const struct model_device *device, const char *what);
 bool model_same_bus(const struct model_device *a, const struct model_device *b);
 bool model_shows(const struct shared *shared, const struct model_framebuffer *framebuffer);
 bool model_has_console(const struct shared *shared);

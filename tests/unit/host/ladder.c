@@ -41,22 +41,22 @@ static void add_bus_reset(struct kernel_model *model, const char *address) {
 	free(file);
 }
 
-void ladder_begin(struct scene *scene, size_t card, const char *cure,
-	const struct release_options *options, unsigned deadline_ms) {
+void ladder_begin(
+	struct scene *scene, size_t card, const char *cure, const struct release_options *options) {
 	struct kernel_model *model = kernel_model_create(ladders[card].fixture);
 	add_bus_reset(model, ladders[card].address);
 	scene_begin_with(scene, model);
 	kernel_model_break(model, ladders[card].address, cure);
-	scene_plan_release(scene, ladders[card].address, options, deadline_ms);
+	scene_plan_release(scene, ladders[card].address, options);
 }
 
 void ladder_begin_without_bus_reset(
 	struct scene *scene, size_t card, const char *cure, const struct release_options *options) {
-	ladder_begin(scene, card, cure, options, PATIENT_MS);
+	ladder_begin(scene, card, cure, options);
 	char *file = bus_reset_file(scene->model, ladders[card].address);
 	memory_tree_remove(kernel_model_memory(scene->model), file);
 	free(file);
-	scene_plan_release(scene, ladders[card].address, options, PATIENT_MS);
+	scene_plan_release(scene, ladders[card].address, options);
 }
 
 unsigned ladder_count_operations(struct scene *scene, int outcome) {

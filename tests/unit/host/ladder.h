@@ -16,8 +16,8 @@ extern const struct ladder ladders[LADDERS];
 extern const struct release_options ladder_every_rung;
 
 /* A scene with a plan to release the card. `cure` as kernel_model_break() has it. */
-void ladder_begin(struct scene *scene, size_t card, const char *cure,
-	const struct release_options *options, unsigned deadline_ms);
+void ladder_begin(
+	struct scene *scene, size_t card, const char *cure, const struct release_options *options);
 /* The same on a kernel that has no file for resetting a bus (before Linux 6.13). */
 void ladder_begin_without_bus_reset(
 	struct scene *scene, size_t card, const char *cure, const struct release_options *options);

@@ -53,12 +53,12 @@ static unsigned rung_called(const struct plan *plan, const char *words) {
 static void a_card_that_works_is_released_on_the_first_rung(void **state) {
 	FOR_EACH_LADDER(i) {
 		struct scene scene;
-		ladder_begin(&scene, i, NULL, &ladder_every_rung, PATIENT_MS);
+		ladder_begin(&scene, i, NULL, &ladder_every_rung);
 		char *former = must_copy(scene.before);
 		assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
 		assert_done_as_planned(&scene, 1);
 		scene_assert_taken(&scene);
-		scene_plan_return_of_all(&scene, PATIENT_MS);
+		scene_plan_return_of_all(&scene);
 		assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
 		char *now = kernel_model_state(scene.model);
 		assert_string_equal(now, former);
@@ -80,7 +80,7 @@ static void each_rung_is_climbed_until_one_helps(void **state) {
 	};
 	for (size_t k = 0; k < sizeof(cures) / sizeof(cures[0]); k++) {
 		struct scene scene;
-		ladder_begin(&scene, 0, cures[k].cure, &ladder_every_rung, PATIENT_MS);
+		ladder_begin(&scene, 0, cures[k].cure, &ladder_every_rung);
 		unsigned rung = rung_called(&scene.plan, cures[k].title);
 		assert_int_not_equal(rung, 0);
 		assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
@@ -112,7 +112,7 @@ static void assert_helped(struct scene *scene, const char *how) {
 static void a_card_of_several_functions_is_reset_with_its_bus_without_any_right_over_the_bridge(
 	void **state) {
 	struct scene scene;
-	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung, PATIENT_MS);
+	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung);
 	kernel_model_confine(scene.model);
 	assert_helped(&scene, "reset the bus of 0000:01:00.0 through VFIO");
 	scene_end(&scene);
@@ -141,11 +141,11 @@ static unsigned find_operation(const struct scene *scene, const char *words) {
 
 static void where_vfio_cannot_reset_the_bus_its_bridge_does(void **state) {
 	struct scene scene;
-	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung, PATIENT_MS);
+	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung);
 	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
 	const struct fault fault = {FAULT_FAIL, find_operation(&scene, "through VFIO"), EINVAL};
 	scene_end(&scene);
-	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung, PATIENT_MS);
+	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung);
 	kernel_model_arm(scene.model, &fault, 1);
 	assert_helped(&scene, "reset the bus below");
 	scene_end(&scene);
@@ -168,7 +168,7 @@ static void a_card_that_nothing_can_reset_is_bound_without(void **state) {
 static void a_card_that_nothing_revives_goes_back_to_its_driver(void **state) {
 	FOR_EACH_LADDER(i) {
 		struct scene scene;
-		ladder_begin(&scene, i, "", &ladder_every_rung, PATIENT_MS);
+		ladder_begin(&scene, i, "", &ladder_every_rung);
 		struct error error;
 		assert_int_equal(transaction_run(&scene.host, "take", &scene.plan, &error),
 			TRANSACTION_UNDONE);
@@ -180,7 +180,7 @@ static void a_card_that_nothing_revives_goes_back_to_its_driver(void **state) {
 
 static void a_card_that_is_pulled_out_meanwhile_keeps_nobody_waiting(void **state) {
 	struct scene scene;
-	ladder_begin(&scene, 0, "rescan", &ladder_every_rung, PATIENT_MS);
+	ladder_begin(&scene, 0, "rescan", &ladder_every_rung);
 	kernel_model_pull(scene.model, ladders[0].address);
 	struct error error;
 	assert_int_equal(
@@ -209,7 +209,7 @@ static void the_machine_sleeps_only_when_somebody_says_yes(void **state) {
 	bool (*const answers[])(const char *title, void *user) = {NULL, refuse, accept};
 	for (size_t i = 0; i < 3; i++) {
 		struct scene scene;
-		ladder_begin(&scene, 0, "suspend", &ask, PATIENT_MS);
+		ladder_begin(&scene, 0, "suspend", &ask);
 		scene.host.confirm = answers[i];
 		bool said_yes = answers[i] == accept;
 		assert_int_equal(

@@ -16,7 +16,7 @@ static void failing_at_any_operation_of_the_ladder_ends_in_the_former_state(void
 	static const int errors[] = {EBUSY, ENODEV, EIO, EACCES};
 	FOR_EACH_LADDER(i) {
 		struct scene scene;
-		ladder_begin(&scene, i, "", &ladder_every_rung, PATIENT_MS);
+		ladder_begin(&scene, i, "", &ladder_every_rung);
 		unsigned count = ladder_count_operations(&scene, TRANSACTION_UNDONE);
 		for (unsigned operation = 0; operation < count; operation++) {
 			/* Over the machines each operation fails in each way. */
@@ -33,18 +33,18 @@ static void whatever_fails_a_card_is_taken_or_as_it_was_and_can_go_back(void **s
 	static const char *const cures[] = {NULL, "rescan", "suspend"};
 	for (size_t k = 0; k < 3; k++) {
 		struct scene scene;
-		ladder_begin(&scene, 1, cures[k], &ladder_every_rung, PATIENT_MS);
+		ladder_begin(&scene, 1, cures[k], &ladder_every_rung);
 		char *former = must_copy(scene.before);
 		unsigned count = ladder_count_operations(&scene, TRANSACTION_COMMITTED);
 		scene_end(&scene);
 		for (unsigned operation = 0; operation < count; operation++) {
 			const struct fault fault = {FAULT_FAIL, operation, EIO};
-			ladder_begin(&scene, 1, cures[k], &ladder_every_rung, PATIENT_MS);
+			ladder_begin(&scene, 1, cures[k], &ladder_every_rung);
 			kernel_model_arm(scene.model, &fault, 1);
 			int outcome = scene_run(&scene);
 			if (outcome == TRANSACTION_COMMITTED) {
 				scene_assert_taken(&scene);
-				scene_plan_return_of_all(&scene, PATIENT_MS);
+				scene_plan_return_of_all(&scene);
 				assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
 			} else {
 				assert_int_equal(outcome, TRANSACTION_UNDONE);
@@ -60,16 +60,12 @@ static void whatever_fails_a_card_is_taken_or_as_it_was_and_can_go_back(void **s
 
 static void whatever_hangs_on_the_ladder_is_given_up(void **state) {
 	struct scene scene;
-	ladder_begin(&scene, 1, "", &ladder_every_rung, IMPATIENT_MS);
+	ladder_begin(&scene, 1, "", &ladder_every_rung);
 	unsigned count = ladder_count_operations(&scene, TRANSACTION_UNDONE);
-	scene.host.restore_ms = PATIENT_MS;
 	for (unsigned operation = 0; operation < count; operation++) {
-		/* What hangs while it is undone is waited for as long as that may take. */
 		const struct fault fault = {FAULT_HANG, operation, 0};
-		scene.host.restore_ms = IMPATIENT_MS;
 		kernel_model_arm(scene.model, &fault, 1);
 		int outcome = scene_run(&scene);
-		scene.host.restore_ms = PATIENT_MS;
 		if (outcome == TRANSACTION_UNFINISHED) {
 			kernel_model_arm(scene.model, NULL, 0);
 			outcome = scene_recover(&scene);

@@ -12,7 +12,7 @@ static void killing_the_daemon_anywhere_on_the_ladder_ends_in_the_former_state(v
 	static const enum fault_kind kinds[] = {FAULT_KILL, FAULT_KILL_LATE};
 	FOR_EACH_LADDER(i) {
 		struct scene scene;
-		ladder_begin(&scene, i, "", &ladder_every_rung, PATIENT_MS);
+		ladder_begin(&scene, i, "", &ladder_every_rung);
 		unsigned count = ladder_count_operations(&scene, TRANSACTION_UNDONE);
 		for (unsigned operation = 0; operation < count; operation++) {
 			const struct fault fault = {kinds[(operation + i) % 2], operation, 0};
@@ -29,7 +29,7 @@ static void killing_the_daemon_anywhere_on_the_ladder_ends_in_the_former_state(v
 
 static void killing_the_recovery_of_a_ladder_too_ends_in_the_former_state(void **state) {
 	struct scene scene;
-	ladder_begin(&scene, 1, "", &ladder_every_rung, PATIENT_MS);
+	ladder_begin(&scene, 1, "", &ladder_every_rung);
 	unsigned count = ladder_count_operations(&scene, TRANSACTION_UNDONE);
 	for (unsigned operation = 0; operation < count; operation++) {
 		const struct fault faults[] = {
@@ -43,7 +43,7 @@ static void killing_the_recovery_of_a_ladder_too_ends_in_the_former_state(void *
 
 static void a_power_loss_on_the_ladder_leaves_nothing_to_undo(void **state) {
 	struct scene scene;
-	ladder_begin(&scene, 1, "", &ladder_every_rung, PATIENT_MS);
+	ladder_begin(&scene, 1, "", &ladder_every_rung);
 	unsigned count = ladder_count_operations(&scene, TRANSACTION_UNDONE);
 	const struct fault fault = {FAULT_KILL, count / 2, 0};
 	kernel_model_arm(scene.model, &fault, 1);

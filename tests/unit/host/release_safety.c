@@ -143,7 +143,7 @@ static void holders_are_stopped_by_their_units_the_display_manager_first(void **
 	};
 	struct scene scene;
 	scene_begin_with(&scene, desktop_in_use());
-	scene_plan_release(&scene, card, &options, PATIENT_MS);
+	scene_plan_release(&scene, card, &options);
 	size_t count = 0;
 	while (scene.plan.steps[count].kind != STEP_UNHELD) {
 		count++;
@@ -173,7 +173,7 @@ static void whoever_still_has_the_card_open_is_named_and_everything_undone(void 
 	struct scene scene;
 	/* The model's processes do not end with their units. */
 	scene_begin_with(&scene, desktop_in_use());
-	scene_plan_release(&scene, card, &options, IMPATIENT_MS);
+	scene_plan_release(&scene, card, &options);
 	struct error error;
 	assert_int_equal(
 		transaction_run(&scene.host, "take", &scene.plan, &error), TRANSACTION_UNDONE);
@@ -198,7 +198,7 @@ static void units_that_were_stopped_for_a_card_are_started_when_it_is_returned(v
 	kernel_model_add_unit(model, "nvidia-persistenced.service");
 	struct scene scene;
 	scene_begin_with(&scene, model);
-	scene_plan_release(&scene, card, &options, PATIENT_MS);
+	scene_plan_release(&scene, card, &options);
 	char *former = must_copy(scene.before);
 	/* It ends with its unit, and the plan was made while it ran. */
 	memory_tree_remove(tree, "/proc/1390");
@@ -206,7 +206,7 @@ static void units_that_were_stopped_for_a_card_are_started_when_it_is_returned(v
 	char *now = kernel_model_state(model);
 	assert_non_null(strstr(now, "nvidia-persistenced.service 0"));
 	free(now);
-	scene_plan_return_of_all(&scene, PATIENT_MS);
+	scene_plan_return_of_all(&scene);
 	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
 	now = kernel_model_state(model);
 	assert_string_equal(now, former);

@@ -30,12 +30,6 @@ void scene_kill_at(struct scene *scene, int report) {
 	reports_left = report;
 }
 
-static void set_deadlines(struct plan *plan, unsigned deadline_ms) {
-	for (size_t i = 0; i < plan->steps_count; i++) {
-		plan->steps[i].deadline_ms = deadline_ms;
-	}
-}
-
 void scene_begin_with(struct scene *scene, struct kernel_model *model) {
 	*scene = (struct scene){.model = model, .what = "take"};
 	strcpy(scene->directory, "/tmp/host-journal-XXXXXX");
@@ -51,25 +45,22 @@ void scene_begin_with(struct scene *scene, struct kernel_model *model) {
 	reports_left = -1;
 }
 
-void scene_begin(
-	struct scene *scene, const char *fixture, const char *address, unsigned deadline_ms) {
+void scene_begin(struct scene *scene, const char *fixture, const char *address) {
 	struct strings names = {0};
 	scene_begin_with(scene, kernel_model_create(fixture));
 	strings_add(&names, address);
 	plan_take(&scene->plan, &scene->machine, &names);
 	strings_finish(&names);
-	set_deadlines(&scene->plan, deadline_ms);
 }
 
-void scene_plan_release(struct scene *scene, const char *address,
-	const struct release_options *options, unsigned deadline_ms) {
+void scene_plan_release(
+	struct scene *scene, const char *address, const struct release_options *options) {
 	struct findings findings = {0};
 	struct strings names = {0};
 	strings_add(&names, address);
 	plan_finish(&scene->plan);
 	release_plan(&scene->plan, &findings, &scene->machine, &scene->host.steps, &names, &names,
 		options);
-	set_deadlines(&scene->plan, deadline_ms);
 	strings_finish(&names);
 	findings_finish(&findings);
 }
@@ -82,7 +73,7 @@ static void read_again(struct scene *scene) {
 	scene->before = kernel_model_state(scene->model);
 }
 
-void scene_plan_return_of_all(struct scene *scene, unsigned deadline_ms) {
+void scene_plan_return_of_all(struct scene *scene) {
 	struct journal_records records;
 	struct strings problems = {0}, names = {0};
 	read_again(scene);
@@ -91,12 +82,11 @@ void scene_plan_return_of_all(struct scene *scene, unsigned deadline_ms) {
 	plan_finish(&scene->plan);
 	release_plan_return(
 		&scene->plan, &scene->machine, &scene->host.steps, &names, &records, "boot-1");
-	set_deadlines(&scene->plan, deadline_ms);
 	scene->what = "return";
 	journal_records_finish(&records);
 }
 
-void scene_plan_return(struct scene *scene, unsigned deadline_ms) {
+void scene_plan_return(struct scene *scene) {
 	struct plan back = {0};
 	read_again(scene);
 	for (size_t i = scene->plan.devices_count; i > 0; i--) {
@@ -105,7 +95,6 @@ void scene_plan_return(struct scene *scene, unsigned deadline_ms) {
 	}
 	plan_finish(&scene->plan);
 	scene->plan = back;
-	set_deadlines(&scene->plan, deadline_ms);
 }
 
 static void remove_directory(const char *path) {

@@ -4,14 +4,6 @@
 #include "kernel_model.h"
 #include "release/release.h"
 
-enum {
-	/* Far more than anything here takes, on a machine that has other things to do. */
-	PATIENT_MS = 30000,
-	/* For operations that are made to hang: a step that is slow for another reason is undone as
-	 * well, so the outcome does not hang on it. */
-	IMPATIENT_MS = 150,
-};
-
 /* A modelled machine, a directory for journals, and a plan to take a device. */
 struct scene {
 	struct kernel_model *model;
@@ -23,19 +15,17 @@ struct scene {
 	char *before; /* kernel_model_state() */
 };
 
-/* Every step gets `deadline_ms`. */
-void scene_begin(
-	struct scene *scene, const char *fixture, const char *address, unsigned deadline_ms);
+void scene_begin(struct scene *scene, const char *fixture, const char *address);
 /* The same with a model of one's own, and no plan yet. The model is taken over. */
 void scene_begin_with(struct scene *scene, struct kernel_model *model);
 /* Plans to release a graphics card, whatever the survival guard says. */
-void scene_plan_release(struct scene *scene, const char *address,
-	const struct release_options *options, unsigned deadline_ms);
+void scene_plan_release(
+	struct scene *scene, const char *address, const struct release_options *options);
 void scene_end(struct scene *scene);
 /* Reads the machine anew and plans the way back of the same devices. */
-void scene_plan_return(struct scene *scene, unsigned deadline_ms);
+void scene_plan_return(struct scene *scene);
 /* Reads the machine anew and plans the way back of everything that the journals say was taken. */
-void scene_plan_return_of_all(struct scene *scene, unsigned deadline_ms);
+void scene_plan_return_of_all(struct scene *scene);
 /* Fails unless every driver and override is as it was at the beginning. */
 void scene_assert_former(const struct scene *scene);
 /* Fails unless every planned device is as wanted. */

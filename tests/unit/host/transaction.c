@@ -14,6 +14,12 @@
 #include "fixture.h"
 #include "scene.h"
 
+enum {
+	/* Far more than anything here takes, on a machine that has other things to do. */
+	PATIENT_MS = 30000,
+	IMPATIENT_MS = 150,
+};
+
 /* A device of each recorded machine that a VM could have. */
 static const struct {
 	const char *fixture, *address;
@@ -41,7 +47,7 @@ static char *sentences(const struct plan *plan) {
 static void what_runs_is_what_the_plan_said_and_going_back_restores(void **state) {
 	FOR_EACH_CARD(i) {
 		struct scene scene;
-		scene_begin(&scene, cards[i].fixture, cards[i].address, PATIENT_MS);
+		scene_begin(&scene, cards[i].fixture, cards[i].address);
 		char *begin = must_copy(scene.before);
 		assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
 		scene_assert_taken(&scene);
@@ -49,7 +55,7 @@ static void what_runs_is_what_the_plan_said_and_going_back_restores(void **state
 		assert_string_equal(planned, done);
 		free(planned);
 		free(done);
-		scene_plan_return(&scene, PATIENT_MS);
+		scene_plan_return(&scene);
 		assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
 		char *now = kernel_model_state(scene.model);
 		assert_string_equal(now, begin);
@@ -61,14 +67,14 @@ static void what_runs_is_what_the_plan_said_and_going_back_restores(void **state
 
 static void the_plan_takes_all_of_the_group_and_nothing_else(void **state) {
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	assert_int_equal(scene.plan.devices_count, 2);
 	assert_true(plan_has(&scene.plan, "0000:01:00.1"));
 	assert_int_equal(scene.plan.steps[0].kind, STEP_LOAD);
 	assert_int_equal(scene.plan.steps_count, 1 + 2 * 3);
 	scene_end(&scene);
 	/* 00:14.2 has no driver and is a part of the machine: it is left alone. */
-	scene_begin(&scene, "two-gpu-desktop", "0000:00:14.0", PATIENT_MS);
+	scene_begin(&scene, "two-gpu-desktop", "0000:00:14.0");
 	assert_int_equal(scene.plan.devices_count, 1);
 	scene_end(&scene);
 }
@@ -79,7 +85,7 @@ static void failing_at_any_step_ends_in_the_former_state(void **state) {
 	FOR_EACH_CARD(i) {
 		for (size_t k = 0; k < 3; k++) {
 			struct scene scene;
-			scene_begin(&scene, cards[i].fixture, cards[i].address, PATIENT_MS);
+			scene_begin(&scene, cards[i].fixture, cards[i].address);
 			for (unsigned step = 0; step < scene.plan.steps_count; step++) {
 				/* That the module did not load shows when vfio-pci is to bind. */
 				const struct fault fault = {kinds[k], step, errors[step % 4]};
@@ -97,9 +103,9 @@ static void whatever_happens_at_any_step_of_the_way_back_ends_in_the_former_stat
 	FOR_EACH_CARD(i) {
 		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
 			struct scene scene;
-			scene_begin(&scene, cards[i].fixture, cards[i].address, PATIENT_MS);
+			scene_begin(&scene, cards[i].fixture, cards[i].address);
 			assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
-			scene_plan_return(&scene, PATIENT_MS);
+			scene_plan_return(&scene);
 			assert_int_not_equal(scene.plan.steps_count, 0);
 			for (unsigned step = 0; step < scene.plan.steps_count; step++) {
 				const struct fault fault = {kinds[k], step, EIO};
@@ -112,7 +118,7 @@ static void whatever_happens_at_any_step_of_the_way_back_ends_in_the_former_stat
 
 static void failing_again_while_it_is_undone_ends_in_the_former_state(void **state) {
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	for (unsigned first = 1; first < scene.plan.steps_count; first++) {
 		for (unsigned second = first + 1; second < 3 * scene.plan.steps_count; second++) {
 			const struct fault faults[] = {
@@ -128,7 +134,7 @@ static void failing_again_while_it_is_undone_ends_in_the_former_state(void **sta
 static void killing_the_daemon_at_any_moment_ends_in_the_former_state(void **state) {
 	FOR_EACH_CARD(i) {
 		struct scene scene;
-		scene_begin(&scene, cards[i].fixture, cards[i].address, PATIENT_MS);
+		scene_begin(&scene, cards[i].fixture, cards[i].address);
 		/* The plan, and each step's beginning and end. */
 		assert_int_equal(scene_kill_at_each(&scene), 1 + 2 * (int)scene.plan.steps_count);
 		scene_assert_taken(&scene);
@@ -141,7 +147,7 @@ static void killing_the_daemon_within_any_step_ends_in_the_former_state(void **s
 	FOR_EACH_CARD(i) {
 		for (size_t k = 0; k < 2; k++) {
 			struct scene scene;
-			scene_begin(&scene, cards[i].fixture, cards[i].address, PATIENT_MS);
+			scene_begin(&scene, cards[i].fixture, cards[i].address);
 			for (unsigned step = 0; step < scene.plan.steps_count; step++) {
 				const struct fault fault = {kinds[k], step, 0};
 				scene_fail(&scene, &fault, 1);
@@ -153,7 +159,7 @@ static void killing_the_daemon_within_any_step_ends_in_the_former_state(void **s
 
 static void killing_the_recovery_too_ends_in_the_former_state(void **state) {
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	for (unsigned step = 0; step < scene.plan.steps_count; step++) {
 		/* Operations of the run end with the one that kills; the recovery's follow. */
 		for (unsigned more = 1; more < 8; more++) {
@@ -178,7 +184,7 @@ static void killing_the_recovery_too_ends_in_the_former_state(void **state) {
 
 static void a_step_that_hangs_is_given_up_and_undone(void **state) {
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", IMPATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	for (unsigned step = 0; step < scene.plan.steps_count; step++) {
 		const struct fault fault = {FAULT_HANG, step, 0};
 		scene_fail(&scene, &fault, 1);
@@ -189,21 +195,46 @@ static void a_step_that_hangs_is_given_up_and_undone(void **state) {
 static void what_hangs_with_a_device_is_undone_once_the_device_is_let_go(void **state) {
 	for (unsigned step = 1;; step++) {
 		struct scene scene;
-		scene_begin(&scene, "notes-laptop", "0000:01:00.0", IMPATIENT_MS);
+		scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 		if (step == scene.plan.steps_count) {
 			scene_end(&scene);
 			break;
 		}
 		const struct fault fault = {FAULT_HANG_LOCKED, step, 0};
 		kernel_model_arm(scene.model, &fault, 1);
-		scene.host.restore_ms = IMPATIENT_MS;
 		assert_int_equal(scene_run(&scene), TRANSACTION_UNFINISHED);
 		/* Nothing new is begun on top of it. */
 		unsigned operations = kernel_model_operations(scene.model);
 		assert_int_equal(scene_run(&scene), TRANSACTION_REFUSED);
 		assert_int_equal(kernel_model_operations(scene.model), operations);
 		kernel_model_release(scene.model);
-		scene.host.restore_ms = PATIENT_MS;
+		assert_int_equal(scene_recover(&scene), TRANSACTION_UNDONE);
+		scene_assert_former(&scene);
+		scene_end(&scene);
+	}
+}
+
+/* Inside of the kernel nothing ends a process: it keeps the lock, and what it was told to do
+ * happens when the kernel goes on. */
+static void what_cannot_even_be_killed_is_left_alone_until_it_ends(void **state) {
+	static const enum step_kind kinds[] = {STEP_UNBIND, STEP_BIND};
+	for (size_t i = 0; i < 2; i++) {
+		struct scene scene;
+		struct error error;
+		scene_begin(&scene, "notes-laptop", "0000:01:00.0");
+		kernel_model_trap(scene.model, "0000:01:00.0", kinds[i], FAULT_HANG_STUCK);
+		assert_int_equal(scene_run(&scene), TRANSACTION_UNFINISHED);
+		/* All of the others are as they were. */
+		struct driver_state now;
+		assert_int_equal(step_read_state(scene.host.steps.tree, "0000:01:00.1", &now), 0);
+		assert_true(driver_state_equal(&now, &scene.plan.devices[1].former));
+		driver_state_finish(&now);
+		assert_int_equal(journal_lock(scene.directory, IMPATIENT_MS, &error), -1);
+		assert_non_null(strstr(error.text, "still hangs in the kernel"));
+		unsigned operations = kernel_model_operations(scene.model);
+		assert_true(transaction_is_blocked(&scene.host, &error));
+		assert_int_equal(kernel_model_operations(scene.model), operations);
+		kernel_model_release(scene.model);
 		assert_int_equal(scene_recover(&scene), TRANSACTION_UNDONE);
 		scene_assert_former(&scene);
 		scene_end(&scene);
@@ -212,7 +243,7 @@ static void what_hangs_with_a_device_is_undone_once_the_device_is_let_go(void **
 
 static void a_slow_step_is_waited_for(void **state) {
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	const struct fault faults[] = {{FAULT_DELAY, 2, 0}, {FAULT_DELAY, 3, 0}};
 	kernel_model_arm(scene.model, faults, 2);
 	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
@@ -222,15 +253,13 @@ static void a_slow_step_is_waited_for(void **state) {
 
 static void a_device_that_a_vm_holds_blocks_its_return_and_goes_back_to_the_vm(void **state) {
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
-	scene_plan_return(&scene, IMPATIENT_MS);
-	scene.host.restore_ms = IMPATIENT_MS;
+	scene_plan_return(&scene);
 	kernel_model_hold(scene.model, "0000:01:00.0");
 	kernel_model_hold(scene.model, "0000:01:00.1");
 	assert_int_equal(scene_run(&scene), TRANSACTION_UNFINISHED);
 	kernel_model_release(scene.model);
-	scene.host.restore_ms = PATIENT_MS;
 	assert_int_equal(scene_recover(&scene), TRANSACTION_UNDONE);
 	/* The former state of a return is: taken. */
 	scene_assert_former(&scene);
@@ -239,7 +268,7 @@ static void a_device_that_a_vm_holds_blocks_its_return_and_goes_back_to_the_vm(v
 
 static void a_plan_made_before_the_machine_changed_is_refused(void **state) {
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
 	unsigned operations = kernel_model_operations(scene.model);
 	struct error error;
@@ -252,7 +281,7 @@ static void a_plan_made_before_the_machine_changed_is_refused(void **state) {
 
 static void two_changes_at_once_are_refused(void **state) {
 	struct scene scene;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	struct error error;
 	int lock = journal_lock(scene.directory, PATIENT_MS, &error);
 	assert_true(lock >= 0);
@@ -266,7 +295,7 @@ static void two_changes_at_once_are_refused(void **state) {
 static void a_read_only_sysfs_or_journal_changes_nothing_and_says_so(void **state) {
 	struct scene scene;
 	struct error error;
-	scene_begin(&scene, "notes-laptop", "0000:01:00.0", PATIENT_MS);
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
 	struct transaction_host host = scene.host;
 	host.steps.tree = memory_tree_base(kernel_model_memory(scene.model));
 	assert_int_equal(transaction_run(&host, "take", &scene.plan, &error), TRANSACTION_UNDONE);
@@ -294,6 +323,7 @@ int main(void) {
 		cmocka_unit_test(killing_the_recovery_too_ends_in_the_former_state),
 		cmocka_unit_test(a_step_that_hangs_is_given_up_and_undone),
 		cmocka_unit_test(what_hangs_with_a_device_is_undone_once_the_device_is_let_go),
+		cmocka_unit_test(what_cannot_even_be_killed_is_left_alone_until_it_ends),
 		cmocka_unit_test(a_slow_step_is_waited_for),
 		cmocka_unit_test(
 			a_device_that_a_vm_holds_blocks_its_return_and_goes_back_to_the_vm),
