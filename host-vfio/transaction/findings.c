@@ -78,15 +78,15 @@ static bool tell(struct error *error, const char *separator, const char *text) {
 
 int findings_refuse(const struct findings *findings, struct error *error) {
 	const struct finding *last = NULL;
+	struct error told = {""};
 	size_t left = 0;
-	error->text[0] = '\0';
 	for (size_t i = 0; i < findings->count; i++) {
 		const struct finding *finding = &findings->items[i];
 		if (!finding->blocks || is_told(findings, i)) {
 			continue;
 		}
 		bool same = same_subject(finding, last);
-		if (tell(error,
+		if (tell(&told,
 			    !last  ? ""
 			    : same ? ", "
 				   : "; ",
@@ -98,10 +98,10 @@ int findings_refuse(const struct findings *findings, struct error *error) {
 	}
 	if (left > 0) {
 		char *rest = must_print("; and %zu more", left);
-		strlcat(error->text, rest, sizeof(error->text));
+		strlcat(told.text, rest, sizeof(told.text));
 		free(rest);
 	}
-	return last ? -1 : 0;
+	return last ? error_set(error, "%s", told.text) : 0;
 }
 
 sd_json_variant *findings_json(const struct findings *findings) {
