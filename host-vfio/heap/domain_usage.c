@@ -38,27 +38,6 @@ static uint64_t read_page(xmlNode *hugepages) {
 	return bytes ? bytes : MEMORY_PAGE_DEFAULT;
 }
 
-int domain_usage_read(struct memory_usage *usage, const char *xml, struct error *error) {
-	*usage = (struct memory_usage){0};
-	xmlDoc *document = domain_document_parse(xml, error);
-	if (!document) {
-		return -1;
-	}
-	struct domain_info info;
-	domain_info_read_document(&info, document);
-	xmlNode *root = xmlDocGetRootElement(document), *devices = tree_child(root, "devices");
-	/* libvirt counts what lies in files as the domain's own. */
-	uint64_t memory = tree_get_bytes(tree_child(root, "memory")),
-		 files = devices_nvdimm_bytes(devices);
-	usage->memory = memory > files ? memory - files : 0;
-	usage->limit = tree_get_bytes(tree_child(tree_child(root, "memtune"), "hard_limit"));
-	usage->page = read_page(tree_child(tree_child(root, "memoryBacking"), "hugepages"));
-	read_shared(usage, devices, info.heap_path);
-	xmlFreeDoc(document);
-	domain_info_finish(&info);
-	return 0;
-}
-
 static bool has_function(xmlNode *devices) {
 	static const char *const names[] = {"hostdev", "interface"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -71,19 +50,36 @@ static bool has_function(xmlNode *devices) {
 	return false;
 }
 
-bool domain_usage_is_allocated(const char *xml) {
-	struct error error;
-	xmlDoc *document = domain_document_parse(xml, &error);
+static bool is_allocated(xmlNode *backing, xmlNode *devices) {
+	return tree_is(tree_child(backing, "allocation"), "mode", "immediate") ||
+	       tree_child(backing, "hugepages") || tree_child(backing, "locked") ||
+	       has_function(devices);
+}
+
+int domain_usage_read(
+	struct memory_usage *usage, bool *allocated, const char *xml, struct error *error) {
+	*usage = (struct memory_usage){0};
+	xmlDoc *document = domain_document_parse(xml, error);
 	if (!document) {
-		return false;
+		return -1;
 	}
-	xmlNode *root = xmlDocGetRootElement(document),
+	struct domain_info info;
+	domain_info_read_document(&info, document);
+	xmlNode *root = xmlDocGetRootElement(document), *devices = tree_child(root, "devices"),
 		*backing = tree_child(root, "memoryBacking");
-	bool allocated = tree_is(tree_child(backing, "allocation"), "mode", "immediate") ||
-			 tree_child(backing, "hugepages") || tree_child(backing, "locked") ||
-			 has_function(tree_child(root, "devices"));
+	/* libvirt counts what lies in files as the domain's own. */
+	uint64_t memory = tree_get_bytes(tree_child(root, "memory")),
+		 files = devices_nvdimm_bytes(devices);
+	usage->memory = memory > files ? memory - files : 0;
+	usage->limit = tree_get_bytes(tree_child(tree_child(root, "memtune"), "hard_limit"));
+	usage->page = read_page(tree_child(backing, "hugepages"));
+	if (allocated) {
+		*allocated = is_allocated(backing, devices);
+	}
+	read_shared(usage, devices, info.heap_path);
 	xmlFreeDoc(document);
-	return allocated;
+	domain_info_finish(&info);
+	return 0;
 }
 
 static int read_one(
@@ -97,9 +93,9 @@ static int read_one(
 	domain->runs = state != DOMAIN_OFF;
 	failure = domain_manager_get_xml(manager, domain->name, true, &xml, error);
 	if (failure == 0) {
-		failure = domain_usage_read(&domain->usage, xml, error) < 0 ? DOMAIN_FAILURE_REFUSED
-									    : 0;
-		domain->allocated = domain_usage_is_allocated(xml);
+		if (domain_usage_read(&domain->usage, &domain->allocated, xml, error) < 0) {
+			failure = DOMAIN_FAILURE_REFUSED;
+		}
 		free(xml);
 	}
 	/* One that has vanished meanwhile takes nothing. */

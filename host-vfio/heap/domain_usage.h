@@ -9,18 +9,17 @@
 /* What libvirt's domains take of the host's memory. */
 
 /* Reads a definition, or a running domain's description. The balloon is not deducted: a guest gets
- * it back without asking anybody. 0, or -1 with the reason and nothing to finish. */
-int domain_usage_read(struct memory_usage *usage, const char *xml, struct error *error);
-
-/* Is all of a domain's own memory there before it starts, or only promised, until the guest uses
- * it? It is where QEMU fills it at once (<allocation mode='immediate'/>, huge pages), locks it, or
- * VFIO does so for a PCI function. */
-bool domain_usage_is_allocated(const char *xml);
+ * it back without asking anybody. `allocated` (may be NULL): is all of its own memory there before
+ * it starts, or only promised, until the guest uses it? It is there where QEMU fills it at once
+ * (<allocation mode='immediate'/>, huge pages), locks it, or VFIO does so for a PCI function. 0, or
+ * -1 with the reason and nothing to finish. */
+int domain_usage_read(
+	struct memory_usage *usage, bool *allocated, const char *xml, struct error *error);
 
 struct domain_usage {
 	char *name;
 	bool runs; /* or is paused, or shuts down: it has its memory */
-	bool allocated; /* domain_usage_is_allocated() */
+	bool allocated; /* domain_usage_read() */
 	struct memory_usage usage;
 };
 

@@ -131,7 +131,7 @@ static sd_json_variant *make_call(const char *domain, const char *operation, con
 	if (strcmp(operation, "prepare") != 0) {
 		return call;
 	}
-	if (definition && domain_usage_read(&usage, definition, NULL) == 0) {
+	if (definition && domain_usage_read(&usage, NULL, definition, NULL) == 0) {
 		json_set(&call, "usage", usage_json(&usage));
 		memory_usage_finish(&usage);
 	}

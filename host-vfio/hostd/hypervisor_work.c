@@ -50,7 +50,7 @@ static void set_usage(
 	struct memory_usage usage;
 	char *xml = NULL;
 	if (domain_manager_get_xml(manager, domain, true, &xml, NULL) == 0 &&
-		domain_usage_read(&usage, xml, NULL) == 0) {
+		domain_usage_read(&usage, NULL, xml, NULL) == 0) {
 		json_set(object, "usage", usage_json(&usage));
 		memory_usage_finish(&usage);
 	}
