@@ -21,8 +21,9 @@ struct guard {
  * asserts that the popup had its initial commit. A client that has not made it gets an error in the
  * place of that; what wlroots schedules meanwhile goes with the client.
  */
-static void handle_reposition(struct wlr_xdg_popup *popup) {
-	if (popup->base->initialized) {
+static void handle_reposition(const struct wl_protocol_logger_message *message) {
+	struct wlr_xdg_popup *popup = wlr_xdg_popup_from_resource(message->resource);
+	if (popup == NULL || popup->base->initialized) {
 		return;
 	}
 	popup->base->initialized = true;
@@ -31,8 +32,9 @@ static void handle_reposition(struct wlr_xdg_popup *popup) {
 }
 
 /* It also links a popup that is grabbed again into its list of grabs a second time. */
-static void handle_grab(struct wlr_xdg_popup *popup) {
-	if (popup->seat != NULL) {
+static void handle_grab(const struct wl_protocol_logger_message *message) {
+	struct wlr_xdg_popup *popup = wlr_xdg_popup_from_resource(message->resource);
+	if (popup != NULL && popup->seat != NULL) {
 		wl_list_remove(&popup->grab_link);
 		wl_list_init(&popup->grab_link);
 	}
@@ -40,7 +42,10 @@ static void handle_grab(struct wlr_xdg_popup *popup) {
 
 /* And it takes the popup that a layer surface is given for one that is still there. Of a layer
  * surface that is not, it takes none. */
-static void handle_get_popup(struct wl_resource *layer_surface, struct wl_resource *popup) {
+static void handle_get_popup(const struct wl_protocol_logger_message *message) {
+	struct wl_resource *layer_surface = message->resource;
+	// A resource begins with its object.
+	struct wl_resource *popup = (struct wl_resource *)message->arguments[0].o;
 	if (wlr_xdg_popup_from_resource(popup) != NULL) {
 		return;
 	}
@@ -49,31 +54,29 @@ static void handle_get_popup(struct wl_resource *layer_surface, struct wl_resour
 	wlr_layer_surface_v1_destroy(wlr_layer_surface_v1_from_resource(layer_surface));
 }
 
-static void handle_popup_message(const struct wl_protocol_logger_message *message) {
-	struct wlr_xdg_popup *popup = wlr_xdg_popup_from_resource(message->resource);
-	if (popup == NULL) {
-		return;
-	}
-	if (message->message_opcode == XDG_POPUP_GRAB) {
-		handle_grab(popup);
-	} else if (message->message_opcode == XDG_POPUP_REPOSITION) {
-		handle_reposition(popup);
-	}
-}
+struct guarded {
+	const char *interface;
+	int opcode;
+	void (*handle)(const struct wl_protocol_logger_message *message);
+};
 
+/* Every request comes by here: numbers are compared first. */
 static void handle_message(void *data, enum wl_protocol_logger_type type,
 	const struct wl_protocol_logger_message *message) {
-	int opcode = message->message_opcode;
+	static const struct guarded guarded[] = {
+		{"xdg_popup", XDG_POPUP_GRAB, handle_grab},
+		{"xdg_popup", XDG_POPUP_REPOSITION, handle_reposition},
+		{"zwlr_layer_surface_v1", LAYER_SURFACE_GET_POPUP, handle_get_popup},
+	};
 	if (type != WL_PROTOCOL_LOGGER_REQUEST) {
 		return;
 	}
-	if ((opcode == XDG_POPUP_GRAB || opcode == XDG_POPUP_REPOSITION) &&
-		strcmp(wl_resource_get_class(message->resource), "xdg_popup") == 0) {
-		handle_popup_message(message);
-	} else if (opcode == LAYER_SURFACE_GET_POPUP &&
-		   strcmp(wl_resource_get_class(message->resource), "zwlr_layer_surface_v1") == 0) {
-		// A resource begins with its object.
-		handle_get_popup(message->resource, (struct wl_resource *)message->arguments[0].o);
+	for (size_t i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++) {
+		const struct guarded *request = &guarded[i];
+		if (message->message_opcode == request->opcode &&
+			strcmp(wl_resource_get_class(message->resource), request->interface) == 0) {
+			request->handle(message);
+		}
 	}
 }
 
