@@ -70,28 +70,53 @@ static void reserve_id(struct model *model, uint32_t id) {
 	}
 }
 
+/* Over a message's arguments; descriptors, which have no place in it, are passed over. */
+struct walk {
+	const struct portal_wire_message *description;
+	const uint8_t *message;
+	size_t size, at; /* `at` is behind `arg` and its content */
+	unsigned int index; /* of the one after `arg` */
+	const struct portal_wire_arg *arg;
+	size_t place; /* of its word, which a string's or array's content follows */
+	uint32_t word;
+};
+
+/* False: there is no further one, or not the whole of it. */
+static bool walk_next(struct walk *walk) {
+	const struct portal_wire_message *description = walk->description;
+	while (walk->index < description->n_args &&
+		description->args[walk->index].type == PORTAL_WIRE_ARG_FD) {
+		walk->index++;
+	}
+	if (walk->index == description->n_args || walk->size - walk->at < 4) {
+		return false;
+	}
+	walk->arg = &description->args[walk->index];
+	walk->place = walk->at;
+	memcpy(&walk->word, walk->message + walk->place, 4);
+	bool content = walk->arg->type == PORTAL_WIRE_ARG_STRING ||
+		       walk->arg->type == PORTAL_WIRE_ARG_ARRAY;
+	size_t length = 4 + (content ? ((size_t)walk->word + 3) / 4 * 4 : 0);
+	if (length > walk->size - walk->at) {
+		return false;
+	}
+	walk->at += length;
+	walk->index++;
+	return true;
+}
+
 static void check_args(struct model *model, const struct portal_wire_message *description,
 	bool event, const uint8_t *message, size_t size) {
-	size_t at = PORTAL_WIRE_HEADER;
-	for (unsigned int i = 0; i < description->n_args; i++) {
-		const struct portal_wire_arg *arg = &description->args[i];
-		if (arg->type == PORTAL_WIRE_ARG_FD) {
-			continue;
-		}
-		uint32_t word;
-		assert(at + 4 <= size);
-		memcpy(&word, message + at, 4);
-		at += 4;
-		if (arg->type == PORTAL_WIRE_ARG_NEW_ID && !event) {
-			reserve_id(model, word);
-		} else if (arg->type == PORTAL_WIRE_ARG_STRING && word > 0) {
-			assert(strlen((const char *)message + at) + 1 == word);
-			at += (word + 3) / 4 * 4;
-		} else if (arg->type == PORTAL_WIRE_ARG_ARRAY) {
-			at += ((size_t)word + 3) / 4 * 4;
+	struct walk walk = {description, message, size, .at = PORTAL_WIRE_HEADER};
+	while (walk_next(&walk)) {
+		if (walk.arg->type == PORTAL_WIRE_ARG_NEW_ID && !event) {
+			reserve_id(model, walk.word);
+		} else if (walk.arg->type == PORTAL_WIRE_ARG_STRING && walk.word > 0) {
+			assert(strlen((const char *)message + walk.place + 4) + 1 == walk.word);
 		}
 	}
-	assert(at == size);
+	assert(walk.index == description->n_args);
+	assert(walk.at == size);
 }
 
 static void check_passed(struct model *model, const struct portal_wire_info *info, bool event,
@@ -127,24 +152,11 @@ static void number_new_id(
 	}
 	const struct portal_wire_message *request =
 		&portal_wire_interfaces[object->interface].requests[opcode];
-	size_t at = PORTAL_WIRE_HEADER;
-	for (unsigned int i = 0; i < request->n_args && size - at >= 4; i++) {
-		uint32_t word;
-		memcpy(&word, message + at, 4);
-		if (request->args[i].type == PORTAL_WIRE_ARG_NEW_ID) {
-			memcpy(message + at, &model->next_id, 4);
+	struct walk walk = {request, message, size, .at = PORTAL_WIRE_HEADER};
+	while (walk_next(&walk)) {
+		if (walk.arg->type == PORTAL_WIRE_ARG_NEW_ID) {
+			memcpy(message + walk.place, &model->next_id, 4);
 			return;
-		}
-		if (request->args[i].type != PORTAL_WIRE_ARG_FD) {
-			at += 4;
-		}
-		if (request->args[i].type == PORTAL_WIRE_ARG_STRING ||
-			request->args[i].type == PORTAL_WIRE_ARG_ARRAY) {
-			size_t content = ((size_t)word + 3) / 4 * 4;
-			if (content > size - at) {
-				return;
-			}
-			at += content;
 		}
 	}
 }
