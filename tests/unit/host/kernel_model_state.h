@@ -93,14 +93,21 @@ struct kernel_model {
 
 void model_set_text(char to[TEXT], const char *from);
 struct model_device *model_find(struct kernel_model *model, const char *address, size_t length);
-/* Blocks in `what` until kernel_model_release(). */
+/* kernel_model_hang.c. Blocks in `what` until kernel_model_release(). */
 void model_wait(struct kernel_model *model, const char *what);
 /* The same, if somebody hangs with the device. */
 void model_wait_for_lock(
 	struct kernel_model *model, const struct model_device *device, const char *what);
+/* Hangs in a step with the device's lock held; with `stuck` nothing ends the process before the
+ * release. `device` may be NULL. */
+void model_hang_locked(struct kernel_model *model, struct model_device *device,
+	const struct step *step, bool stuck);
 bool model_same_bus(const struct model_device *a, const struct model_device *b);
 bool model_shows(const struct shared *shared, const struct model_framebuffer *framebuffer);
 bool model_has_console(const struct shared *shared);
+
+/* One operation with its fault: 0 or an errno. `device` may be NULL. */
+int model_operate(struct kernel_model *model, struct model_device *device, const struct step *step);
 
 /* The tree's readers, kernel_model_read.c. */
 ssize_t model_read(struct tree *base, const char *path, void *data, size_t size);
@@ -109,6 +116,10 @@ int model_list(struct tree *base, const char *path, struct strings *names);
 /* The device that ".../ADDRESS/LEAF" is about, or NULL. */
 struct model_device *model_device_of(
 	struct kernel_model *model, const char *path, const char *leaf);
+
+/* The tree's writer, kernel_model_write.c; what is asked of the kernel beside its tree is in
+ * kernel_model_calls.c. */
+int model_write(struct tree *base, const char *path, const char *text);
 
 /* What operations do, kernel_model_rules.c: 0 or the errno that the kernel would refuse with, and
  * the doing. `device` may be NULL. */
