@@ -35,6 +35,19 @@ static bool tell(struct bridge *bridge, enum bridge_status status, const char *m
 	return news;
 }
 
+/* Tells the guest why, where the end is not the guest's, and hears it no further: what came with
+ * what it is stopped for may still lie in the channel. */
+static void say_goodbye(struct bridge *bridge, enum bridge_status status) {
+	if (!bridge->channel ||
+		portal_channel_get_state(bridge->channel) == PORTAL_CHANNEL_CLOSED) {
+		return;
+	}
+	enum portal_bye_reason reason = status == BRIDGE_DONE	      ? PORTAL_BYE_DONE
+					: status == BRIDGE_COMPOSITOR ? PORTAL_BYE_COMPOSITOR
+								      : PORTAL_BYE_FAILURE;
+	portal_channel_fail(bridge->channel, reason, "%s", bridge->message);
+}
+
 void bridge_stop(struct bridge *bridge, enum bridge_status status, const char *format, ...) {
 	if (bridge->stopped) {
 		return;
@@ -46,6 +59,7 @@ void bridge_stop(struct bridge *bridge, enum bridge_status status, const char *f
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
 	tell(bridge, status, message);
+	say_goodbye(bridge, status);
 	sd_event_exit(bridge->event, status);
 }
 
@@ -211,18 +225,6 @@ static int run_loop(struct bridge *bridge, int control_fd) {
 		return BRIDGE_FAILURE;
 	}
 	return result;
-}
-
-/* Tells the guest why, where the end is not the guest's. */
-static void say_goodbye(struct bridge *bridge, enum bridge_status status) {
-	if (!bridge->channel ||
-		portal_channel_get_state(bridge->channel) == PORTAL_CHANNEL_CLOSED) {
-		return;
-	}
-	enum portal_bye_reason reason = status == BRIDGE_DONE	      ? PORTAL_BYE_DONE
-					: status == BRIDGE_COMPOSITOR ? PORTAL_BYE_COMPOSITOR
-								      : PORTAL_BYE_FAILURE;
-	portal_channel_fail(bridge->channel, reason, "%s", bridge->message);
 }
 
 static void bridge_finish(struct bridge *bridge) {

@@ -18,7 +18,7 @@ from portaltest.deadline import until
 from portaltest.process import children, descriptor_links, descriptor_list, unix_sockets
 
 # Exit statuses, portal-bridge(1).
-DONE, COMPOSITOR, LOST, VIOLATION = 0, 3, 5, 6
+DONE, COMPOSITOR, LOST, VIOLATION, HEAP = 0, 3, 5, 6, 9
 
 
 def start_guest(session, compositor, name="guest", make=guest.Bridged):
@@ -31,7 +31,7 @@ def start_guest(session, compositor, name="guest", make=guest.Bridged):
 class Hostile:
     """A guest that does not keep the rules, and the bridge that has to deal with it."""
 
-    def __init__(self, session, compositor, what, arguments=()):
+    def __init__(self, session, compositor, what, acts=True):
         path = os.path.join(session.directory, f"hostile-{what}")
         self.guest = session.start(
             "test-hostile", [programs.built("tests/wire/test-hostile"), path, what]
@@ -39,11 +39,11 @@ class Hostile:
         self.guest.expect("listening")
         self.bridge = session.start(
             "portal-bridge-evil",
-            [programs.BRIDGE, "--vm", "evil", "--transport", f"unix:{path}", "--heap", "memfd:",
-             *arguments],
+            [programs.BRIDGE, "--vm", "evil", "--transport", f"unix:{path}", "--heap", "memfd:"],
             compositor.env,
         )
-        self.guest.expect("acted")
+        if acts:
+            self.guest.expect("acted")
 
 
 VIOLATIONS = {
@@ -82,6 +82,18 @@ def a_guest_that_breaks_a_rule_loses_its_channel_with_one_line(compositor_kind, 
         assert client.wait_exit() == 0, client.details()
         assert good.bridge.alive() and good.agent.alive()
         good.stop()
+
+
+def a_guest_whose_heap_is_not_there_is_heard_no_further(compositor_kind, kind):
+    """Its connection comes with its greeting, in one piece."""
+    with case.desktop("bridge-heap", compositor_kind) as (session, compositor):
+        hostile = Hostile(session, compositor, "other-heap", acts=False)
+        assert hostile.bridge.wait_exit() == HEAP, hostile.bridge.details()
+        reason = "heap memfd:: "
+        hostile.guest.expect(f"closed .*: {reason}.*")
+        assert hostile.guest.wait_exit() == 0
+        (line,) = hostile.bridge.log().splitlines()
+        assert line.startswith(f"portal-bridge[evil]: {reason}"), line
 
 
 def a_guest_over_its_quota_loses_that_connection_only(compositor_kind, kind):
@@ -340,6 +352,7 @@ def a_bridge_takes_over_what_a_killed_one_left(compositor_kind, kind):
 
 TESTS = [
     a_guest_that_breaks_a_rule_loses_its_channel_with_one_line,
+    a_guest_whose_heap_is_not_there_is_heard_no_further,
     a_guest_over_its_quota_loses_that_connection_only,
     a_guest_over_its_rate_is_read_more_slowly,
     a_guest_that_connects_without_end_is_slowed_down_too,

@@ -24,7 +24,8 @@ static struct portal_transport *await_transport(const char *path) {
 }
 
 struct portal_channel *guest_await_bridge(const char *path, const char *name, size_t heap_bytes,
-	struct portal_heap *heap, const struct portal_channel_handlers *handlers, void *data) {
+	bool other_heap, struct portal_heap *heap, const struct portal_channel_handlers *handlers,
+	void *data) {
 	struct portal_heap_address address = {.kind = PORTAL_HEAP_MEMFD, .size = heap_bytes};
 	if (portal_heap_create(heap, &address, NULL) < 0) {
 		return NULL;
@@ -40,6 +41,7 @@ struct portal_channel *guest_await_bridge(const char *path, const char *name, si
 		.queue_size = 4 << 20,
 	};
 	memcpy(options.heap.id, heap->header.id, sizeof(options.heap.id));
+	options.heap.id[0] ^= other_heap;
 	struct portal_channel *channel =
 		transport ? portal_channel_create(transport, &options, handlers, data) : NULL;
 	if (!channel) {

@@ -286,6 +286,7 @@ static const struct {
 	void (*act)(struct guest *guest);
 } acts[] = {
 	{"nothing", act_nothing},
+	{"other-heap", act_nothing}, /* and goes on, as if the bridge had found it */
 	{"half-message", act_half_message},
 	{"no-object", act_no_object},
 	{"id-gap", act_id_gap},
@@ -410,8 +411,9 @@ int main(int argc, char *argv[]) {
 		fprintf(stderr, "usage: test-hostile SOCKET WHAT\n");
 		return 2;
 	}
-	guest.channel =
-		guest_await_bridge(argv[1], "hostile", HEAP_BYTES, &guest.heap, &handlers, &guest);
+	bool other_heap = strcmp(argv[2], "other-heap") == 0;
+	guest.channel = guest_await_bridge(
+		argv[1], "hostile", HEAP_BYTES, other_heap, &guest.heap, &handlers, &guest);
 	if (!guest.channel) {
 		perror("test-hostile");
 		return 1;

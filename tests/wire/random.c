@@ -397,8 +397,8 @@ int main(int argc, char *argv[]) {
 		return 2;
 	}
 	guest.random = strtoull(argv[2], NULL, 10) * UINT64_C(0x9e3779b97f4a7c15) + 1;
-	guest.channel =
-		guest_await_bridge(argv[1], "random", HEAP_BYTES, &guest.heap, &handlers, &guest);
+	guest.channel = guest_await_bridge(
+		argv[1], "random", HEAP_BYTES, false, &guest.heap, &handlers, &guest);
 	if (!guest.channel) {
 		perror("test-random");
 		return 1;
