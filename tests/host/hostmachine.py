@@ -110,7 +110,8 @@ class Shell:
             try:
                 line = self._shell.readline()
             except TimeoutError:
-                raise Silence("no answer, after:\n" + "\n".join(lines)) from None
+                raise Silence("no answer, after:\n" + "\n".join([*lines, self._last_words()])) \
+                    from None
             if not line:
                 raise Silence("the machine went away:\n" + self._last_words())
             text = line.decode(errors="replace").strip("\r\n")

@@ -6,6 +6,7 @@ system.py BUILD
 """
 
 import json
+import re
 import shlex
 import sys
 import tempfile
@@ -322,6 +323,44 @@ def the_journal_says_who_did_what(machine):
                line["_SYSTEMD_UNIT"] == "portal-hostd.service", f"from where: {line}")
 
 
+# What the system keeps from whoever does more than it may: AppArmor's and seccomp's lines of the audit,
+# as the kernel writes them and as the journal does.
+DENIALS = r'apparmor="DENIED"|type=1326|^SECCOMP '
+
+# A system call that the unit's filter denies ends the daemon, or the door, and is told of.
+STRICT = b"""[Service]
+SystemCallErrorNumber=kill
+"""
+
+# What the tests bring about, by who says it and what.
+EXPECTED = [
+    "^portal-hostd: no libvirt at qemu:///system: the connection to libvirt ended$",
+    "^portal-hostd: uid [0-9]+, .*: refused: polkit wants to ask somebody first: ",
+    "^portal-hostd: play may not start: .* is with controller desk, ",
+    "^portal-hostd: uid 0, .*: release gpu .*: refused: .* is in use: ",
+    "^systemd: portal-hostd.service: Main process exited, code=killed, status=9/KILL$",
+    "^systemd: portal-hostd.service: Failed with result 'signal'",
+]
+
+
+def complaints(machine):
+    """Since the machine was booted: what was denied, and what Portal's units, and systemd of them, warn
+    of that no test brings about."""
+    lines = machine.run("journalctl --boot --output=json --output-fields=MESSAGE,SYSLOG_IDENTIFIER "
+                        f"--grep={shlex.quote(DENIALS)}", status=None).split("\n")
+    for unit in ("portal-hostd.service", "portal-hostd.socket"):
+        lines += machine.run("journalctl --boot --output=json --output-fields=MESSAGE,SYSLOG_IDENTIFIER "
+                             f"--priority=warning --unit={unit}", status=None).split("\n")
+    said = [json.loads(line) for line in lines if line]
+    said = [f"{line.get('SYSLOG_IDENTIFIER', 'audit')}: {line['MESSAGE']}" for line in said]
+    return [line for line in said if not any(re.search(words, line) for words in EXPECTED)]
+
+
+def nothing_else_is_complained_of(machine):
+    said = complaints(machine)
+    expect(not said, "\n".join(said))
+
+
 def it_is_there_again_before_libvirt_after_a_boot(machine):
     machine.virsh("autostart", "desk")
     machine.reboot()
@@ -367,15 +406,18 @@ TESTS = [
     what_a_killed_daemon_had_begun_is_undone,
     vms_outlive_the_daemon,
     the_journal_says_who_did_what,
+    nothing_else_is_complained_of,
     it_is_there_again_before_libvirt_after_a_boot,
     the_daemon_may_let_the_machine_sleep,
+    nothing_else_is_complained_of,
 ]
 
 
 def main():
     check_tree()
     with tempfile.TemporaryDirectory() as work:
-        machine = System(work, sys.argv[1], DEVICES, {},
+        machine = System(work, sys.argv[1], DEVICES,
+                         {"/etc/systemd/system/portal-hostd.service.d/strict.conf": STRICT},
                          options=["-global", "ICH9-LPC.disable_s3=0"])
         try:
             failed = run_tests(machine, TESTS)
