@@ -322,5 +322,13 @@ int step_perform(const struct step_host *host, const struct plan *plan, const st
 }
 
 const char *step_reason(int error) {
-	return error == EPROTO ? "the kernel said yes, and it did not happen" : strerror(error);
+	switch (error) {
+	case EPROTO:
+		return "the kernel said yes, and it did not happen";
+	case ENOTTY:
+		/* Of resets only (pci_reset_bus, pci_bridge_wait_for_secondary_bus). */
+		return "the kernel has no such reset for it, or it did not answer after it";
+	default:
+		return strerror(error);
+	}
 }

@@ -151,7 +151,8 @@ static int reset_bus_of(
 	info->argsz = (uint32_t)size;
 	int error = 0;
 	if (ioctl(device, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info) < 0) {
-		error = errno;
+		/* ENODEV: neither slot nor bus can be reset. The device is there. */
+		error = errno == ENODEV ? ENOTTY : errno;
 	} else {
 		error = own_bus(owned, info, ours, reason);
 	}

@@ -15,7 +15,8 @@ int vfio_open(const char *address, int group, uint16_t vendor, uint16_t device, 
 /* Resets the bus or slot that a device is on (VFIO_DEVICE_PCI_HOT_RESET), which the kernel lets
  * whoever owns all that is on it do without any right over the bridge: each of these functions has
  * to be bound to vfio-pci, its group free, and its address one of `ours`. 0 or an errno; EBUSY with
- * the reason: others would be reset, too. Returns when the device answers again. */
+ * the reason: others would be reset, too; ENOTTY: this bus cannot be reset, or what is on it does
+ * not answer any more. Returns when the device answers again. */
 int vfio_reset_bus(const char *address, int group, const struct strings *ours, struct error *reason,
 	void *user);
 

@@ -151,6 +151,36 @@ static void where_vfio_cannot_reset_the_bus_its_bridge_does(void **state) {
 	scene_end(&scene);
 }
 
+static void keep_failure(const char *sentence, void *user) {
+	char **kept = user;
+	if (strncmp(sentence, "could not", strlen("could not")) == 0) {
+		free(*kept);
+		*kept = must_copy(sentence);
+	}
+}
+
+/* The kernel says that with an errno that is about something else. */
+static void a_bus_that_cannot_be_reset_is_told_as_that(void **state) {
+	struct scene scene;
+	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung);
+	assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
+	const struct fault fault = {FAULT_FAIL, find_operation(&scene, "through VFIO"), ENOTTY};
+	scene_end(&scene);
+	ladder_begin(&scene, 0, "reset-bus", &ladder_every_rung);
+	kernel_model_arm(scene.model, &fault, 1);
+	char *failure = NULL;
+	scene.host.progress = keep_failure;
+	scene.host.user = &failure;
+	struct error error;
+	assert_int_equal(
+		transaction_run(&scene.host, "take", &scene.plan, &error), TRANSACTION_COMMITTED);
+	assert_string_equal(failure,
+		"could not reset the bus of 0000:01:00.0 through VFIO: the kernel has no such "
+		"reset for it, or it did not answer after it");
+	free(failure);
+	scene_end(&scene);
+}
+
 /* Kernels refuse it for some cards, which have no other reset either. */
 static void a_card_that_nothing_can_reset_is_bound_without(void **state) {
 	struct scene scene;
@@ -232,6 +262,7 @@ int main(void) {
 			a_card_of_several_functions_is_reset_with_its_bus_without_any_right_over_the_bridge),
 		cmocka_unit_test(a_bus_is_reset_by_kernels_that_have_no_file_for_it),
 		cmocka_unit_test(where_vfio_cannot_reset_the_bus_its_bridge_does),
+		cmocka_unit_test(a_bus_that_cannot_be_reset_is_told_as_that),
 		cmocka_unit_test(a_card_that_nothing_can_reset_is_bound_without),
 		cmocka_unit_test(a_card_that_nothing_revives_goes_back_to_its_driver),
 		cmocka_unit_test(a_card_that_is_pulled_out_meanwhile_keeps_nobody_waiting),
