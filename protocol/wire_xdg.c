@@ -7,8 +7,9 @@
 
 /* A client that is asked for a configure so often has acked some of them. */
 #define CONFIGURES_MAX 1024
-/* wlroots keeps each token for half a minute, and looks for one from the first to the last. */
-#define TOKEN_COST 1000
+/* Compositors keep each token, wlroots for half a minute and portal for five, and look for one from
+ * the first to the last: there are few, and looking for one that is not there counts as much. */
+#define TOKEN_COST 10000
 
 static enum portal_wire_verdict get_xdg_surface(
 	struct portal_wire *wire, const struct portal_wire_call *call, uint32_t *data) {
@@ -156,6 +157,7 @@ enum portal_wire_verdict portal_wire_xdg_request(
 	case PORTAL_WIRE_ZXDG_TOPLEVEL_DECORATION_V1 << 16 |
 		PORTAL_REQUEST_ZXDG_TOPLEVEL_DECORATION_V1_UNSET_MODE:
 		return ask_configure(wire, call);
+	case PORTAL_WIRE_XDG_ACTIVATION_V1 << 16 | PORTAL_REQUEST_XDG_ACTIVATION_V1_ACTIVATE:
 	case PORTAL_WIRE_XDG_ACTIVATION_TOKEN_V1 << 16 |
 		PORTAL_REQUEST_XDG_ACTIVATION_TOKEN_V1_COMMIT:
 		call->cost += TOKEN_COST;

@@ -209,7 +209,11 @@ static void test_an_activation_token_costs_what_it_is_to_keep(void **state) {
 		f, ID_POPUP, PORTAL_REQUEST_XDG_ACTIVATION_V1_GET_ACTIVATION_TOKEN, "n", ID_NEXT));
 	assert_int_equal(f->info.cost, 1);
 	assert_passes(request(f, ID_NEXT, PORTAL_REQUEST_XDG_ACTIVATION_TOKEN_V1_COMMIT, ""));
-	assert_int_equal(f->info.cost, 1001);
+	assert_int_equal(f->info.cost, 10001);
+	/* So does looking for one, which is there or not. */
+	assert_passes(request(f, ID_POPUP, PORTAL_REQUEST_XDG_ACTIVATION_V1_ACTIVATE, "so",
+		"no such token", ID_SURFACE));
+	assert_int_equal(f->info.cost, 10001);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
