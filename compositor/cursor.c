@@ -91,6 +91,17 @@ static bool send_to_pressed(struct seat *seat, uint32_t time) {
 	return true;
 }
 
+/* A client's cursor is not shown over another one's surface, even if that one asks for none. */
+static void enter(struct seat *seat, const struct node_hit *hit) {
+	struct wlr_seat *wlr_seat = seat->wlr_seat;
+	const struct wlr_seat_client *before = wlr_seat->pointer_state.focused_client;
+	wlr_seat_pointer_notify_enter(wlr_seat, hit->surface, hit->sx, hit->sy);
+	// While something is dragged nobody has the pointer, and the cursor is that of who drags.
+	if (wlr_seat->pointer_state.focused_client != before) {
+		cursor_set_shape(seat, "default");
+	}
+}
+
 void cursor_update(struct seat *seat, uint32_t time) {
 	time = time != 0 ? time : now_msec();
 	selection_follow_pointer(seat);
@@ -102,7 +113,7 @@ void cursor_update(struct seat *seat, uint32_t time) {
 		hit.node != NULL && hit.node->kind == NODE_TOPLEVEL ? hit.node->owner : NULL;
 	if (hit.surface != NULL) {
 		set_hovered(seat, NULL, TITLEBAR_NONE);
-		wlr_seat_pointer_notify_enter(seat->wlr_seat, hit.surface, hit.sx, hit.sy);
+		enter(seat, &hit);
 		wlr_seat_pointer_notify_motion(seat->wlr_seat, time, hit.sx, hit.sy);
 		constraint_update(seat);
 		return;

@@ -142,6 +142,24 @@ def a_guest_shows_no_cursor_far_from_where_it_points():
             client.stop()
 
 
+def a_cursor_does_not_come_along_to_another_clients_window():
+    with case.desktop("cursor-left") as parts:
+        desktop = Desktop(*parts)
+        # It says nothing of the pointer.
+        other, window = desktop.show("damage", "other")
+        desktop.control.run("place", window["id"], 20, 60)
+        client = desktop.start([programs.TEST_CLIENT, "cursor-size"], "guest")
+        client.expect("enter")
+        x, y, _, _ = box(desktop.window(client)["box"])
+        desktop.input.move(x + 50, y + 50)
+        client.expect("ready allowed")
+        # Across both frames at once.
+        desktop.input.move(60, 100)
+        assert desktop.portal.screenshot(cursor=True).count(CURSOR_ALLOWED) == 0
+        for one in (client, other):
+            one.stop()
+
+
 def constrained(desktop, *arguments):
     """A focused window with the pointer at 50,50 in it that constrains it; with its corner."""
     client = desktop.start([programs.TEST_CLIENT, "constraint", *arguments], "guest")
@@ -299,6 +317,7 @@ TESTS = [
     a_menu_that_is_not_the_bars_ends_its_client_alone,
     no_order_of_a_clients_requests_ends_the_session,
     a_guest_shows_no_cursor_far_from_where_it_points,
+    a_cursor_does_not_come_along_to_another_clients_window,
     a_locked_pointer_stays_and_is_found_again_where_its_client_says,
     a_locked_pointer_is_not_sent_out_of_the_visible_window,
     a_locked_pointer_is_free_when_another_window_gets_the_keyboard,
