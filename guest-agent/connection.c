@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <wayland-client-protocol.h>
 #include <wlr/util/log.h>
 
@@ -199,8 +198,7 @@ struct connection *connection_create(struct agent *agent, struct app *app) {
 		goto error;
 	}
 	connection->remote = wl_display_connect_to_fd(fd);
-	if (connection->remote == NULL) {
-		close(fd);
+	if (connection->remote == NULL) { // and the descriptor is closed
 		goto error;
 	}
 	// A burst of requests waits here for the channel instead of ending the connection.
