@@ -5,6 +5,7 @@
 #include "drag.h"
 #include "output.h"
 #include "presentation.h"
+#include "region.h"
 #include "seat.h"
 #include "subsurface.h"
 #include "xdg.h"
@@ -164,45 +165,6 @@ void surface_hide(struct surface *surface) {
 
 /* Sending */
 
-static struct wl_region *make_region(
-	struct connection *connection, const pixman_region32_t *region) {
-	struct wl_region *mirror = wl_compositor_create_region(connection->compositor);
-	int count = 0;
-	const pixman_box32_t *boxes = pixman_region32_rectangles(region, &count);
-	for (int i = 0; i < count; i++) {
-		wl_region_add(mirror, boxes[i].x1, boxes[i].y1, boxes[i].x2 - boxes[i].x1,
-			boxes[i].y2 - boxes[i].y1);
-	}
-	return mirror;
-}
-
-static void send_opaque_region(struct surface *surface, struct connection *connection) {
-	const pixman_region32_t *opaque = &surface->wlr->current.opaque;
-	if (!pixman_region32_not_empty(opaque)) {
-		wl_surface_set_opaque_region(surface->mirror, NULL);
-		return;
-	}
-	struct wl_region *region = make_region(connection, opaque);
-	wl_surface_set_opaque_region(surface->mirror, region);
-	wl_region_destroy(region);
-}
-
-static void send_input_region(struct surface *surface, struct connection *connection) {
-	const pixman_region32_t *input = &surface->wlr->current.input;
-	const pixman_box32_t *extents = pixman_region32_extents(input);
-	struct wl_region *region = NULL;
-
-	if (surface->drag != NULL) { // nothing is dropped on what is being dragged
-		region = wl_compositor_create_region(connection->compositor);
-	} else if (extents->x1 != INT32_MIN || extents->y1 != INT32_MIN) {
-		region = make_region(connection, input);
-	} // wlroots keeps "everything" as the largest rectangle there is
-	wl_surface_set_input_region(surface->mirror, region);
-	if (region != NULL) {
-		wl_region_destroy(region);
-	}
-}
-
 static void send_viewport(struct surface *surface, struct connection *connection) {
 	const struct wlr_surface_state *state = &surface->wlr->current;
 
@@ -246,10 +208,10 @@ static void send_state(struct surface *surface, struct connection *connection) {
 		send_viewport(surface, connection);
 	}
 	if ((surface->dirty & WLR_SURFACE_STATE_OPAQUE_REGION) != 0) {
-		send_opaque_region(surface, connection);
+		region_send_opaque(surface, connection);
 	}
 	if ((surface->dirty & WLR_SURFACE_STATE_INPUT_REGION) != 0) {
-		send_input_region(surface, connection);
+		region_send_input(surface, connection);
 	}
 	surface->dirty = 0;
 }

@@ -6,7 +6,8 @@
  *   moving COUNT      so many commits at once that each change more than pixels
  *   ask               requests that nothing can stand for, until the connection breaks
  *   room WIDTH HEIGHT a buffer of this size, which may have to wait for room in the heap
- *   crowd COUNT       so many surfaces */
+ *   crowd COUNT       so many surfaces
+ *   lace COUNT        an opaque and an input region of so many rectangles */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -103,6 +104,18 @@ static void crowd(struct client *client, long count) {
 	free(surfaces);
 }
 
+static void lace(struct client *client, struct window *window, long count) {
+	struct wl_region *region = wl_compositor_create_region(client->compositor);
+	for (int i = 0; i < count; i++) {
+		wl_region_add(region, 2 * (i % 150), 2 * (i / 150), 1, 1);
+		flush(client);
+	}
+	wl_surface_set_opaque_region(window->surface, region);
+	wl_surface_set_input_region(window->surface, region);
+	wl_region_destroy(region);
+	client_barrier(client, window->surface);
+}
+
 void feature_stubborn(struct client *client, int argc, char **argv) {
 	const char *what = argc > 0 ? argv[0] : "";
 	long first = argc > 1 ? atol(argv[1]) : 0, second = argc > 2 ? atol(argv[2]) : 0;
@@ -130,6 +143,8 @@ void feature_stubborn(struct client *client, int argc, char **argv) {
 		ask(client, window);
 	} else if (going && strcmp(what, "crowd") == 0) {
 		crowd(client, first);
+	} else if (going && strcmp(what, "lace") == 0) {
+		lace(client, window, first);
 	}
 	if (going) {
 		window_draw(window, 300, 200, 2);

@@ -95,6 +95,11 @@ def a_crowd_of_surfaces_comes_and_goes(compositor_kind, kind):
         goes_on(inside, "crowd", "5000")
 
 
+def a_region_of_many_holes_is_no_reason_to_end(compositor_kind, kind):
+    with world("stubborn-lace", compositor_kind, kind) as inside:
+        goes_on(inside, "lace", "600")
+
+
 def a_buffer_larger_than_the_heap_is_told_and_stays_unseen(compositor_kind, kind):
     with world("stubborn-oversize", compositor_kind, kind, heap="memfd:8M") as inside:
         client = start(inside, "stubborn", "room", "2000", "1500")
@@ -123,6 +128,7 @@ TESTS = [
     a_flood_of_commits_does_not_fill_the_agent,
     an_application_that_never_stops_asking_is_ended_alone,
     a_crowd_of_surfaces_comes_and_goes,
+    a_region_of_many_holes_is_no_reason_to_end,
     a_buffer_larger_than_the_heap_is_told_and_stays_unseen,
     a_full_heap_makes_a_window_wait_until_there_is_room,
 ]
