@@ -16,7 +16,6 @@ struct brain {
 	struct strings seen; /* the devices that there were when nothing was changing */
 	struct core_action action; /* the change under way, when it is the core's */
 	struct waiting *by_hand; /* or a person's */
-	bool recovering; /* or the one at the start */
 	struct order *switching;
 	LIST_HEAD(, claim) claims; /* claim.link, in brain_claims.c */
 	STAILQ_HEAD(, waiting) waiting; /* waiting.link, in brain_orders.c */

@@ -136,15 +136,11 @@ static bool decide_all(struct brain *brain) {
 
 void brain_decide(struct daemon *daemon) {
 	struct brain *brain = daemon->brain;
-	bool progress = false;
-	/* Nothing is decided while a person's change, or the recovery, is under way. */
-	if (!brain->by_hand && !brain->recovering) {
-		if (!daemon->change && daemon->machine_known) {
-			brain_notice_devices(brain);
-			brain_check_claims(brain);
-		}
-		progress = decide_all(brain);
+	if (!daemon->change && daemon->machine_known) {
+		brain_notice_devices(brain);
+		brain_check_claims(brain);
 	}
+	bool progress = decide_all(brain);
 	brain_begin_by_hand(brain);
 	arm_patience(brain, progress);
 	watchers_changed(daemon);
@@ -211,7 +207,7 @@ void brain_foresee(
 
 static void handle_recovered(void *data, const char *error, const char *reason) {
 	struct brain *brain = data;
-	brain->recovering = false;
+	core_others_change_ended(&brain->core);
 	if (error) {
 		say(LOG_ERR, "an earlier change cannot be settled: %s", reason);
 	}
@@ -240,7 +236,7 @@ int brain_init(struct daemon *daemon, struct error *error) {
 	}
 	sd_event_source_set_enabled(brain->patience, SD_EVENT_OFF);
 	core_set_policy(&brain->core, &daemon->policy);
-	brain->recovering = true;
+	core_others_change(&brain->core, NULL);
 	const struct change_order order = {
 		.kind = CHANGE_RECOVER, .names = &none, .unguarded = &none};
 	change_begin(daemon, &order, &handlers, brain);

@@ -6,6 +6,7 @@
 #include "hostd/budget.h"
 #include "hostd/survey.h"
 #include "inventory/json.h"
+#include "transaction/transaction.h"
 
 /* A person's change, until what is under way has ended. */
 struct waiting {
@@ -68,9 +69,30 @@ static bool can_switch(struct order *order) {
 	return false;
 }
 
+/* What becomes of a change under way is what the switch begins with: nobody is shut down for it
+ * before. Nor for one that an unfinished change will refuse. */
+static bool is_settled(struct order *order) {
+	const struct daemon *daemon = order->daemon;
+	const struct waiting *by_hand = daemon->brain->by_hand;
+	char *journals = must_print("%s/transactions", daemon->options->state);
+	const struct transaction_host host = {.journals = journals};
+	struct error error;
+	bool settled = false;
+	if (daemon->change && !(by_hand && by_hand->plans)) {
+		order_fail(order, order->controller, "Busy",
+			"a change of devices is under way: try again when it has ended");
+	} else if (transaction_is_blocked(&host, &error)) {
+		order_fail(order, order->controller, "Refused", "%s", error.text);
+	} else {
+		settled = true;
+	}
+	free(journals);
+	return settled;
+}
+
 void brain_switch(struct order *order) {
 	struct brain *brain = order->daemon->brain;
-	if (can_switch(order)) {
+	if (can_switch(order) && is_settled(order)) {
 		brain->switching = order;
 		core_switch(&brain->core, order->controller, order->force);
 		survey_request(order->daemon);
@@ -99,6 +121,7 @@ static void handle_hand_ended(void *data, const char *error, const char *reason)
 	} else {
 		order_done(waiting->order, object, waiting->answer);
 	}
+	core_others_change_ended(&brain->core);
 	if (!waiting->plans) {
 		core_machine_changed(&brain->core);
 	}
@@ -139,6 +162,7 @@ static void begin_plan(struct brain *brain, struct waiting *waiting) {
 	const char *name = waiting->order->controller;
 	const struct policy_vm *vm = name ? policy_find_vm(&daemon->policy, name) : NULL;
 	const struct core_vm *core = vm ? core_find(&brain->core, name) : NULL;
+	static const struct strings nothing;
 	struct core_foresight foresight;
 	struct preflight_vm memory;
 	brain_foresee(daemon, name, &foresight);
@@ -154,12 +178,14 @@ static void begin_plan(struct brain *brain, struct waiting *waiting) {
 		.vm = starts ? &memory : NULL,
 		.dry_run = true,
 	};
+	/* Nothing is moved, and nothing else is begun before it has ended. */
+	core_others_change(&brain->core, &nothing);
 	change_begin(daemon, &order, &hand_handlers, brain);
 	core_foresight_finish(&foresight);
 }
 
-/* What a person takes or returns is no more the policy's affair. */
-static int disown(struct brain *brain, const struct strings *names, struct error *error) {
+/* What cannot be found is left out: the change will say so. */
+static struct strings find_addresses(const struct brain *brain, const struct strings *names) {
 	struct strings addresses = {0};
 	for (size_t i = 0; i < names->count; i++) {
 		const struct pci_device *device = known_resolve(
@@ -168,9 +194,7 @@ static int disown(struct brain *brain, const struct strings *names, struct error
 			strings_add(&addresses, device->name);
 		}
 	}
-	int status = brain_disown(brain, &addresses, error);
-	strings_finish(&addresses);
-	return status;
+	return addresses;
 }
 
 void brain_begin_by_hand(struct brain *brain) {
@@ -186,8 +210,12 @@ void brain_begin_by_hand(struct brain *brain) {
 	}
 	struct strings names = list_of(next->order->devices);
 	struct strings unguarded = list_of(next->order->unguard);
+	struct strings addresses = find_addresses(brain, &names);
 	struct error error;
-	if (next->kind != CHANGE_RECOVER && disown(brain, &names, &error) < 0) {
+	/* To return none is to return all; what is recovered is in the journals alone. */
+	core_others_change(&brain->core, names.count > 0 ? &addresses : NULL);
+	/* What a person takes or returns is no more the policy's affair. */
+	if (next->kind != CHANGE_RECOVER && brain_disown(brain, &addresses, &error) < 0) {
 		handle_hand_ended(brain, "Refused", error.text);
 	} else {
 		const struct change_order order = {
@@ -200,6 +228,7 @@ void brain_begin_by_hand(struct brain *brain) {
 		change_begin(brain->daemon, &order, &hand_handlers, brain);
 	}
 	strings_finish(&names);
+	strings_finish(&addresses);
 	strings_finish(&unguarded);
 }
 

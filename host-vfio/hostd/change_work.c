@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/must.h"
@@ -10,7 +11,12 @@
 #include "release/release.h"
 #include "transaction/preflight.h"
 #include "transaction/transaction.h"
+#include "tree/machine_file.h"
+#include "tree/recorder.h"
 #include "window/config_window.h"
+
+/* How long the kernel may take to show the machine. */
+enum { LOOK_MS = 20000 };
 
 /* What a change is made of. */
 struct change {
@@ -105,12 +111,60 @@ static int resolve(struct change *change, const struct strings *names, struct st
 	return 0;
 }
 
+/* In a worker: what the readers look at, as a recording. */
+struct sight {
+	struct tree *tree;
+	int file;
+};
+
+static int write_sight(void *data) {
+	const struct sight *sight = data;
+	struct machine machine;
+	struct memory_tree *recording = memory_tree_create();
+	machine_read(&machine, recorder_tree_create(sight->tree, recording, NULL), NULL);
+	FILE *file = fdopen(sight->file, "w");
+	return file && machine_file_write(recording, file) == 0 && fclose(file) == 0 ? 0 : EIO;
+}
+
+static int read_sight(struct change *change, int fd, struct error *error) {
+	FILE *file = fdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		return error_set(error, "%s", strerror(errno));
+	}
+	rewind(file);
+	struct memory_tree *tree = machine_file_parse(file, "this machine", error);
+	fclose(file);
+	if (!tree) {
+		return -1;
+	}
+	int status = machine_read(&change->machine, memory_tree_base(tree), error);
+	tree_destroy(memory_tree_base(tree));
+	return status;
+}
+
+/* Even looking can hang in the kernel, with a device that somebody else is moving. */
+static int see(struct change *change, struct error *error) {
+	struct sight sight = {change->host.tree, memfd_create("machine", MFD_CLOEXEC)};
+	if (sight.file < 0) {
+		return error_set(error, "%s", strerror(errno));
+	}
+	struct worker_result result = step_host_work(&change->host, write_sight, &sight, LOOK_MS);
+	if (result.state != WORKER_DONE) {
+		close(sight.file);
+		return error_set(error, "the devices cannot be looked at: %s",
+			result.state == WORKER_FAILED ? strerror(result.error)
+						      : "the kernel hangs");
+	}
+	return read_sight(change, sight.file, error);
+}
+
 static int look(struct change *change, struct error *error) {
 	char *path = must_print("%s/devices.scfg", change->work->options->state);
 	int status = known_load(&change->known, path, error);
 	free(path);
 	if (status == 0) {
-		status = machine_read(&change->machine, change->host.tree, error);
+		status = see(change, error);
 	}
 	return status == 0 ? resolve(change, change->work->order->names, &change->names, error)
 			   : -1;
@@ -180,7 +234,7 @@ static int look_again(struct change *change, struct error *error) {
 	plan_finish(&change->plan);
 	findings_finish(&change->findings);
 	machine_finish(&change->machine);
-	if (machine_read(&change->machine, change->host.tree, error) < 0) {
+	if (see(change, error) < 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < change->names.count; i++) {
@@ -304,7 +358,7 @@ static enum transaction_outcome carry_out(struct change *change, struct error *e
 	}
 	/* What an open change has done is not known before it is recovered. */
 	const struct transaction_host host = transaction_host(change);
-	if (look(change, error) < 0 || transaction_is_blocked(&host, error)) {
+	if (transaction_is_blocked(&host, error) || look(change, error) < 0) {
 		return TRANSACTION_REFUSED;
 	}
 	if (kind == CHANGE_RETURN) {
@@ -331,6 +385,12 @@ int change_work(void *data, int out) {
 		return EXIT_FAILURE;
 	}
 	enum transaction_outcome outcome = carry_out(&change, &error);
+	if (outcome == TRANSACTION_UNFINISHED) {
+		const struct error reason = error;
+		error_set(&error,
+			"%.900s; \"portal-host recover\" undoes it once that is no more so",
+			reason.text);
+	}
 	tell(out, "outcome", outcomes[outcome], error.text);
 	return EXIT_SUCCESS;
 }

@@ -33,6 +33,8 @@ bool core_plan_return(
 	const struct core *core, const struct core_view *view, struct core_action *action);
 bool core_plan_take(const struct core *core, const struct core_view *view, const char *vm,
 	struct core_action *action);
+/* Has a VM that starts nothing of what the change under way concerns? */
+bool core_is_apart(const struct core *core, const struct core_view *view, const char *vm);
 /* Is everything that a VM is to have ready for it, and open nowhere? */
 bool core_is_ready(const struct core *core, const struct core_view *view, const char *vm);
 /* A controller other than `vm` that runs and has something `vm` would have if it ran alone, and of

@@ -26,6 +26,7 @@ void core_finish(struct core *core) {
 	finish_vms(core->vms, core->vms_count);
 	strings_finish(&core->failed);
 	strings_finish(&core->attaching);
+	strings_finish(&core->moving);
 	strings_finish(&core->left);
 	for (size_t i = 0; i < core->answers_count; i++) {
 		free(core->answers[i].vm);
@@ -169,8 +170,30 @@ static bool is_target(const struct core *core, const char *name) {
 	return core->phase != CORE_STAY && core->target && name && strcmp(core->target, name) == 0;
 }
 
+/* `names` NULL: of whichever. */
+static void begin_change(struct core *core, const struct strings *names) {
+	core->changing = true;
+	core->moving_any = !names;
+	for (size_t i = 0; names && i < names->count; i++) {
+		strings_add(&core->moving, names->items[i]);
+	}
+}
+
+static void end_change(struct core *core) {
+	core->changing = core->moving_any = false;
+	strings_finish(&core->moving);
+}
+
+void core_others_change(struct core *core, const struct strings *names) {
+	begin_change(core, names);
+}
+
+void core_others_change_ended(struct core *core) {
+	end_change(core);
+}
+
 void core_change_ended(struct core *core, const struct core_action *change, const char *problem) {
-	core->changing = false;
+	end_change(core);
 	if (!problem) {
 		return;
 	}
@@ -308,7 +331,8 @@ static bool allow_ready(
 	struct core *core, const struct core_view *view, struct core_action *action) {
 	for (size_t i = 0; i < core->vms_count; i++) {
 		struct core_vm *vm = &core->vms[i];
-		if (vm->claimed && core_is_ready(core, view, vm->name)) {
+		if (vm->claimed && core_is_ready(core, view, vm->name) &&
+			(!core->changing || core_is_apart(core, view, vm->name))) {
 			vm->claimed = false;
 			vm->allowed = true;
 			core_give_all(core, view, vm);
@@ -332,10 +356,10 @@ bool core_next(struct core *core, const struct core_view *view, struct core_acti
 		return true;
 	}
 	if (core->changing) {
-		return false;
+		return allow_ready(core, view, action);
 	}
 	if (next_change(core, view, action)) {
-		core->changing = true;
+		begin_change(core, &action->names);
 		return true;
 	}
 	if (allow_ready(core, view, action)) {

@@ -15,7 +15,8 @@
  *
  * Three rules hold at every moment: a device is moved only while no process has it open; a VM is
  * started only when everything it is to have is ready and open nowhere; and there is one change of
- * devices at a time.
+ * devices at a time. A change can take as long as the kernel likes: a VM that has nothing to do
+ * with it does not wait for it.
  *
  * What a VM is to have when it starts, its definition gives to it. What comes to be its own while
  * it runs, because it was plugged in, or because another VM has left it, is attached.
@@ -52,6 +53,8 @@ struct core {
 	unsigned last_order;
 	bool states_known; /* libvirt has said which VMs run */
 	bool changing; /* a transaction is under way */
+	bool moving_any; /* and it is not known what it concerns */
+	struct strings moving; /* or it concerns these addresses, and their IOMMU groups */
 	struct strings
 		failed; /* addresses whose last change failed: not tried until something changes */
 	struct strings attaching; /* the address that libvirt was told to attach, or none */
@@ -122,6 +125,10 @@ void core_machine_changed(struct core *core);
 /* `problem` NULL: it was done. Of an order to libvirt, it was at least taken. */
 void core_change_ended(struct core *core, const struct core_action *change, const char *problem);
 void core_attach_ended(struct core *core, const char *vm, const char *device, const char *problem);
+/* A change that is not the core's own is under way: a person's, of these devices, or with NULL of
+ * whichever; and it has ended. */
+void core_others_change(struct core *core, const struct strings *names);
+void core_others_change_ended(struct core *core);
 void core_start_ended(struct core *core, const char *vm, const char *problem);
 void core_shutdown_ended(struct core *core, const char *vm, const char *problem);
 /* Answered by CORE_SWITCHED, once; while one is under way others are not to be asked for. `target`

@@ -123,6 +123,27 @@ bool core_plan_take(const struct core *core, const struct core_view *view, const
 	return action->names.count > 0 && !wait;
 }
 
+static bool share_group(const struct pci_device *a, const struct pci_device *b) {
+	return a == b || (a->iommu_group >= 0 && a->iommu_group == b->iommu_group);
+}
+
+bool core_is_apart(const struct core *core, const struct core_view *view, const char *vm) {
+	struct decisions decisions;
+	bool apart = !core->moving_any;
+	core_decide(&decisions, core, view);
+	for (size_t i = 0; i < core->moving.count && apart; i++) {
+		const struct pci_device *moved = machine_find(view->machine, core->moving.items[i]);
+		/* Whose it is cannot be told while the kernel is made to forget it. */
+		apart = moved != NULL;
+		for (size_t k = 0; k < decisions.count && apart; k++) {
+			apart = !core_is_for(&decisions.items[k], vm) ||
+				!share_group(decisions.items[k].device, moved);
+		}
+	}
+	decisions_finish(&decisions);
+	return apart;
+}
+
 bool core_is_ready(const struct core *core, const struct core_view *view, const char *vm) {
 	struct decisions decisions;
 	bool ready = true;

@@ -14,7 +14,9 @@
 #include "hostd/audit.h"
 #include "hostd/job.h"
 #include "record/record.h"
+#include "transaction/journal.h"
 #include "tree/machine_file.h"
+#include "tree/without.h"
 
 #define UDEV "/run/udev"
 #define UDEV_QUEUE "queue"
@@ -43,6 +45,29 @@ struct survey {
 	char *problem; /* why the last look failed */
 };
 
+/* Of the devices of a change that is under way, or was never ended: whoever reads their overrides
+ * waits for the device's lock (driver_override_show() in Linux 6), which the kernel keeps for as
+ * long as it hangs with the device. */
+static struct strings find_locked(const struct daemon_options *options) {
+	struct journal_records records;
+	struct strings problems = {0}, files = {0};
+	char *journals = must_print("%s/transactions", options->state);
+	journal_read_all(&records, journals, &problems);
+	for (size_t i = 0; i < records.count; i++) {
+		const struct journal_record *record = &records.items[i];
+		for (size_t k = 0; k < record->plan.devices_count; k++) {
+			if (record->outcome == JOURNAL_OPEN) {
+				strings_take(&files, must_print("%s/driver_override",
+							     record->plan.devices[k].address));
+			}
+		}
+	}
+	journal_records_finish(&records);
+	strings_finish(&problems);
+	free(journals);
+	return files;
+}
+
 /* In the process. */
 static int look(void *data, int out) {
 	const struct daemon_options *options = data;
@@ -51,7 +76,8 @@ static int look(void *data, int out) {
 	if (!file) {
 		return EXIT_FAILURE;
 	}
-	struct memory_tree *recording = record_machine(tree);
+	struct strings locked = find_locked(options);
+	struct memory_tree *recording = record_machine(without_tree_create(tree, &locked));
 	return machine_file_write(recording, file) < 0 || fclose(file) != 0 ? EXIT_FAILURE
 									    : EXIT_SUCCESS;
 }

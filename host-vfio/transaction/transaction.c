@@ -243,7 +243,9 @@ static bool something_is_open(const struct journal_records *records, const struc
 	}
 	for (size_t i = 0; i < records->count; i++) {
 		if (records->items[i].outcome == JOURNAL_OPEN) {
-			error_set(error, "an earlier change is unfinished (%s): recover first",
+			error_set(error,
+				"an earlier change is unfinished (%s): recover first, by "
+				"\"portal-host recover\"",
 				records->items[i].path);
 			return true;
 		}

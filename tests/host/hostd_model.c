@@ -28,7 +28,16 @@ static struct step_host open_host(void *user) {
 	return kernel_model_host(user);
 }
 
-static pid_t start(struct kernel_model *model, const sigset_t *former, int argc, char **argv) {
+struct host {
+	struct kernel_model *model;
+	int argc;
+	char **argv; /* of portal-hostd */
+	sigset_t former; /* signals, as they were blocked at the beginning */
+	pid_t daemon;
+	bool restarting;
+};
+
+static void start(struct host *host) {
 	const struct daemon_options defaults = {
 		.config = "/nonexistent",
 		.state = "/nonexistent",
@@ -38,15 +47,15 @@ static pid_t start(struct kernel_model *model, const sigset_t *former, int argc,
 		.door_program = "/nonexistent",
 		.patience_s = 120,
 		.open_host = open_host,
-		.user = model,
+		.user = host->model,
 	};
-	pid_t pid = fork();
-	if (pid == 0) {
+	host->restarting = false;
+	host->daemon = fork();
+	if (host->daemon == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		sigprocmask(SIG_SETMASK, former, NULL);
-		_exit(hostd_main(&defaults, argc, argv));
+		sigprocmask(SIG_SETMASK, &host->former, NULL);
+		_exit(hostd_main(&defaults, host->argc, host->argv));
 	}
-	return pid;
 }
 
 /* In the process that hangs; the line is whole, whoever else writes. */
@@ -54,35 +63,42 @@ static void say_hangs(const char *sentence) {
 	dprintf(STDERR_FILENO, "the kernel hangs: %s\n", sentence);
 }
 
-static void release(struct kernel_model *model, const char *address) {
-	kernel_model_release(model);
+/* As SIGTERM ends it. */
+static void restart(struct host *host, const char *address) {
+	host->restarting = true;
+	kill(host->daemon, SIGTERM);
 }
 
-static void expire(struct kernel_model *model, const char *address) {
-	kernel_model_expire(model);
+static void release(struct host *host, const char *address) {
+	kernel_model_release(host->model);
 }
 
-static void stick_at_unbind(struct kernel_model *model, const char *address) {
-	kernel_model_trap(model, address, STEP_UNBIND, FAULT_HANG_STUCK);
+static void expire(struct host *host, const char *address) {
+	kernel_model_expire(host->model);
 }
 
-static void stick_at_bind(struct kernel_model *model, const char *address) {
-	kernel_model_trap(model, address, STEP_BIND, FAULT_HANG_STUCK);
+static void stick_at_unbind(struct host *host, const char *address) {
+	kernel_model_trap(host->model, address, STEP_UNBIND, FAULT_HANG_STUCK);
+}
+
+static void stick_at_bind(struct host *host, const char *address) {
+	kernel_model_trap(host->model, address, STEP_BIND, FAULT_HANG_STUCK);
 }
 
 /* "WORD" or "WORD ADDRESS". */
 static const struct {
 	const char *word;
-	void (*obey)(struct kernel_model *model, const char *address);
+	void (*obey)(struct host *host, const char *address);
 } orders[] = {
 	{"release", release}, /* what hangs goes on, and is done */
+	{"restart", restart}, /* the daemon is asked to end, and another one comes */
 	{"expire", expire}, /* the time of what hangs is over */
 	/* The next one of the device hangs, and not even SIGKILL ends it. */
 	{"stick-unbind", stick_at_unbind},
 	{"stick-bind", stick_at_bind},
 };
 
-static void obey(struct kernel_model *model, int control) {
+static void obey(struct host *host, int control) {
 	char order[128];
 	ssize_t length = recv(control, order, sizeof(order) - 1, 0);
 	if (length < 0) {
@@ -93,7 +109,7 @@ static void obey(struct kernel_model *model, int control) {
 	const char *address = order + word + (order[word] == ' ');
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
 		if (strlen(orders[i].word) == word && strncmp(orders[i].word, order, word) == 0) {
-			orders[i].obey(model, address);
+			orders[i].obey(host, address);
 			dprintf(STDERR_FILENO, "model: %s\n", order);
 			return;
 		}
@@ -125,7 +141,7 @@ static void print_state(const struct kernel_model *model) {
 }
 
 /* The next signal; what is ordered in the meantime is done. */
-static unsigned wait_for_signal(struct kernel_model *model, int signals, int control) {
+static unsigned wait_for_signal(struct host *host, int signals, int control) {
 	struct signalfd_siginfo info;
 	struct pollfd poll_fds[] = {
 		{.fd = signals, .events = POLLIN}, {.fd = control, .events = POLLIN}};
@@ -134,7 +150,7 @@ static unsigned wait_for_signal(struct kernel_model *model, int signals, int con
 			return 0;
 		}
 		if (poll_fds[1].revents) {
-			obey(model, control);
+			obey(host, control);
 		}
 		if (poll_fds[0].revents) {
 			return read(signals, &info, sizeof(info)) == sizeof(info) ? info.ssi_signo
@@ -143,41 +159,54 @@ static unsigned wait_for_signal(struct kernel_model *model, int signals, int con
 	}
 }
 
+/* The daemon has ended: should it? */
+static bool comes_again(struct host *host) {
+	if (waitpid(host->daemon, NULL, WNOHANG) != host->daemon) {
+		return true; /* it was another one */
+	}
+	if (host->restarting) {
+		start(host);
+		return true;
+	}
+	fputs("the daemon has ended\n", stderr);
+	return false;
+}
+
 int main(int argc, char **argv) {
-	sigset_t signals, former;
+	sigset_t signals;
 	unsigned number;
 	if (argc < 2) {
 		return 2;
 	}
-	struct kernel_model *model = kernel_model_create(argv[1]);
+	struct host host = {
+		.model = kernel_model_create(argv[1]), .argc = argc - 1, .argv = argv + 1};
 	int control = open_control();
 	if (control >= 0) {
-		kernel_model_take_time(model, say_hangs);
+		kernel_model_take_time(host.model, say_hangs);
 	}
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGUSR1);
 	sigaddset(&signals, SIGUSR2);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &signals, &former);
+	sigprocmask(SIG_BLOCK, &signals, &host.former);
 	int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
 	argv[1] = argv[0];
-	pid_t daemon = start(model, &former, argc - 1, argv + 1);
-	while ((number = wait_for_signal(model, signal_fd, control)) != 0) {
+	start(&host);
+	while ((number = wait_for_signal(&host, signal_fd, control)) != 0) {
 		if (number == SIGUSR1) {
-			kill(daemon, SIGKILL);
-			waitpid(daemon, NULL, 0);
+			kill(host.daemon, SIGKILL);
+			waitpid(host.daemon, NULL, 0);
 			fputs("the daemon is dead\n", stderr);
-			daemon = start(model, &former, argc - 1, argv + 1);
+			start(&host);
 		} else if (number == SIGUSR2) {
-			print_state(model);
+			print_state(host.model);
 		} else if (number == SIGTERM) {
-			kill(daemon, SIGTERM);
-			waitpid(daemon, NULL, 0);
-			kernel_model_release(model); /* whoever still hangs */
+			kill(host.daemon, SIGTERM);
+			waitpid(host.daemon, NULL, 0);
+			kernel_model_release(host.model); /* whoever still hangs */
 			return 0;
-		} else if (waitpid(daemon, NULL, WNOHANG) == daemon) {
-			fputs("the daemon has ended\n", stderr);
+		} else if (!comes_again(&host)) {
 			return 1;
 		}
 	}

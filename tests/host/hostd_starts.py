@@ -3,7 +3,6 @@ the domains of libvirt's test driver: see hostdtest.py. No machine runs here."""
 
 import json
 import os
-import signal
 import subprocess
 
 from hostdtest import HOOK, Hostd, SHELL, hostd_write, main, refused, until, wait
@@ -57,31 +56,22 @@ def journals(hostd):
     return sorted(set(os.listdir(path)) - {"lock"}) if os.path.exists(path) else []
 
 
-def state(hostd):
-    """Who drives what, and whether the console is there."""
-    said = len(hostd.log.text)
-    hostd.process.send_signal(signal.SIGUSR2)
-    end = hostd.log.for_text(b"\n.\n", said)
-    # The daemon may have said something before.
-    return hostd.log.text[hostd.log.text.index(b"0000:00:00.0 ", said):end]
-
-
 def whole(finish, work):
     """What keeps one device from being taken keeps all of them where they are, and whoever has a graphics
     card open is not stopped for nothing."""
     policy = ("assign gpu to controllers\ndevice %s to controllers\nunguard %s %s\n"
               "release {\n\tstop-holders\n}\ncontroller work\n" % (DISK, DISK, "0000:00:02.0"))
     hostd, link = begin(finish, work, policy, "work")
-    before = state(hostd)
+    before = hostd.machine_state()
     assert b"console 1" in before, before
     refused("Refused", f"{DISK} is in use: / is mounted", prepare, link, "work")
-    assert state(hostd) == before, state(hostd)
+    assert hostd.machine_state() == before, hostd.machine_state()
     assert journals(hostd) == [], journals(hostd)
     # Without the disk it is the same cards, which are taken.
     hostd.write(policy.replace(f"device {DISK} to controllers\n", ""))
     link.call("Reload")
     assert prepare(link, "work") == {}
-    after = state(hostd)
+    after = hostd.machine_state()
     assert f"{CARD} vfio-pci".encode() in after and b"console 0" in after, after
     assert len(journals(hostd)) == 2, journals(hostd)
 
@@ -93,17 +83,17 @@ def moved(finish, work):
     hostd_write(os.path.join(work, "state", "devices.scfg"), KNOWN)
     hostd, link = begin(finish, work, "assign gpu to controllers\nunguard 00:02.0\n"
                         "release {\n\tstop-holders\n}\ncontroller work {\n\tdomain desk\n}\n", "desk")
-    before = state(hostd)
+    before = hostd.machine_state()
     refused("Refused", f"fast has moved from 0000:02:00.0 to {CARD}, and the definition has the old address: "
             "portal-host domain edit desk --remove-device 0000:02:00.0 --device fast --apply",
             prepare, link, "desk", "0000:00:02.0", "0000:02:00.0")
     # Without a name there is none to give.
     refused("Refused", "its definition has 0000:03:00.0, where there is no device now",
             prepare, link, "desk", CARD, "0000:03:00.0")
-    assert state(hostd) == before, state(hostd)
+    assert hostd.machine_state() == before, hostd.machine_state()
     assert journals(hostd) == [], journals(hostd)
     assert prepare(link, "desk", CARD) == {}
-    assert f"{CARD} vfio-pci".encode() in state(hostd), state(hostd)
+    assert f"{CARD} vfio-pci".encode() in hostd.machine_state(), hostd.machine_state()
 
 
 def saved(finish, work):
@@ -155,9 +145,9 @@ def switch(hostd, *arguments):
 def foreseen(finish, work):
     """What a switch would do is said without doing it, and is what is done then."""
     hostd, link = begin(finish, work, SWITCHING, "work", "play")
-    before = state(hostd)
+    before = hostd.machine_state()
     said = link.call("PlanSwitch", controller="play")
-    assert state(hostd) == before and journals(hostd) == [], state(hostd)
+    assert hostd.machine_state() == before and journals(hostd) == [], hostd.machine_state()
     assert said["leaving"] == [] and said["returning"] == [], said
     assert not any(finding["blocks"] for finding in said["findings"]), said["findings"]
     plans = [entry["plan"] for entry in said["plans"]]
@@ -182,7 +172,7 @@ def who_leaves(finish, work):
     hostd, link = begin(finish, work, SWITCHING, "work", "play", running=["work"])
     until(link, lambda drivers: drivers[USB] == "vfio-pci")
     link.wait_for("GetState", lambda said: not said["changing"])
-    before = state(hostd)
+    before = hostd.machine_state()
     said = link.call("PlanSwitch", controller="play")
     assert said["leaving"] == ["work"] and said["returning"] == [], said
     assert [entry["plan"]["devices"][0]["address"] for entry in said["plans"]] == [IGPU, CARD], said
@@ -196,7 +186,7 @@ def who_leaves(finish, work):
     status, out, error = switch(hostd, "play")
     assert status == 3 and f"refused: {DISK} is in use: / is mounted" in out, (status, out)
     assert "nothing would be changed" in error and "1. " not in out, (out, error)
-    assert state(hostd) == before, state(hostd)
+    assert hostd.machine_state() == before, hostd.machine_state()
     assert b"stop work" not in hostd.log.text, hostd.log.text
 
 

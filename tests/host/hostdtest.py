@@ -133,6 +133,27 @@ class Hostd:
         said = self.log.for_text(b"the daemon is dead", said)
         self.log.for_text(b"libvirt at", said)
 
+    def order(self, what):
+        """Something happens to the machine of a model: hostd_model.c has what. Of a daemon that was made
+        with MODEL_SOCKET."""
+        said = len(self.log.text)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
+            control.sendto(what.encode(), self.environment["MODEL_SOCKET"])
+        self.log.for_text(f"model: {what}\n".encode(), said)
+
+    def machine_state(self):
+        """Who drives what in the model, and whether the console is there, a line each."""
+        said = len(self.log.text)
+        self.process.send_signal(signal.SIGUSR2)
+        end = self.log.for_text(b"\n.\n", said)
+        # The daemon may have said something before.
+        return self.log.text[self.log.text.index(b"0000:00:00.0 ", said):end]
+
+    def drivers(self):
+        """Of the model's devices by address: (driver, override)."""
+        lines = (line.split(" ") for line in self.machine_state().decode().split("\n"))
+        return {line[0]: (line[1], line[2]) for line in lines if line[0].startswith("0000:")}
+
     def link(self):
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(self.socket)

@@ -150,6 +150,9 @@ static void launch(struct world *world, const char *vm) {
 		size_t index = device_index(world, decisions.items[i].device->name);
 		assert_true(core_is_vfio(&world->machine.devices[index]));
 		assert_null(world->owner[index]);
+		/* Nobody moves what a VM starts with. */
+		assert_false(
+			strings_contain(&world->change.names, decisions.items[i].device->name));
 		hold(world, index, world_vms[index_of(vm)]);
 	}
 	decisions_finish(&decisions);

@@ -248,6 +248,10 @@ void kernel_model_hold(struct kernel_model *model, const char *address) {
 	model_find(model, address, strlen(address))->held = true;
 }
 
+void kernel_model_lock(struct kernel_model *model, const char *address) {
+	model_find(model, address, strlen(address))->locked = true;
+}
+
 void kernel_model_break(struct kernel_model *model, const char *address, const char *cure) {
 	struct model_device *device = model_find(model, address, strlen(address));
 	device->fragile = cure != NULL;

@@ -62,6 +62,8 @@ void kernel_model_trap(struct kernel_model *model, const char *address, enum ste
 	enum fault_kind fault);
 /* A VM has the VFIO device open: unbinding it hangs until release. */
 void kernel_model_hold(struct kernel_model *model, const char *address);
+/* Somebody hangs with the device's lock held. */
+void kernel_model_lock(struct kernel_model *model, const char *address);
 /* The card does not answer once its driver let go of it, until it is cured: by a reset method,
  * "reset-bus", whichever way that is done, "rescan", "suspend", or nothing (""). NULL: it always
  * answers. */
