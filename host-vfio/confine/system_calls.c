@@ -23,7 +23,6 @@ static const int loop[] = {
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt),
 	SCMP_SYS(getsockname),
 	SCMP_SYS(getpeername),
 	/* the loop */
