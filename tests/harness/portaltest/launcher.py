@@ -112,8 +112,11 @@ class Held:
         self.told = self._fifo(f"told-{number}")
         # It waits in `wait`, which misses no signal. A `read` of the shell's own goes on for ever
         # after one that came when the shell had just looked for the last time whether one had.
+        # Both shells say that they have begun: one that was just made still loses a signal when it
+        # gives up the traps of the other.
         script = (
-            f"trap 'kill $!; {end}' TERM INT; read x < {self.told[0]} & "
+            f"trap 'kill $!; {end}' TERM INT; "
+            f"{{ echo reads > {self.begun[0]}; read x < {self.told[0]}; }} & "
             f"echo $$ > {self.begun[0]}; wait; exit 5"
         )
         self.run = launcher.start(*options, "local:", "--", "sh", "-c", script)
@@ -125,8 +128,12 @@ class Held:
 
     def await_begin(self):
         deadline = Deadline("the program to begin")
-        deadline.wait_readable(self.begun[1], self.run.details)
-        return int(os.read(self.begun[1], 64))
+        said = b""
+        while said.count(b"\n") < 2:
+            deadline.wait_readable(self.begun[1], self.run.details)
+            said += os.read(self.begun[1], 64)
+        (pid,) = (int(line) for line in said.split() if line != b"reads")
+        return pid
 
     def tell(self):
         os.write(self.told[1], b"end\n")
