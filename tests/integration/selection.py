@@ -54,24 +54,60 @@ class Desk:
         return client
 
     def drag(self, *arguments):
-        """A client that drags, and where its window is."""
         client = self.start("drag", *arguments)
         client.expect("ready drag")
-        return client, self.portal.screenshot().find(scenario.MARK)
-
-    def press(self, client, x, y):
-        self.input.move(x + 30, y + 30)
-        client.expect(r"pointer enter window 30\.00 30\.00")
-        self.input.button(True)
-        client.expect("pointer leave window")
-
-    def begin(self, client, x, y):
-        """The drag begins at 30,30 of the window."""
-        self.press(client, x, y)
-        client.expect(r"drag enter window 30\.00 30\.00")
+        return Drag(self, client, self.portal.screenshot().find(scenario.MARK))
 
     def has_icon(self):
         return self.portal.screenshot().find(ICON) is not None
+
+
+class Drag:
+    """A client that drags. Places are those in its window, whose corner is at `corner`."""
+
+    def __init__(self, here, client, corner):
+        self.here = here
+        self.client = client
+        self.corner = corner
+        self.expect = client.expect
+
+    def at(self, x, y):
+        return self.corner[0] + x, self.corner[1] + y
+
+    def move(self, x, y):
+        self.here.input.move(*self.at(x, y))
+
+    def press(self):
+        self.move(30, 30)
+        self.expect(r"pointer enter window 30\.00 30\.00")
+        self.here.input.button(True)
+        self.expect("pointer leave window")
+        return self
+
+    def begin(self):
+        """At 30,30 of the window."""
+        self.press().expect(r"drag enter window 30\.00 30\.00")
+        return self
+
+    def drop(self, *expected):
+        self.here.input.button(False)
+        if expected:
+            self.client.expect_all(*expected)
+
+    def click(self):
+        self.here.input.button(True)
+        self.expect("pointer button 272 pressed")
+        self.here.input.button(False)
+        self.expect("pointer button 272 released")
+
+    def assert_usable(self):
+        """The pointer is back in the window, and another drag can begin."""
+        self.move(20, 20)
+        self.expect(r"pointer (enter window|motion) 20\.00 20\.00")
+        self.click()
+
+    def assert_said(self, line, said=True):
+        assert (line in self.client.lines) == said, self.client.details()
 
 
 @contextlib.contextmanager
@@ -180,154 +216,127 @@ def a_drag_shows_its_icon_and_is_dropped(kind):
     logs = []
     for one in ("native", kind):
         with desk("drop", one) as here:
-            client, (x, y) = here.drag()
-            here.begin(client, x, y)
-            here.input.move(x + 60, y + 50)
-            client.expect(r"drag motion 60\.00 50\.00")
-            here.input.move(x + 170, y + 70)
-            client.expect(r"drag enter target 30\.00 30\.00")
-            place = (x + 170 + ICON_OFFSET[0], y + 70 + ICON_OFFSET[1])
+            drag = here.drag().begin()
+            drag.move(60, 50)
+            drag.expect(r"drag motion 60\.00 50\.00")
+            drag.move(170, 70)
+            drag.expect(r"drag enter target 30\.00 30\.00")
+            place = drag.at(170 + ICON_OFFSET[0], 70 + ICON_OFFSET[1])
             until("the icon", lambda: here.portal.screenshot().find(ICON) == place)
             assert here.portal.screenshot().count(ICON) == ICON_SIZE**2
-            client.expect("offer action 1")
-            here.input.move(x + 219, y + 60)
-            client.expect(r"drag motion 79\.00 20\.00")
+            drag.expect("offer action 1")
+            drag.move(219, 60)
+            drag.expect(r"drag motion 79\.00 20\.00")
             place = (place[0] + 49, place[1] - 10)
             until("the icon to follow", lambda: here.portal.screenshot().find(ICON) == place)
             # It sticks out of the window, which is as large as before.
             box = here.desktop.control.now()["windows"][0]["box"]
             assert (box["width"], box["height"]) == (240, 160), box
-            here.input.button(False)
             # The pointer is where it is, without having to be moved.
-            client.expect_all("source finished", r"pointer enter target 79\.00 20\.00")
+            drag.drop("source finished", r"pointer enter target 79\.00 20\.00")
             assert not here.has_icon()
-            here.input.button(True)
-            client.expect("pointer button 272 pressed")
-            here.input.button(False)
-            client.expect("pointer button 272 released")
-            end(client)
-            assert "offer got what was dragged" in client.lines, client.details()
-            logs.append(scenario.Run(None, client, None).log())
+            drag.click()
+            end(drag.client)
+            drag.assert_said("offer got what was dragged")
+            logs.append(scenario.Run(None, drag.client, None).log())
     groups = ("drag", "offer", "source")
     scenario.assert_same_logs(*({group: log[group] for group in groups} for log in logs))
 
 
-def assert_usable(here, client, x, y):
-    """The pointer is back in the window, and another drag can begin."""
-    here.input.move(x + 20, y + 20)
-    client.expect(r"pointer (enter window|motion) 20\.00 20\.00")
-    here.input.button(True)
-    client.expect("pointer button 272 pressed")
-    here.input.button(False)
-    client.expect("pointer button 272 released")
-
-
 def a_drag_that_leaves_its_window_is_cancelled(kind):
     with desk("outside", kind) as here:
-        client, (x, y) = here.drag()
-        here.begin(client, x, y)
-        here.input.move(x - 60, y + 30)
-        client.expect("drag leave")
-        here.input.button(False)
-        client.expect("source cancelled")
+        drag = here.drag().begin()
+        drag.move(-60, 30)
+        drag.expect("drag leave")
+        drag.drop("source cancelled")
         assert not here.has_icon()
-        assert_usable(here, client, x, y)
-        end(client)
-        assert "drag drop" not in client.lines, client.details()
+        drag.assert_usable()
+        end(drag.client)
+        drag.assert_said("drag drop", False)
 
 
 def a_drag_that_comes_back_is_dropped(kind):
     with desk("back", kind) as here:
-        client, (x, y) = here.drag()
-        here.begin(client, x, y)
-        here.input.move(x - 60, y + 30)
-        client.expect("drag leave")
-        here.input.move(x + 50, y + 50)
-        client.expect(r"drag enter window 50\.00 50\.00")
-        client.expect("offer action 1")
-        here.input.button(False)
-        client.expect("source finished")
-        end(client)
+        drag = here.drag().begin()
+        drag.move(-60, 30)
+        drag.expect("drag leave")
+        drag.move(50, 50)
+        drag.expect(r"drag enter window 50\.00 50\.00")
+        drag.expect("offer action 1")
+        drag.drop("source finished")
+        end(drag.client)
 
 
 def what_nobody_takes_is_cancelled(kind):
     with desk("refused", kind) as here:
-        client, (x, y) = here.drag("refuse")
-        here.begin(client, x, y)
-        here.input.move(x + 170, y + 70)
-        client.expect(r"drag enter target 30\.00 30\.00")
-        here.input.button(False)
-        client.expect("source cancelled")
+        drag = here.drag("refuse").begin()
+        drag.move(170, 70)
+        drag.expect(r"drag enter target 30\.00 30\.00")
+        drag.drop("source cancelled")
         assert not here.has_icon()
-        assert_usable(here, client, x, y)
-        end(client)
-        assert "drag drop" not in client.lines, client.details()
+        drag.assert_usable()
+        end(drag.client)
+        drag.assert_said("drag drop", False)
 
 
 def a_drag_whose_source_is_destroyed_ends(kind):
     with desk("destroyed", kind) as here:
-        client, (x, y) = here.drag()
-        here.begin(client, x, y)
+        drag = here.drag().begin()
         until("the icon", here.has_icon)
-        client.send("next")
-        client.expect("drag leave")
-        client.expect("ready source destroyed")
+        drag.client.send("next")
+        drag.expect("drag leave")
+        drag.expect("ready source destroyed")
         until("the icon to go", lambda: not here.has_icon())
-        here.input.button(False)
-        assert_usable(here, client, x, y)
-        end(client)
-        assert "source cancelled" not in client.lines, client.details()
+        drag.drop()
+        drag.assert_usable()
+        end(drag.client)
+        drag.assert_said("source cancelled", False)
 
 
 def one_that_dies_while_it_drags_harms_nobody(kind):
     for arguments in ([], ["internal"]):
         with desk("dragging", kind) as here:
-            client, (x, y) = here.drag(*arguments)
-            here.press(client, x, y)
+            drag = here.drag(*arguments).press()
             until("the icon", here.has_icon)
-            client.kill()
+            drag.client.kill()
             here.desktop.control.no_windows()
-            here.input.button(False)
+            drag.drop()
             here.input.move(*scenario.PARK)
-            again, (x, y) = here.drag()
-            here.begin(again, x, y)
+            again = here.drag().begin()
             again.expect("offer action 1")
-            here.input.button(False)
-            again.expect("source finished")
-            end(again)
+            again.drop("source finished")
+            end(again.client)
 
 
 def a_drag_inside_of_one_program_needs_no_source(kind):
     with desk("internal", kind) as here:
-        client, (x, y) = here.drag("internal")
-        here.press(client, x, y)
-        here.input.move(x + 40, y + 40)
+        drag = here.drag("internal").press()
+        drag.move(40, 40)
         # wlroots tells motion of such a drag, but no enter.
-        client.expect(r"drag motion 40\.00 40\.00")
-        here.input.move(x + 170, y + 70)
-        client.expect("drag leave")
-        client.expect(r"drag motion 30\.00 30\.00")
-        here.input.button(False)
-        client.expect("drag leave")
-        client.expect(r"pointer enter target 30\.00 30\.00")
-        assert_usable(here, client, x, y)
-        end(client)
+        drag.expect(r"drag motion 40\.00 40\.00")
+        drag.move(170, 70)
+        drag.expect("drag leave")
+        drag.expect(r"drag motion 30\.00 30\.00")
+        drag.drop()
+        drag.expect("drag leave")
+        drag.expect(r"pointer enter target 30\.00 30\.00")
+        drag.assert_usable()
+        end(drag.client)
 
 
 def a_drag_ends_with_the_controller(kind):
     with desk("controller", kind) as here:
-        client, (x, y) = here.drag()
-        here.begin(client, x, y)
+        drag = here.drag().begin()
         here.guest.kill_bridge()
-        client.expect("source cancelled")
-        here.input.button(False)
+        drag.expect("source cancelled")
+        drag.drop()
         here.desktop.control.no_windows()
         here.guest.start_bridge()
         here.desktop.control.window("drag")
-        x, y = until("the window", lambda: here.portal.screenshot().find(scenario.MARK))
+        drag.corner = until("the window", lambda: here.portal.screenshot().find(scenario.MARK))
         assert not here.has_icon()
-        assert_usable(here, client, x, y)
-        end(client)
+        drag.assert_usable()
+        end(drag.client)
 
 
 def a_selection_outlives_the_controller(kind):
@@ -395,15 +404,14 @@ def what_is_dragged_over_a_guest_is_not_seen_there(kind):
         client = here.start("drag", inside=here.add("native"))
         client.expect("ready drag")
         box = here.desktop.control.window("drag")["box"]
-        here.begin(client, box["x"], box["y"])
+        drag = Drag(here, client, (box["x"], box["y"])).begin()
         here.desktop.control.run("place", here.desktop.control.window("paste")["id"], 700, 500)
         place = here.desktop.control.window(
             lambda w: w["title"] == "paste" and w["box"]["x"] == 700
         )["box"]
         here.input.move(place["x"] + 100, place["y"] + 80)
-        client.expect("drag leave")
-        here.input.button(False)
-        client.expect("source cancelled")
+        drag.expect("drag leave")
+        drag.drop("source cancelled")
         end(client, watcher)
         assert not [line for line in watcher.lines if line.startswith("drag")], watcher.details()
 

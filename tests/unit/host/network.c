@@ -82,52 +82,53 @@ static void check(struct machine machine, const char *addresses, const char *exp
 	machine_finish(&machine);
 }
 
+/* What the guard says of a card. */
+#define SAYS(rule, address, text) rule " 0000:" address ": " text
+#define NO_OTHER ", and no card that stays does the same\n"
+#define ROUTE(address, interface)                                                                  \
+	SAYS("default-route", address, "the default route goes through " interface NO_OTHER)
+#define TABLE(address, table, interface)                                                           \
+	SAYS("default-route", address,                                                             \
+		"the default route of table " table " goes through " interface NO_OTHER)
+#define LOGIN(address, whose, interface)                                                           \
+	SAYS("login", address, "somebody is logged in " whose " through " interface NO_OTHER)
+#define NETWORK(address, network, interface)                                                       \
+	SAYS("network", address,                                                                   \
+		network " is reached through " interface ", and no card that stays reaches any\n")
+
 static void the_last_way_to_any_network_stays_where_there_is_no_default_route(void **state) {
 	static const char routes[] = "192.168.7.0/24 eno2 main\nfd00:7::/64 ens1f0 main\n";
 	check(server_with(routes, ""), "01:00.1", "");
 	check(server_with(routes, ""), "01:00.1 3b:00.0",
-		"network 0000:01:00.1: 192.168.7.0/24 is reached through eno2, and no card that "
-		"stays reaches any\n"
-		"network 0000:3b:00.0: fd00:7::/64 is reached through ens1f0, and no card that "
-		"stays reaches any\n");
+		NETWORK("01:00.1", "192.168.7.0/24", "eno2")
+			NETWORK("3b:00.0", "fd00:7::/64", "ens1f0"));
 }
 
 static void a_network_may_go_while_the_default_route_stays(void **state) {
 	static const char routes[] = "default ens1f0 main\n192.168.7.0/24 eno2 main\n";
 	check(server_with(routes, ""), "01:00.1", "");
-	check(server_with(routes, ""), "3b:00.0",
-		"default-route 0000:3b:00.0: the default route goes through ens1f0, and no card "
-		"that stays does the same\n");
+	check(server_with(routes, ""), "3b:00.0", ROUTE("3b:00.0", "ens1f0"));
 	/* When the first is let go by name, the second is the last one. */
 	check(server_with(routes, ""), "3b:00.0 01:00.1",
-		"default-route 0000:3b:00.0: the default route goes through ens1f0, and no card "
-		"that stays does the same\n"
-		"network 0000:01:00.1: 192.168.7.0/24 is reached through eno2, and no card that "
-		"stays reaches any\n");
+		ROUTE("3b:00.0", "ens1f0") NETWORK("01:00.1", "192.168.7.0/24", "eno2"));
 }
 
 static void each_routing_table_has_a_default_route_of_its_own(void **state) {
 	static const char routes[] = "default ens1f0 main\ndefault eno2 200\ndefault eno3 200\n";
 	check(server_with(routes, ""), "01:00.1", "");
 	check(server_with(routes, ""), "01:00.1 01:00.2",
-		"default-route 0000:01:00.1: the default route of table 200 goes through eno2, and "
-		"no card that stays does the same\n"
-		"default-route 0000:01:00.2: the default route of table 200 goes through eno3, and "
-		"no card that stays does the same\n");
+		TABLE("01:00.1", "200", "eno2") TABLE("01:00.2", "200", "eno3"));
 }
 
 static void whoever_is_logged_in_is_not_cut_off(void **state) {
 	static const char routes[] = "default ens1f0 main\n192.168.7.0/24 eno2 main\n";
 	check(server_with(routes, "sshd-session 812 eno2 192.168.7.20\n"), "01:00.1",
-		"login 0000:01:00.1: somebody is logged in from 192.168.7.20 by sshd-session (pid "
-		"812) through eno2, and no card that stays does the same\n");
+		LOGIN("01:00.1", "from 192.168.7.20 by sshd-session (pid 812)", "eno2"));
 	/* Through a bond either leg will do. */
 	check(server_with(routes, "sshd 812 bond0.40 -\n"), "3b:00.1 01:00.1", "");
 	check(server_with("default eno2 main\n", "sshd 812 bond0.40 -\n"), "3b:00.1 3b:00.0",
-		"login 0000:3b:00.0: somebody is logged in by sshd (pid 812) through bond0.40, and "
-		"no card that stays does the same\n"
-		"login 0000:3b:00.1: somebody is logged in by sshd (pid 812) through bond0.40, and "
-		"no card that stays does the same\n");
+		LOGIN("3b:00.0", "by sshd (pid 812)", "bond0.40")
+			LOGIN("3b:00.1", "by sshd (pid 812)", "bond0.40"));
 }
 
 static void no_member_of_a_bridge_stands_in_for_another(void **state) {
@@ -139,25 +140,20 @@ static void no_member_of_a_bridge_stands_in_for_another(void **state) {
 }
 
 static void a_card_without_a_link_stands_in_for_none_that_has_one(void **state) {
-	check(server_with("default bond1 main\n", ""), "01:00.1",
-		"default-route 0000:01:00.1: the default route goes through bond1, and no card "
-		"that "
-		"stays does the same\n");
+	check(server_with("default bond1 main\n", ""), "01:00.1", ROUTE("01:00.1", "bond1"));
 	check(server_with("default bond1 main\n", ""), "01:00.3", "");
 	check(server_with("default eno2 main\ndefault eno3 main down\n", ""), "01:00.1",
-		"default-route 0000:01:00.1: the default route goes through eno2, and no card that "
-		"stays does the same\n");
+		ROUTE("01:00.1", "eno2"));
 	/* Where the cable is out everywhere, they count all the same. */
 	check(server_with("default eno2 main down\ndefault eno3 main down\n", ""), "01:00.1", "");
 }
 
 static void lines_that_make_no_sense_are_passed_over(void **state) {
-	static const char routes[] = "default\n\nmain default eno2\ndefault nowhere main\n"
-				     "10.0.0.0/8\n \ndefault ../../etc main\ndefault eno2 main\n";
+	static const char routes[] =
+		"default\n\nmain default eno2\ndefault nowhere main\n10.0.0.0/8\n \ndefault "
+		"../../etc main\ndefault eno2 main\n";
 	static const char logins[] = "sshd eno2 1\nsshd\n\nsshd 1\nsshd 7 nowhere -\n";
-	check(server_with(routes, logins), "01:00.1",
-		"default-route 0000:01:00.1: the default route goes through eno2, and no card that "
-		"stays does the same\n");
+	check(server_with(routes, logins), "01:00.1", ROUTE("01:00.1", "eno2"));
 }
 
 static void load(struct policy *policy, const char *text) {
