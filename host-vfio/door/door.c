@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 #include <sys/random.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "base/limit.h"
 
@@ -102,6 +103,9 @@ static void session_destroy(struct session *session) {
 
 static void handle_ready(void *data, const struct portal_hello *peer, int heap_fd) {
 	struct session *session = data;
+	if (heap_fd >= 0) {
+		close(heap_fd); /* a caller's over unix:, which has no business with it here */
+	}
 	session->ready = true;
 	if ((portal_channel_get_features(session->channel) & PORTAL_FEATURE_DOOR) == 0) {
 		portal_channel_fail(session->channel, PORTAL_BYE_VIOLATION,
