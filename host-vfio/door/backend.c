@@ -78,10 +78,19 @@ static enum portal_guest_state state_of(const char *state) {
 	return PORTAL_GUEST_UNKNOWN;
 }
 
+static bool is_printable(const char *text) {
+	while (*text >= 0x20 && *text <= 0x7e) {
+		text++;
+	}
+	return *text == '\0';
+}
+
+/* False for one whose name no CALL can have, and for which the whole answer would be none. */
 static bool read_guest(struct portal_frame_guest *guest, sd_json_variant *object) {
 	*guest = (struct portal_frame_guest){0};
 	const char *name = get_text(object, "name");
-	if (name == NULL || name[0] == '\0' || strlen(name) > PORTAL_NAME_MAX) {
+	if (name == NULL || name[0] == '\0' || strlen(name) > PORTAL_NAME_MAX ||
+		!is_printable(name)) {
 		return false;
 	}
 	memcpy(guest->name, name, strlen(name));
@@ -152,6 +161,28 @@ static int invoke(sd_varlink *link, const struct door_call *call) {
 	}
 }
 
+/* Whether its answer may come in an hour only, whoever still waits for it. */
+static bool is_slow(const struct door_call *call) {
+	return call->untrusted_method == PORTAL_CALL_START ||
+	       (call->untrusted_method == PORTAL_CALL_STOP && !call->force);
+}
+
+/*
+ * What goes next over this connection; NULL: nothing. The first of several is for what is answered
+ * at once: whoever has given up on guests that do not end can still see, and kill, them.
+ */
+static struct pending *find_next(const struct connection *connection) {
+	const struct backend *backend = connection->backend;
+	bool quick = backend->count > 1 && connection == &backend->connections[0];
+	struct pending *pending;
+	TAILQ_FOREACH(pending, &backend->pending, link) {
+		if (!quick || !is_slow(door_request_get_call(pending->request))) {
+			return pending;
+		}
+	}
+	return NULL;
+}
+
 /* Takes the request over. */
 static void ask(struct connection *connection, struct door_request *request) {
 	int result = invoke(connection->link, door_request_get_call(request));
@@ -167,7 +198,7 @@ static void ask(struct connection *connection, struct door_request *request) {
 static void ask_next(struct connection *connection) {
 	struct pending *pending;
 	while (connection->request == NULL && connection->link != NULL &&
-		(pending = TAILQ_FIRST(&connection->backend->pending)) != NULL) {
+		(pending = find_next(connection)) != NULL) {
 		TAILQ_REMOVE(&connection->backend->pending, pending, link);
 		ask(connection, pending->request);
 		free(pending);

@@ -29,6 +29,7 @@ class Port:
 
     def __init__(self, directory):
         self.paths = {end: os.path.join(directory, f"port-{end}") for end in ("host", "guest")}
+        self.heard = b""  # all that came from the guest's end
         self._ends = {}
         self._stop, self._stopped = socket.socketpair()
         self._selector = selectors.DefaultSelector()
@@ -78,6 +79,8 @@ class Port:
                 other.sendall(data)
             except (BrokenPipeError, ConnectionResetError):
                 pass
+        if end == "guest":
+            self.heard += data
 
     def close(self):
         self._stop.send(b"x")
@@ -333,6 +336,39 @@ def one_who_gives_up_waiting_for_a_guest_holds_up_nobody(scene):
 
 
 @door_test
+def those_who_give_up_waiting_for_guests_hold_up_neither_a_list_nor_a_kill(scene):
+    go_on = threading.Event()
+    scene.states["mail"] = "running"
+
+    def stop(parameters):
+        if not parameters["force"]:
+            go_on.wait()
+
+    scene.host.answers["StopGuest"] = stop
+    try:
+        for count in range(4):  # twice as many as there are connections to the host
+            process = scene.session.start("portal-run", [programs.RUN, "--stop", "vm:post",
+                                                         "--timeout", "3600"])
+            # The call has the guest's name, and a list has none.
+            until("the call to be at the door",
+                  lambda count=count: scene.port.heard.count(b"mail") > count)
+            process.popen.send_signal(signal.SIGINT)
+            process.wait_exit()
+        assert scene.list()["post"] == "running"
+        scene.expect(0, "", "--stop", "vm:post", "--force")
+        assert scene.host.calls[-1][1]["force"]
+    finally:
+        go_on.set()
+
+
+@door_test
+def a_guest_that_no_call_can_name_is_left_out_of_the_list(scene):
+    for name in ("b\u00fcro", "x" * 64, "", "a\nb"):
+        scene.states[name] = "running"
+    assert scene.list() == {"post": "off", "absent": "not defined", "local": None}
+
+
+@door_test
 def a_wrong_key_and_none_are_told(scene):
     path = os.path.join(scene.session.home, ".local/share/portal", "@door.key")
     with open(path, "w", encoding="utf-8") as file:
@@ -449,6 +485,8 @@ TESTS = [
     many_ask_at_once_and_one_after_the_other,
     one_who_is_killed_in_the_middle_leaves_the_door_open,
     one_who_gives_up_waiting_for_a_guest_holds_up_nobody,
+    those_who_give_up_waiting_for_guests_hold_up_neither_a_list_nor_a_kill,
+    a_guest_that_no_call_can_name_is_left_out_of_the_list,
     a_wrong_key_and_none_are_told,
     a_door_that_nobody_opens_is_told,
     the_door_ends_with_its_host,
