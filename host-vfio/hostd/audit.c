@@ -1,6 +1,5 @@
 #include "hostd/audit.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/utf8.h"
 
 /* Is standard error the journal? systemd says which file it is. */
 static bool in_journal(void) {
@@ -21,14 +21,21 @@ static bool in_journal(void) {
 	return known;
 }
 
-/* What strangers have a say in stays one printable line. */
-static char *clean(const char *text) {
-	char *copy = must_copy(text ? text : "");
-	for (char *c = copy; *c; c++) {
-		if (iscntrl((unsigned char)*c)) {
-			*c = '?';
-		}
+/* Bytes of what is written: more is of strangers' making, whose calls may be megabytes. */
+enum { OBJECT_BYTES = 256, LINE_BYTES = 4096 };
+
+/* What strangers have a say in stays one printable line, of so many bytes at most. */
+static char *clean(const char *text, size_t most) {
+	static const char cut[] = "...";
+	if (!text) {
+		text = "";
 	}
+	size_t length = strnlen(text, most + 1);
+	char *copy = must_print("%.*s", (int)length, text);
+	if (length > most) {
+		memcpy(copy + most - strlen(cut), cut, sizeof(cut));
+	}
+	utf8_make_printable(copy);
 	return copy;
 }
 
@@ -42,7 +49,7 @@ static char *name_of(long pid) {
 		}
 		fclose(file);
 	}
-	return clean(name[0] ? name : "?");
+	return clean(name[0] ? name : "?", sizeof(name));
 }
 
 void audit_who_peer(struct audit_who *who, sd_varlink *link) {
@@ -78,7 +85,7 @@ void audit_who_finish(struct audit_who *who) {
 void audit(const struct audit_who *who, const char *what, const char *object, const char *outcome,
 	const char *reason) {
 	int priority = strcmp(outcome, "done") == 0 ? LOG_NOTICE : LOG_WARNING;
-	char *thing = clean(object), *why = clean(reason);
+	char *thing = clean(object, OBJECT_BYTES), *why = clean(reason, LINE_BYTES);
 	char *line = must_print("%s: %s%s%s: %s%s%s", who->name, what, thing[0] ? " " : "", thing,
 		outcome, why[0] ? ": " : "", why);
 	if (in_journal()) {
@@ -103,7 +110,7 @@ void say(int priority, const char *format, ...) {
 		text = NULL;
 	}
 	va_end(args);
-	char *line = clean(text);
+	char *line = clean(text, LINE_BYTES);
 	if (in_journal()) {
 		sd_journal_send("MESSAGE=%s", line, "PRIORITY=%i", priority, NULL);
 	} else {

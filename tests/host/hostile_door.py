@@ -137,12 +137,93 @@ def nobody_waits_for_the_end_of_a_guest_when_who_asked_has_gone():
         assert made.process.poll() is None
 
 
+def calls(link, *texts):
+    """The answers to calls that are written as they are."""
+    for text in texts:
+        link.sendall(text.encode() + b"\0")
+        yield text, answers(link, 1)[0]
+
+
+def what_is_no_call_ends_its_connection_alone():
+    rubbish = {
+        "no JSON": b"\x89PORTAL\n\0",
+        "no text": b'{"method":"org.portal.Door.\xff\xfe"}\0',
+        "nothing": b"\0" * 4096,
+        "no object": b'"org.portal.Door.ListGuests"\0',
+        "deep arrays": b"[" * 100000 + b"\0",
+        "deep objects": b'{"method":' * 100000 + b"\0",
+        "a NUL in a name": b'{"method":"org.portal.Door.StartGuest",'
+                           b'"parameters":{"guest":"fox\\u0000"}}\0',
+        "twice the same key": b'{"method":"org.portal.Door.ListGuests","method":7}\0',
+    }
+    for name, data in rubbish.items():
+        with scene() as made, made.door() as link:
+            with contextlib.suppress(OSError):
+                link.sendall(data)
+            reply = b""
+            with contextlib.suppress(ConnectionError):
+                reply = link.recv(65536)
+            assert reply == b"" or b'"error":"' in reply, f"{name}: {reply}"
+            assert made.state()["vms"][0]["state"] == "running", name
+            assert b"start guest" not in made.log.text, made.log.text
+
+
+def one_who_writes_half_a_call_and_one_who_goes_in_the_middle_of_an_answer_hold_up_nobody():
+    whole = message("ListGuests")
+    with scene() as made:
+        with made.door() as link:
+            for byte in whole[:-1]:
+                link.sendall(bytes([byte]))
+                assert made.state()["vms"][0]["state"] == "running"
+        with made.door() as link:
+            link.sendall(whole * 100)
+            link.recv(1)
+        with made.door() as link:
+            link.sendall(whole)
+            assert answers(link, 1)[0]["parameters"]["guests"][0]["name"] == "fox"
+        assert made.process.poll() is None
+
+
+def a_guest_of_any_name_and_any_number_are_refused():
+    door = "org.portal.Door."
+    deep = '{"a":' * 1000 + "1" + "}" * 1000
+    with scene() as made, made.door() as link:
+        for text, reply in calls(link, *(
+                f'{{"method":"{door}{method}","parameters":{{"guest":{guest}{more}}}}}'
+                for method, more in (("StartGuest", ""), ("StopGuest", ""),
+                                     ("ReportHeap", ',"used":1'))
+                for guest in ('"../fox"', '"fox\\n<0>all is well"', '"fox "', '"FOX"', '"test"',
+                              '""', '"%s%n"', '"\\u009b2J"', "7", "null", '["fox"]', deep))):
+            assert reply.get("error") in (f"{door}NoSuchGuest",
+                                          "org.varlink.service.InvalidParameter"), (text, reply)
+        for text, reply in calls(link, *(
+                f'{{"method":"{door}ReportHeap","parameters":{{"guest":"fox","used":{used}}}}}'
+                for used in ("-1", "1.5", "18446744073709551615", "18446744073709551616", "1e400",
+                             "9" * 1000, '"x"', "null", "true", deep))):
+            assert "error" in reply, (text, reply)
+        assert b"guest fox: " not in made.log.text, made.log.text
+
+
+def a_name_of_megabytes_is_a_line_of_the_log_like_any_other():
+    with scene() as made, made.door() as link:
+        link.sendall(message("StartGuest", parameters={"guest": "\u009b\n\u00e9" * 500000}))
+        assert answers(link, 1)[0]["error"] == "org.portal.Door.NoSuchGuest"
+        made.log.for_text(b"no such guest")
+        (line,) = [line for line in made.log.text.split(b"\n") if b"no such guest" in line]
+        assert len(line) < 512 and b"\xc2\x9b" not in line, line
+        assert made.state()["vms"][0]["state"] == "running"
+
+
 def main():
     sentences.run(
         [
             thousands_of_calls_wait_in_their_connection_and_are_one_line_in_the_log,
             a_call_that_wants_no_answer_is_not_done_and_ends_the_door,
             nobody_waits_for_the_end_of_a_guest_when_who_asked_has_gone,
+            what_is_no_call_ends_its_connection_alone,
+            one_who_writes_half_a_call_and_one_who_goes_in_the_middle_of_an_answer_hold_up_nobody,
+            a_guest_of_any_name_and_any_number_are_refused,
+            a_name_of_megabytes_is_a_line_of_the_log_like_any_other,
         ],
         sys.argv[2:],
     )
