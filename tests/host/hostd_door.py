@@ -8,8 +8,8 @@ import threading
 from hostdtest import begin, define, Door, GUESTS, Hostd, main, refused, states, TOP, libvirt
 
 
-def door(finish, work):
-    """What a controller's door gets to see and to do."""
+def start(finish, work):
+    """The daemon, of whose guests and controller none runs, and what its door is given."""
     begin(finish)
     define(finish, "fox", "mail", "game", "work")
     path = os.path.join(work, "door")
@@ -17,6 +17,12 @@ def door(finish, work):
     program = os.path.join(TOP, "tests", "host", "fake_door.py")
     hostd = Hostd(work, GUESTS.format(door=path, budget="1G"), "--door", program).start()
     finish.callback(hostd.stop)
+    return hostd, listener
+
+
+def door(finish, work):
+    """What a controller's door gets to see and to do."""
+    _, listener = start(finish, work)
     libvirt.virsh("start", "work")
     arguments, link, keeper = listener.accept()
     assert "--controller work" in arguments, arguments
@@ -52,13 +58,7 @@ def door(finish, work):
 def hostile_door(finish, work):
     """A portal-door that its controller has taken over reaches that controller's guests, and holds up
     nobody else."""
-    begin(finish)
-    define(finish, "fox", "mail", "game", "work")
-    path = os.path.join(work, "door")
-    listener = Door(path)
-    program = os.path.join(TOP, "tests", "host", "fake_door.py")
-    hostd = Hostd(work, GUESTS.format(door=path, budget="1G"), "--door", program).start()
-    finish.callback(hostd.stop)
+    hostd, listener = start(finish, work)
     host = hostd.link()
     host.wait_for("ListGuests", lambda said: states(said)["game"] == "off")
     libvirt.virsh("start", "work")
