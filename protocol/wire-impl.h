@@ -132,6 +132,10 @@ enum portal_wire_verdict portal_wire_parse(struct portal_wire *wire, struct port
 /* Puts another number into the message. */
 void portal_wire_rewrite(struct portal_wire_call *call, unsigned int arg, uint32_t word);
 
+/* wire_place.c: refuses places and sizes of which sums would overflow. */
+enum portal_wire_verdict portal_wire_check_places(
+	struct portal_wire *wire, const struct portal_wire_call *call);
+
 /* wire_registry.c */
 enum portal_wire_verdict portal_wire_bind(struct portal_wire *wire, struct portal_wire_call *call,
 	uint8_t *interface, uint8_t *version);

@@ -313,6 +313,9 @@ enum portal_wire_verdict portal_wire_request(struct portal_wire *wire, void *unt
 		verdict = check_objects(wire, &call);
 	}
 	if (verdict == PORTAL_WIRE_PASS) {
+		verdict = portal_wire_check_places(wire, &call);
+	}
+	if (verdict == PORTAL_WIRE_PASS) {
 		verdict = check_request(wire, &call, &interface, &version, &data);
 	}
 	if (verdict == PORTAL_WIRE_PASS) {

@@ -7,7 +7,8 @@
  *   ask               requests that nothing can stand for, until the connection breaks
  *   room WIDTH HEIGHT a buffer of this size, which may have to wait for room in the heap
  *   crowd COUNT       so many surfaces
- *   lace COUNT        an opaque and an input region of so many rectangles */
+ *   lace COUNT        an opaque and an input region of so many rectangles
+ *   vast              a window as large as can be said, and one of its usual size again */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -116,6 +117,15 @@ static void lace(struct client *client, struct window *window, long count) {
 	client_barrier(client, window->surface);
 }
 
+static void vast(struct client *client, struct window *window) {
+	struct wp_viewport *viewport =
+		wp_viewporter_get_viewport(client->viewporter, window->surface);
+	wp_viewport_set_destination(viewport, INT32_MAX, INT32_MAX);
+	client_barrier(client, window->surface);
+	client_stage(client, "vast");
+	wp_viewport_destroy(viewport);
+}
+
 void feature_stubborn(struct client *client, int argc, char **argv) {
 	const char *what = argc > 0 ? argv[0] : "";
 	long first = argc > 1 ? atol(argv[1]) : 0, second = argc > 2 ? atol(argv[2]) : 0;
@@ -145,6 +155,8 @@ void feature_stubborn(struct client *client, int argc, char **argv) {
 		crowd(client, first);
 	} else if (going && strcmp(what, "lace") == 0) {
 		lace(client, window, first);
+	} else if (going && strcmp(what, "vast") == 0) {
+		vast(client, window);
 	}
 	if (going) {
 		window_draw(window, 300, 200, 2);

@@ -100,6 +100,15 @@ def a_region_of_many_holes_is_no_reason_to_end(compositor_kind, kind):
         goes_on(inside, "lace", "600")
 
 
+def an_application_whose_window_is_larger_than_can_be_counted_is_ended_alone(compositor_kind, kind):
+    with world("stubborn-vast", compositor_kind, kind) as inside:
+        client = start(inside, "stubborn", "vast")
+        client.expect("ready ordinary")
+        client.send("next")
+        assert client.wait_exit() != 0, client.details()
+        until("the agent to tell", lambda: "is beyond 1048576" in inside.agent.log())
+
+
 def a_buffer_larger_than_the_heap_is_told_and_stays_unseen(compositor_kind, kind):
     with world("stubborn-oversize", compositor_kind, kind, heap="memfd:8M") as inside:
         client = start(inside, "stubborn", "room", "2000", "1500")
@@ -129,6 +138,7 @@ TESTS = [
     an_application_that_never_stops_asking_is_ended_alone,
     a_crowd_of_surfaces_comes_and_goes,
     a_region_of_many_holes_is_no_reason_to_end,
+    an_application_whose_window_is_larger_than_can_be_counted_is_ended_alone,
     a_buffer_larger_than_the_heap_is_told_and_stays_unseen,
     a_full_heap_makes_a_window_wait_until_there_is_room,
 ]

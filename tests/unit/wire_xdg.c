@@ -216,6 +216,42 @@ static void test_an_activation_token_costs_what_it_is_to_keep(void **state) {
 	assert_int_equal(f->info.cost, 10001);
 }
 
+/* Each place of a request that says where something is or how large; the others stay 1. */
+static void assert_bounded(struct fixture *f, uint32_t id, uint16_t opcode, const char *format) {
+	size_t count = strlen(format);
+	for (size_t i = 0; i < count; i++) {
+		for (int32_t sign = -1; sign <= 1; sign += 2) {
+			int32_t values[4] = {1, 1, 1, 1};
+			values[i] = sign * (1 << 20);
+			assert_passes(request(
+				f, id, opcode, format, values[0], values[1], values[2], values[3]));
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		int32_t values[4] = {1, 1, 1, 1};
+		values[i] = i % 2 == 0 ? (1 << 20) + 1 : INT32_MIN;
+		assert_int_equal(
+			request(f, id, opcode, format, values[0], values[1], values[2], values[3]),
+			PORTAL_WIRE_REFUSE);
+		assert_non_null(
+			strstr(portal_wire_error(f->wire), "no place or size is beyond 1048576"));
+	}
+}
+
+static void test_no_sum_of_places_and_sizes_overflows(void **state) {
+	struct fixture *f = *state;
+	assert_bounded(f, ID_SURFACE, PORTAL_REQUEST_WL_SURFACE_OFFSET, "ii");
+	assert_bounded(f, ID_XDG, PORTAL_REQUEST_XDG_SURFACE_SET_WINDOW_GEOMETRY, "iiii");
+	assert_bounded(f, ID_POSITIONER, PORTAL_REQUEST_XDG_POSITIONER_SET_SIZE, "ii");
+	assert_bounded(f, ID_POSITIONER, PORTAL_REQUEST_XDG_POSITIONER_SET_ANCHOR_RECT, "iiii");
+	assert_bounded(f, ID_POSITIONER, PORTAL_REQUEST_XDG_POSITIONER_SET_OFFSET, "ii");
+	assert_bounded(f, ID_POSITIONER, PORTAL_REQUEST_XDG_POSITIONER_SET_PARENT_SIZE, "ii");
+	assert_refused(f,
+		request(f, ID_SURFACE, PORTAL_REQUEST_WL_SURFACE_ATTACH, "oii", ID_BUFFER, 0,
+			-(1 << 20) - 1),
+		"wl_surface#8.attach: -1048577: no place or size is beyond 1048576");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void) {
@@ -232,6 +268,7 @@ int main(void) {
 		T(test_an_xdg_surface_is_one_thing_at_a_time),
 		T(test_configures_are_not_asked_for_without_acking_any),
 		T(test_an_activation_token_costs_what_it_is_to_keep),
+		T(test_no_sum_of_places_and_sizes_overflows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

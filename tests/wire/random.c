@@ -103,7 +103,10 @@ static uint32_t find(struct guest *guest, uint8_t interface) {
 }
 
 static uint32_t number(struct guest *guest) {
-	static const int32_t edges[] = {0, -1, INT32_MAX, INT32_MIN, 1 << 24, -256, 65536};
+	static const int32_t edges[] = {0, -1, 1 << 20, -(1 << 20), -256, 65536};
+	if (pick(guest, 400) == 0) { /* which is the end of most connections */
+		return pick(guest, 2) ? (uint32_t)INT32_MAX : (uint32_t)INT32_MIN;
+	}
 	if (pick(guest, 40) == 0) {
 		return (uint32_t)edges[pick(guest, sizeof(edges) / sizeof(edges[0]))];
 	}
