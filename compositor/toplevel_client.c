@@ -17,6 +17,20 @@
 #include "taskbar.h"
 #include "toplevel.h"
 
+/* Of a window's side, in logical pixels: more than any screen has, and no sum with it overflows. */
+#define SIDE_MAX (1 << 20)
+
+/* What of the client's size is taken for the window's. Returns whether it is another one. */
+static bool take_size(struct toplevel *toplevel) {
+	const struct wlr_box *geometry = &toplevel->xdg->base->geometry;
+	int width = geometry->width < SIDE_MAX ? geometry->width : SIDE_MAX;
+	int height = geometry->height < SIDE_MAX ? geometry->height : SIDE_MAX;
+	bool resized = width != toplevel->box.width || height != toplevel->box.height;
+	toplevel->box.width = width;
+	toplevel->box.height = height;
+	return resized;
+}
+
 /* The client has taken on a new size: during a resize from the left or the top, the other edges
  * stay where they are. */
 static void follow_resize(struct toplevel *toplevel) {
@@ -68,10 +82,7 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 	if (!toplevel->mapped) {
 		return;
 	}
-	bool resized = base->geometry.width != toplevel->box.width ||
-		       base->geometry.height != toplevel->box.height;
-	toplevel->box.width = base->geometry.width;
-	toplevel->box.height = base->geometry.height;
+	bool resized = take_size(toplevel);
 	follow_resize(toplevel);
 	if (toplevel->unplaced && resized) {
 		toplevel->unplaced = false;
@@ -92,8 +103,7 @@ static void handle_map(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, map);
 	toplevel->mapped = true;
 	toplevel->unplaced = false;
-	toplevel->box.width = toplevel->xdg->base->geometry.width;
-	toplevel->box.height = toplevel->xdg->base->geometry.height;
+	take_size(toplevel);
 	placement_place(toplevel);
 	toplevel_move(toplevel, toplevel->box.x, toplevel->box.y);
 	toplevel_update(toplevel);

@@ -160,6 +160,24 @@ def a_cursor_does_not_come_along_to_another_clients_window():
             one.stop()
 
 
+def a_window_larger_than_can_be_counted_is_one_among_others():
+    with case.desktop("vast") as parts:
+        desktop = Desktop(*parts)
+        client, _ = desktop.show("stubborn", "guest", "vast")
+        desktop.next(client, "vast")
+        # A new one looks for a place beside it, and it is moved and left.
+        other, window = desktop.show("damage", "other")
+        desktop.control.run("focus", desktop.window(client)["id"])
+        desktop.control.run("place", desktop.window(client)["id"], 20, 60)
+        desktop.control.run("focus", window["id"])
+        desktop.next(client, "ordinary again")
+        desktop.control.window(
+            lambda w: w["pid"] == client.pid and box(w["box"]) == (20, 60, 300, 200)
+        )
+        for one in (client, other):
+            one.stop()
+
+
 def constrained(desktop, *arguments):
     """A focused window with the pointer at 50,50 in it that constrains it; with its corner."""
     client = desktop.start([programs.TEST_CLIENT, "constraint", *arguments], "guest")
@@ -318,6 +336,7 @@ TESTS = [
     no_order_of_a_clients_requests_ends_the_session,
     a_guest_shows_no_cursor_far_from_where_it_points,
     a_cursor_does_not_come_along_to_another_clients_window,
+    a_window_larger_than_can_be_counted_is_one_among_others,
     a_locked_pointer_stays_and_is_found_again_where_its_client_says,
     a_locked_pointer_is_not_sent_out_of_the_visible_window,
     a_locked_pointer_is_free_when_another_window_gets_the_keyboard,
