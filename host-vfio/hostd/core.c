@@ -25,6 +25,7 @@ static void finish_vms(struct core_vm *vms, size_t count) {
 void core_finish(struct core *core) {
 	finish_vms(core->vms, core->vms_count);
 	strings_finish(&core->failed);
+	strings_finish(&core->apart);
 	strings_finish(&core->attaching);
 	strings_finish(&core->moving);
 	strings_finish(&core->left);
@@ -66,6 +67,7 @@ static bool take_answer(struct core *core, struct core_action *action) {
 /* What failed may go well now. */
 void core_machine_changed(struct core *core) {
 	strings_finish(&core->failed);
+	strings_finish(&core->apart);
 }
 
 void core_set(struct core *core, struct core_vm *vm, enum core_vm_state state) {
@@ -198,17 +200,21 @@ void core_change_ended(struct core *core, const struct core_action *change, cons
 		return;
 	}
 	for (size_t i = 0; i < change->names.count; i++) {
-		strings_add(&core->failed, change->names.items[i]);
+		strings_add(change->several ? &core->apart : &core->failed, change->names.items[i]);
+	}
+	if (change->several) {
+		return;
 	}
 	/* What was taken all the same, before something else failed, goes back when the VM is off.
 	 */
 	struct core_vm *vm = change->vm ? core_find(core, change->vm) : NULL;
 	if (vm && vm->claimed) {
 		core_refuse(core, vm, must_copy(problem));
-	} else if (is_target(core, change->vm) ||
-		   (core->phase == CORE_ENTER && !core->target && !change->vm)) {
+	} else if (is_target(core, change->vm)) {
 		free(core->setback);
 		core->setback = must_copy(problem);
+	} else if (core->phase == CORE_ENTER && !core->target && !change->vm && !core->problem) {
+		core->problem = must_copy(problem); /* said when all that can has returned */
 	}
 }
 

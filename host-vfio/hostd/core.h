@@ -57,6 +57,7 @@ struct core {
 	struct strings moving; /* or it concerns these addresses, and their IOMMU groups */
 	struct strings
 		failed; /* addresses whose last change failed: not tried until something changes */
+	struct strings apart; /* addresses whose return failed with that of other IOMMU groups */
 	struct strings attaching; /* the address that libvirt was told to attach, or none */
 	/* A switch. */
 	enum core_phase phase;
@@ -65,7 +66,7 @@ struct core {
 	bool force; /* end those that do not shut down */
 	bool going_back; /* `target` is one of those that were left */
 	bool killing;
-	char *problem; /* why it goes back */
+	char *problem; /* why it goes back, or not everything has returned */
 	char *setback; /* what has just failed; core_next() draws the conclusion */
 	struct core_answer *answers; /* to be given */
 	size_t answers_count;
@@ -88,7 +89,7 @@ struct core_view {
 
 enum core_action_kind {
 	CORE_TAKE, /* `names` for `vm`; then core_change_ended() */
-	CORE_RETURN, /* `names`; the same */
+	CORE_RETURN, /* `names`; the same. What fails keeps nothing else from returning */
 	CORE_ATTACH, /* the one of `names` to `vm`; then core_attach_ended() */
 	CORE_START, /* `vm`; then core_start_ended() */
 	CORE_SHUTDOWN, /* `vm`; then core_shutdown_ended() */
@@ -102,6 +103,7 @@ struct core_action {
 	enum core_action_kind kind;
 	char *vm;
 	struct strings names; /* addresses */
+	bool several; /* to return, of more than one IOMMU group: each is tried when that fails */
 	char *reason;
 };
 

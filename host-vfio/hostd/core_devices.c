@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "release/release.h"
+
 struct strings core_running(const struct core *core) {
 	struct strings names = {0};
 	unsigned last = 0;
@@ -74,19 +76,36 @@ static bool is_astray(const struct core *core, const struct core_view *view,
 	       !strings_contain(&core->failed, decision->device->name);
 }
 
+/* Cards return together, until that has failed. */
+static void choose_return(const struct core *core, const struct core_view *view,
+	const struct strings *astray, struct core_action *action) {
+	struct strings next = release_next_return(view->machine, astray);
+	struct strings group = release_first_group(view->machine, &next);
+	bool apart = false;
+	for (size_t i = 0; i < next.count; i++) {
+		apart |= strings_contain(&core->apart, next.items[i]);
+	}
+	action->several = !apart && group.count < next.count;
+	action->names = apart ? group : next;
+	strings_finish(apart ? &next : &group);
+}
+
 bool core_plan_return(
 	const struct core *core, const struct core_view *view, struct core_action *action) {
 	struct decisions decisions;
+	struct strings astray = {0};
 	*action = (struct core_action){.kind = CORE_RETURN};
 	core_decide(&decisions, core, view);
 	for (size_t i = 0; i < decisions.count; i++) {
 		const struct decision *decision = &decisions.items[i];
 		if (is_astray(core, view, decision, i) &&
 			group_is_free(core, &decisions, decision->device)) {
-			strings_add(&action->names, decision->device->name);
+			strings_add(&astray, decision->device->name);
 		}
 	}
 	decisions_finish(&decisions);
+	choose_return(core, view, &astray, action);
+	strings_finish(&astray);
 	return action->names.count > 0;
 }
 

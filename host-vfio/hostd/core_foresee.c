@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "release/release.h"
+
 static struct strings find_leaving(
 	const struct core *core, const struct core_view *view, const char *vm) {
 	struct strings leaving = {0}, running;
@@ -50,6 +52,31 @@ static bool stays(const struct decisions *decisions, const struct pci_device *de
 	return false;
 }
 
+static void take_out(struct strings *names, const struct strings *others) {
+	struct strings kept = {0};
+	for (size_t i = 0; i < names->count; i++) {
+		if (!strings_contain(others, names->items[i])) {
+			strings_add(&kept, names->items[i]);
+		}
+	}
+	strings_finish(names);
+	*names = kept;
+}
+
+/* In the order in which they return. */
+static void sort_returning(struct strings *names, const struct machine *machine) {
+	struct strings sorted = {0};
+	while (names->count > 0) {
+		struct strings next = release_next_return(machine, names);
+		for (size_t i = 0; i < next.count; i++) {
+			strings_add(&sorted, next.items[i]);
+		}
+		take_out(names, &next);
+		strings_finish(&next);
+	}
+	*names = sorted;
+}
+
 void core_foresee(struct core_foresight *foresight, const struct core *core,
 	const struct core_view *view, const char *vm) {
 	struct decisions decisions;
@@ -66,6 +93,7 @@ void core_foresee(struct core_foresight *foresight, const struct core *core,
 			strings_add(&foresight->taking, device->name);
 		}
 	}
+	sort_returning(&foresight->returning, view->machine);
 	decisions_finish(&decisions);
 }
 

@@ -122,6 +122,11 @@ static enum progress enter(
 	if (!vm && core_find_kept(core, view)) {
 		return IDLE;
 	}
+	if (!vm && core->problem) {
+		core->setback = core->problem;
+		core->problem = NULL;
+		return AGAIN;
+	}
 	if (!vm || vm->state == CORE_RUNNING) {
 		core_switch_succeeded(core, view);
 		return AGAIN;

@@ -43,6 +43,15 @@ void release_plan(struct plan *plan, struct findings *findings, const struct mac
  * stopped for it holds nothing any more. For plans of what comes after. */
 void release_foresee(struct machine *machine, const struct plan *plan);
 
+/* Which of these devices (addresses, in the machine's order) return next where each that can is to
+ * return, whatever becomes of the others: all of one IOMMU group, USB first, since keyboards are
+ * there; and last the graphics cards, together, so that what shows something on them begins when
+ * all of them are back. Empty when `names` is; the caller finishes it. */
+struct strings release_next_return(const struct machine *machine, const struct strings *names);
+/* The first of these devices, and the others of them that are in its IOMMU group; the caller
+ * finishes it. */
+struct strings release_first_group(const struct machine *machine, const struct strings *names);
+
 /* Plans the way back of every device of these devices' groups (all that were taken, when `names` is
  * empty) that was taken since the machine was booted, the last one first; then of consoles,
  * framebuffers and units that were put out of the way for them. `records` are the journals. */

@@ -4,6 +4,52 @@
 #include "release/release.h"
 #include "transaction/setting.h"
 
+static bool share_group(const struct pci_device *a, const struct pci_device *b) {
+	return a == b || (a && b && a->iommu_group >= 0 && a->iommu_group == b->iommu_group);
+}
+
+struct strings release_first_group(const struct machine *machine, const struct strings *names) {
+	struct strings group = {0};
+	for (size_t i = 0; i < names->count; i++) {
+		if (i == 0 || share_group(machine_find(machine, names->items[0]),
+				      machine_find(machine, names->items[i]))) {
+			strings_add(&group, names->items[i]);
+		}
+	}
+	return group;
+}
+
+static bool group_has(
+	const struct machine *machine, const char *name, enum device_category category) {
+	const struct pci_device *device = machine_find(machine, name);
+	for (size_t i = 0; device && i < machine->devices_count; i++) {
+		const struct pci_device *other = &machine->devices[i];
+		if (share_group(other, device) && other->category == category) {
+			return true;
+		}
+	}
+	return false;
+}
+
+struct strings release_next_return(const struct machine *machine, const struct strings *names) {
+	struct strings usb = {0}, others = {0}, cards = {0}, next;
+	for (size_t i = 0; i < names->count; i++) {
+		const char *name = names->items[i];
+		bool card = group_has(machine, name, CATEGORY_GPU);
+		bool keyboards = group_has(machine, name, CATEGORY_USB);
+		strings_add(card ? &cards : keyboards ? &usb : &others, name);
+	}
+	next = release_first_group(machine, usb.count > 0 ? &usb : &others);
+	if (next.count > 0) {
+		strings_finish(&cards);
+	} else {
+		next = cards;
+	}
+	strings_finish(&usb);
+	strings_finish(&others);
+	return next;
+}
+
 static bool is_meant(const struct machine *machine, const struct strings *names,
 	const struct pci_device *device) {
 	for (size_t i = 0; i < names->count; i++) {

@@ -85,6 +85,10 @@ static void stick_at_bind(struct host *host, const char *address) {
 	kernel_model_trap(host->model, address, STEP_BIND, FAULT_HANG_STUCK);
 }
 
+static void fail_bind(struct host *host, const char *address) {
+	kernel_model_trap(host->model, address, STEP_BIND, FAULT_FAIL);
+}
+
 /* "WORD" or "WORD ADDRESS". */
 static const struct {
 	const char *word;
@@ -96,6 +100,7 @@ static const struct {
 	/* The next one of the device hangs, and not even SIGKILL ends it. */
 	{"stick-unbind", stick_at_unbind},
 	{"stick-bind", stick_at_bind},
+	{"fail-bind", fail_bind}, /* the next one's driver does not want the device */
 };
 
 static void obey(struct host *host, int control) {

@@ -11,6 +11,23 @@
 #include "base/must.h"
 #include "hostd_world.h"
 
+/* What returns, one change after the other; the caller finishes it. */
+static struct strings end_returns(struct world *world) {
+	struct strings returned = {0};
+	while (world->changing && world->change.kind == CORE_RETURN) {
+		for (size_t i = 0; i < world->change.names.count; i++) {
+			strings_add(&returned, world->change.names.items[i]);
+		}
+		world_end_change(world, NULL);
+	}
+	return returned;
+}
+
+static void end_all_returns(struct world *world) {
+	struct strings returned = end_returns(world);
+	strings_finish(&returned);
+}
+
 static void a_switch_waits_until_the_first_has_let_go(void **state) {
 	struct world world;
 	world_begin(&world, world_policy, 0);
@@ -24,7 +41,7 @@ static void a_switch_waits_until_the_first_has_let_go(void **state) {
 	world_let_go(&world, WORK);
 	assert_true(world.changing);
 	assert_int_equal(world.change.kind, CORE_RETURN); /* what play does not want */
-	world_end_change(&world, NULL);
+	end_all_returns(&world);
 	assert_int_equal(world.truth[PLAY], LAUNCHING);
 	assert_true(world.switching);
 	world_end_launch(&world, PLAY, NULL);
@@ -78,11 +95,9 @@ static void what_a_switch_does_was_foreseen(void **state) {
 		assert_string_equal(foresight.leaving.items[0], world_vms[from[i]]);
 		world_switch(&world, target, false);
 		world_end_vm(&world, from[i], true);
-		bool returns = world.changing && world.change.kind == CORE_RETURN;
-		assert_same(&foresight.returning, returns ? &world.change.names : &nothing);
-		if (returns) {
-			world_end_change(&world, NULL);
-		}
+		struct strings returned = end_returns(&world);
+		assert_same(&foresight.returning, &returned);
+		strings_finish(&returned);
 		assert_same(&foresight.taking, world.changing ? &world.change.names : &nothing);
 		core_foresight_finish(&foresight);
 		world_settle(&world);
@@ -96,7 +111,7 @@ static void a_controller_that_does_not_start_gives_way_to_the_former(void **stat
 	world_run(&world, WORK);
 	world_switch(&world, "play", false);
 	world_end_vm(&world, WORK, true);
-	world_end_change(&world, NULL);
+	end_all_returns(&world);
 	world_end_launch(&world, PLAY, "no such file");
 	assert_true(world.switching);
 	while (world.changing) {
@@ -118,7 +133,7 @@ static void or_to_the_host_where_the_policy_says_so(void **state) {
 	world_run(&world, WORK);
 	world_switch(&world, "play", false);
 	world_end_vm(&world, WORK, true);
-	world_end_change(&world, NULL);
+	end_all_returns(&world);
 	world_end_launch(&world, PLAY, "no such file");
 	assert_string_equal(world.switched, "play did not start: no such file");
 	world_settle(&world);
@@ -142,7 +157,8 @@ static void one_that_does_not_shut_down_stays_unless_forced(void **state) {
 	world_time_out(&world);
 	assert_true(world.shutting[WORK]); /* ended by force */
 	world_end_vm(&world, WORK, true);
-	world_end_change(&world, NULL);
+	assert_string_equal(world.change.names.items[0], "0000:00:14.0");
+	end_all_returns(&world);
 	assert_string_equal(world.switched, "");
 	assert_string_equal(world_driver(&world, "0000:01:00.0"), "nouveau");
 	world_end(&world);
@@ -175,6 +191,59 @@ static void what_was_taken_before_something_else_failed_goes_back(void **state) 
 	assert_int_equal(world.change.kind, CORE_RETURN);
 	world_end_change(&world, NULL);
 	assert_string_equal(world_driver(&world, "0000:01:00.0"), "nouveau");
+	world_settle(&world);
+	world_assert_settled(&world);
+	world_end(&world);
+}
+
+/* The keyboard is back whatever becomes of the card, and so is everything else. */
+static void what_does_not_return_keeps_nothing_else_away(void **state) {
+	static const char *const usb[] = {"0000:00:14.0", "0000:05:00.0"};
+	struct world world;
+	world_begin(&world, world_policy, 0);
+	world_run(&world, WORK);
+	world_go_astray(&world, "0000:01:00.0", true);
+	world_switch(&world, NULL, false);
+	world_end_vm(&world, WORK, true);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(world.change.names.count, 1);
+		assert_string_equal(world.change.names.items[0], usb[i]);
+		assert_true(world.switching);
+		world_end_change(&world, NULL);
+		assert_string_equal(world_driver(&world, usb[i]), "xhci_hcd");
+	}
+	assert_string_equal(world.change.names.items[0], "0000:01:00.0");
+	world_end_change(&world, NULL);
+	assert_false(world.changing); /* the same is not tried again before anything is new */
+	assert_string_equal(world.switched, "its driver does not take it");
+	assert_string_equal(world_driver(&world, "0000:01:00.0"), "vfio-pci");
+	world_settle(&world);
+	world_assert_settled(&world);
+	world_go_astray(&world, "0000:01:00.0", false);
+	world_settle(&world);
+	assert_string_equal(world_driver(&world, "0000:01:00.0"), "nouveau");
+	world_end(&world);
+}
+
+static void of_two_cards_that_do_not_return_together_one_does(void **state) {
+	struct world world;
+	char *text = must_print("%sunguard 00:02.0\n", world_policy);
+	world_begin(&world, text, 0);
+	free(text);
+	world_run(&world, WORK);
+	assert_string_equal(world_driver(&world, "0000:00:02.0"), "vfio-pci");
+	world_go_astray(&world, "0000:00:02.0", true);
+	world_end_vm(&world, WORK, true);
+	bool together = false;
+	while (world.changing) {
+		together |= strings_contain(&world.change.names, "0000:00:02.0") &&
+			    strings_contain(&world.change.names, "0000:01:00.0");
+		world_end_change(&world, NULL);
+	}
+	assert_true(together); /* what shows something begins when both are there */
+	assert_string_equal(world_driver(&world, "0000:00:02.0"), "vfio-pci");
+	assert_string_equal(world_driver(&world, "0000:01:00.0"), "nouveau");
+	assert_string_equal(world_driver(&world, "0000:00:14.0"), "xhci_hcd");
 	world_settle(&world);
 	world_assert_settled(&world);
 	world_end(&world);
@@ -213,6 +282,8 @@ int main(void) {
 		cmocka_unit_test(one_that_does_not_shut_down_stays_unless_forced),
 		cmocka_unit_test(a_second_controller_is_refused_what_the_first_has),
 		cmocka_unit_test(what_was_taken_before_something_else_failed_goes_back),
+		cmocka_unit_test(what_does_not_return_keeps_nothing_else_away),
+		cmocka_unit_test(of_two_cards_that_do_not_return_together_one_does),
 		cmocka_unit_test(nothing_is_returned_while_nobody_knows_what_runs),
 		cmocka_unit_test(what_a_person_took_is_left_alone),
 	};

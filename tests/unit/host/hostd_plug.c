@@ -48,7 +48,9 @@ static void what_is_plugged_in_is_attached_to_the_vm_that_runs(void **state) {
 	assert_string_equal(core_owner(&world.core, USB), "work");
 	world_end_vm(&world, WORK, true);
 	assert_int_equal(world.change.kind, CORE_RETURN);
-	world_end_change(&world, NULL);
+	while (world.changing) {
+		world_end_change(&world, NULL);
+	}
 	assert_string_equal(world_driver(&world, USB), "xhci_hcd");
 	finish(&world);
 }
@@ -120,9 +122,11 @@ static void what_libvirt_is_attaching_is_not_moved(void **state) {
 	world_end_vm(&world, WORK, true);
 	/* The rest goes back to the host, and it when libvirt has answered. */
 	assert_true(world.changing);
-	assert_int_equal(world.change.kind, CORE_RETURN);
-	assert_false(strings_contain(&world.change.names, USB));
-	world_end_change(&world, NULL);
+	while (world.changing) {
+		assert_int_equal(world.change.kind, CORE_RETURN);
+		assert_false(strings_contain(&world.change.names, USB));
+		world_end_change(&world, NULL);
+	}
 	assert_string_equal(world_driver(&world, USB), "vfio-pci");
 	world_end_attach(&world, NULL);
 	core_machine_changed(&world.core);
@@ -225,7 +229,10 @@ static void what_a_killed_daemon_had_taken_for_a_vm_that_has_ended_returns(void 
 	world_end_unseen(&world, WORK);
 	world_come_again(&world);
 	assert_int_equal(world.change.kind, CORE_RETURN);
-	assert_true(strings_contain(&world.change.names, USB));
+	while (world.changing) {
+		world_end_change(&world, NULL);
+	}
+	assert_string_equal(world_driver(&world, USB), "xhci_hcd");
 	finish(&world);
 }
 

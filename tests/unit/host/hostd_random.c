@@ -22,6 +22,13 @@ static void plug_or_unplug(struct world *world) {
 	}
 }
 
+/* Of a USB controller, or of a function of the fast card, the host's driver wants to know nothing,
+ * or does again. */
+static void change_a_driver(struct world *world) {
+	static const char *const devices[] = {"0000:00:14.0", "0000:05:00.0", "0000:01:00.0"};
+	world_go_astray(world, devices[world_roll(world, 3)], world_roll(world, 2) == 0);
+}
+
 /* Any VM may have ended by the time that another daemon comes. */
 static void kill_daemon(struct world *world) {
 	world_kill(world, world_roll(world, 2) == 0);
@@ -36,7 +43,7 @@ static void kill_daemon(struct world *world) {
 static void happen(struct world *world) {
 	int vm = (int)world_roll(world, VMS);
 	bool bad = world_roll(world, 5) == 0;
-	switch (world_roll(world, 14)) {
+	switch (world_roll(world, 15)) {
 	case 0:
 	case 1:
 		if (world->changing) {
@@ -99,6 +106,9 @@ static void happen(struct world *world) {
 		if (bad) {
 			kill_daemon(world);
 		}
+		break;
+	case 14:
+		change_a_driver(world);
 		break;
 	case 9:
 		core_states_known(&world->core, !bad);

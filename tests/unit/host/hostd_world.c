@@ -79,6 +79,7 @@ void world_begin(struct world *world, const char *text, unsigned seed) {
 	world->seen_given = must_alloc(count, sizeof(char *));
 	world->given = must_alloc(count, sizeof(char *));
 	world->absent = must_alloc(count, sizeof(bool));
+	world->astray = must_alloc(count, sizeof(bool));
 	world->ours = must_alloc(count, sizeof(bool));
 	world->home = must_alloc(count, sizeof(char *));
 	world->owner = must_alloc(count, sizeof(char *));
@@ -100,6 +101,7 @@ void world_end(struct world *world) {
 	free(world->seen_given);
 	free(world->given);
 	free(world->absent);
+	free(world->astray);
 	free(world->ours);
 	free(world->home);
 	free(world->owner);
@@ -257,10 +259,21 @@ void world_obey(struct world *world) {
 	}
 }
 
+/* One device that does not return keeps the others of its change from it. */
+static const char *find_astray(const struct world *world, const struct core_action *change) {
+	for (size_t i = 0; change->kind == CORE_RETURN && i < change->names.count; i++) {
+		if (world->astray[device_index(world, change->names.items[i])]) {
+			return "its driver does not take it";
+		}
+	}
+	return NULL;
+}
+
 void world_end_change(struct world *world, const char *problem) {
 	struct core_action change = world->change;
 	world->change = (struct core_action){0};
 	world->changing = false;
+	problem = problem ? problem : find_astray(world, &change);
 	for (size_t i = 0; i < change.names.count && !problem; i++) {
 		size_t index = device_index(world, change.names.items[i]);
 		bool take = change.kind == CORE_TAKE;
@@ -421,6 +434,10 @@ void world_take(struct world *world, const char *address) {
 	world->ours[device_index(world, address)] = true;
 }
 
+void world_go_astray(struct world *world, const char *address, bool astray) {
+	world->astray[device_index(world, address)] = astray;
+}
+
 void world_bind(struct world *world, const char *address, const char *driver) {
 	bind_to(world, device_index(world, address), driver);
 }
@@ -433,8 +450,16 @@ const char *world_owner(struct world *world, const char *address) {
 	return world->owner[device_index(world, address)];
 }
 
-/* Everything that is under way ends well, and what is held without a VM is let go. */
-/* Whatever was begun. */
+static bool holds_any(const struct world *world, int vm) {
+	bool any = false;
+	for (size_t i = 0; i < world->machine.devices_count; i++) {
+		any |= world->owner[i] == world_vms[vm];
+	}
+	return any;
+}
+
+/* Everything that is under way ends well, and what is held without a VM is let go: only that is
+ * news, after which what failed is tried again. */
 static void end_everything(struct world *world) {
 	for (int round = 0; round < 20; round++) {
 		for (int vm = 0; vm < VMS; vm++) {
@@ -442,7 +467,7 @@ static void end_everything(struct world *world) {
 				world_end_launch(world, vm, NULL);
 			} else if (world->shutting[vm]) {
 				world_end_vm(world, vm, true);
-			} else if (world->truth[vm] != RUNNING) {
+			} else if (world->truth[vm] != RUNNING && holds_any(world, vm)) {
 				world_let_go(world, vm);
 			}
 		}
@@ -467,6 +492,17 @@ void world_settle(struct world *world) {
 	end_everything(world);
 }
 
+/* It, or another one of its IOMMU group, does not return. */
+static bool is_astray(const struct world *world, const struct pci_device *device) {
+	for (size_t i = 0; i < world->machine.devices_count; i++) {
+		if (world->astray[i] &&
+			world->machine.devices[i].iommu_group == device->iommu_group) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void world_assert_settled(struct world *world) {
 	struct decisions decisions;
 	struct core_view view = world_view(world);
@@ -482,7 +518,8 @@ void world_assert_settled(struct world *world) {
 				assert_string_equal(world_owner(world, device->name), vm);
 			}
 		} else {
-			assert_false(view.ours[i] && core_is_vfio(device));
+			assert_true(
+				!view.ours[i] || !core_is_vfio(device) || is_astray(world, device));
 		}
 	}
 	for (int vm = 0; vm < VMS; vm++) {

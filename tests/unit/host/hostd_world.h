@@ -27,6 +27,7 @@ struct world {
 	struct known known;
 	struct policy policy;
 	bool *absent, *ours, *seen_ours;
+	bool *astray; /* what no change returns */
 	const char **given, **seen_given; /* what the daemon has noted */
 	char **home; /* each device's driver on the host */
 	const char **owner; /* the VM that has it open */
@@ -73,6 +74,8 @@ void world_come_again(struct world *world);
 /* The VM runs with what is its own. */
 void world_run(struct world *world, int vm);
 
+/* No change returns the device any more, or they do again. */
+void world_go_astray(struct world *world, const char *address, bool astray);
 /* One device of a change is with VFIO. */
 void world_take(struct world *world, const char *address);
 void world_bind(struct world *world, const char *address, const char *driver);
@@ -81,7 +84,7 @@ const char *world_owner(struct world *world, const char *address);
 
 /* Everything that is under way ends well, and what is held without a VM is let go. */
 void world_settle(struct world *world);
-/* All is where the policy has it. */
+/* All is where the policy has it, but for what has gone astray. */
 void world_assert_settled(struct world *world);
 
 #endif

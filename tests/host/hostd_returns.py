@@ -1,0 +1,60 @@
+"""What portal-hostd brings back, and what it makes of notes of another time, on a recorded machine whose
+drivers can be changed, with the domains of libvirt's test driver: see hostdtest.py. No machine runs
+here."""
+
+import os
+
+from hostdtest import Hostd, hostd_write, main, MORE_USB, USB, until
+
+NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
+<sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>
+<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
+<name>work</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os>
+<test:runstate>5</test:runstate></domain></node>
+"""
+POLICY = """
+assign usb to controllers
+device 01:00.0 to controllers
+device 01:00.1 to controllers
+release {
+	stop-holders
+}
+controller work
+"""
+CARD, SOUND = "0000:01:00.0", "0000:01:00.1"
+
+
+def begin(finish, work):
+    node = os.path.join(work, "node.xml")
+    hostd_write(node, NODE)
+    hostd = Hostd(work, POLICY, "--uri", f"test://{node}", machine="two-gpu-desktop",
+                  MODEL_SOCKET=os.path.join(work, "model")).start()
+    finish.callback(hostd.stop)
+    link = hostd.link()
+    link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
+    return hostd, link
+
+
+def all_but_one(finish, work):
+    """A card that its driver does not take again keeps the keyboard's controller from nothing, and is tried
+    again when something has changed."""
+    hostd, link = begin(finish, work)
+    home = hostd.drivers()
+    assert link.call("Hook", domain="work", operation="prepare", devices=[]) == {}
+    given = hostd.drivers()
+    assert {given[device][0] for device in (CARD, SOUND, USB, MORE_USB)} == {"vfio-pci"}, given
+    hostd.order(f"fail-bind {CARD}")
+    said = len(hostd.log.text)
+    assert link.call("Hook", domain="work", operation="release", devices=[]) == {}
+    hostd.log.for_text(f"return from VMs {CARD}: could not bind {CARD} to nouveau".encode(), said)
+    after = hostd.drivers()
+    for device, driver in home.items():
+        wanted = given[device] if device in (CARD, SOUND) else driver
+        assert after[device] == wanted, (device, after[device], wanted)
+    # The next end of a VM is something new.
+    assert link.call("Hook", domain="work", operation="release", devices=[]) == {}
+    until(link, lambda now: now[CARD] == home[CARD][0])
+    assert hostd.drivers() == home, hostd.drivers()
+
+
+main({"all-but-one": all_but_one})
