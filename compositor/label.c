@@ -29,17 +29,19 @@ enum label_kind label_kind_of_client(struct server *server, const struct wl_clie
 	return is_vm(state) ? LABEL_VM : LABEL_SANDBOX;
 }
 
-/* The names of a context are chosen by the one who made it. What is shown is kept short, and free
- * of what could reorder or break the line: plain ASCII. */
-static char *printable(const char *format, const char *untrusted_name) {
-	char clean[49];
+void label_clean_name(char clean[LABEL_NAME_SIZE], const char *untrusted_name) {
 	size_t length = 0;
-	for (; untrusted_name[length] != '\0' && length < sizeof(clean) - 1; length++) {
+	for (; untrusted_name[length] != '\0' && length < LABEL_NAME_SIZE - 1; length++) {
 		unsigned char c = (unsigned char)untrusted_name[length];
 		clean[length] = c < 0x80 && isprint(c) ? (char)c : '?';
 	}
 	clean[length] = '\0';
-	char *text = NULL;
+}
+
+/* The names of a context are chosen by the one who made it. */
+static char *printable(const char *format, const char *untrusted_name) {
+	char clean[LABEL_NAME_SIZE], *text = NULL;
+	label_clean_name(clean, untrusted_name);
 	return asprintf(&text, format, clean) < 0 ? NULL : text;
 }
 

@@ -36,4 +36,9 @@ void label_init(struct label *label, struct server *server, const struct wl_clie
 bool label_equal(const struct label *a, const struct label *b);
 void label_finish(struct label *label);
 
+#define LABEL_NAME_SIZE 49
+/** What somebody calls himself, as it may stand in a line: short, and free of what could reorder or
+ * break that, or what a terminal obeys. Plain ASCII. */
+void label_clean_name(char clean[LABEL_NAME_SIZE], const char *untrusted_name);
+
 #endif

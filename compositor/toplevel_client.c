@@ -9,6 +9,7 @@
 
 #include "decoration.h"
 #include "interactive.h"
+#include "label.h"
 #include "output.h"
 #include "placement.h"
 #include "seat.h"
@@ -99,6 +100,14 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 	}
 }
 
+/* For debugging alone: a client opens as many windows as it likes. */
+static void log_opened(const struct toplevel *toplevel) {
+	char name[LABEL_NAME_SIZE];
+	label_clean_name(name, toplevel->xdg->app_id != NULL ? toplevel->xdg->app_id : "");
+	wlr_log(WLR_DEBUG, "window %" PRIu64 " opened: \"%s\" (%s)", toplevel->id, name,
+		toplevel->label.text != NULL ? toplevel->label.text : "local");
+}
+
 static void handle_map(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, map);
 	toplevel->mapped = true;
@@ -110,9 +119,7 @@ static void handle_map(struct wl_listener *listener, void *data) {
 	frame_set_title(toplevel->frame, toplevel->xdg->title);
 	wlr_scene_node_set_enabled(&toplevel->tree->node, !toplevel->minimized);
 	toplevel->taskbar = taskbar_entry_create(toplevel);
-	wlr_log(WLR_INFO, "window %" PRIu64 " opened: \"%s\" (%s)", toplevel->id,
-		toplevel->xdg->app_id != NULL ? toplevel->xdg->app_id : "",
-		toplevel->label.text != NULL ? toplevel->label.text : "local");
+	log_opened(toplevel);
 	seat_toplevel_mapped(toplevel);
 	toplevel_changed(toplevel);
 }
@@ -132,7 +139,7 @@ static void handle_unmap(struct wl_listener *listener, void *data) {
 	stacking_move(toplevel, STACK_WINDOWS);
 	toplevel->restore = (struct wlr_box){0};
 	toplevel_changed(toplevel);
-	wlr_log(WLR_INFO, "window %" PRIu64 " closed", toplevel->id);
+	wlr_log(WLR_DEBUG, "window %" PRIu64 " closed", toplevel->id);
 }
 
 static void handle_request_move(struct wl_listener *listener, void *data) {

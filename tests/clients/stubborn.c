@@ -8,6 +8,7 @@
  *   room WIDTH HEIGHT a buffer of this size, which may have to wait for room in the heap
  *   crowd COUNT       so many surfaces
  *   lace COUNT        an opaque and an input region of so many rectangles
+ *   named NAME        a window of that name
  *   vast              a window as large as can be said, and one of its usual size again */
 #include <errno.h>
 #include <poll.h>
@@ -129,7 +130,8 @@ static void vast(struct client *client, struct window *window) {
 void feature_stubborn(struct client *client, int argc, char **argv) {
 	const char *what = argc > 0 ? argv[0] : "";
 	long first = argc > 1 ? atol(argv[1]) : 0, second = argc > 2 ? atol(argv[2]) : 0;
-	struct window *window = window_create(client, "stubborn", 0, 0);
+	bool named = strcmp(what, "named") == 0 && argc > 1;
+	struct window *window = window_create(client, named ? argv[1] : "stubborn", 0, 0);
 
 	if (strcmp(what, "room") == 0 && first > 0 && second > 0) {
 		window->buffer = buffer_create_argb(client, (int)first, (int)second);

@@ -7,7 +7,7 @@ import os
 import sys
 
 from portaltest import case, programs
-from portaltest.compositor import HEIGHT, WIDTH
+from portaltest.compositor import HEIGHT, WIDTH, Portal
 from portaltest.control import box
 from portaltest.desktop import ALT, KEY_ENTER, TAB, Desktop
 
@@ -178,6 +178,26 @@ def a_window_larger_than_can_be_counted_is_one_among_others():
             one.stop()
 
 
+class Verbose(Portal):
+    def command(self):
+        return [*super().command(), "--verbose"]
+
+
+def a_windows_name_is_one_short_line_of_the_log():
+    """A terminal obeys what is written to it, and whoever reads a log takes its lines for portal's."""
+    with case.session("forged") as session:
+        desktop = Desktop(session, Verbose(session))
+        name = "x\r\n00:00:00.000 [ERROR] all is lost\x1b]0;owned\x07\u202e" + "y" * 1000
+        client, _ = desktop.show("stubborn", "guest", "named", name)
+        client.stop()
+        desktop.control.no_windows()
+        log = desktop.portal.process.log()
+        assert "opened" in log and "\x1b]0" not in log and "\u202e" not in log, log
+        assert not any(line.startswith("00:00:00.000 [ERROR] all") for line in log.splitlines())
+        assert "y" * 60 not in log, log
+        desktop.portal.stop()
+
+
 def constrained(desktop, *arguments):
     """A focused window with the pointer at 50,50 in it that constrains it; with its corner."""
     client = desktop.start([programs.TEST_CLIENT, "constraint", *arguments], "guest")
@@ -337,6 +357,7 @@ TESTS = [
     a_guest_shows_no_cursor_far_from_where_it_points,
     a_cursor_does_not_come_along_to_another_clients_window,
     a_window_larger_than_can_be_counted_is_one_among_others,
+    a_windows_name_is_one_short_line_of_the_log,
     a_locked_pointer_stays_and_is_found_again_where_its_client_says,
     a_locked_pointer_is_not_sent_out_of_the_visible_window,
     a_locked_pointer_is_free_when_another_window_gets_the_keyboard,
