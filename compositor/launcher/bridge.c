@@ -1,7 +1,6 @@
 #include "bridge.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bridge-varlink.h"
@@ -21,12 +20,19 @@ sd_varlink *bridge_connect(const char *path) {
 	return link;
 }
 
-static void copy_text(char *to, size_t size, sd_json_variant *object, const char *key) {
+void bridge_clean_text(char *to, size_t size, const char *untrusted_text) {
+	size_t i = 0;
+	for (; i + 1 < size && untrusted_text[i] != '\0'; i++) {
+		char c = untrusted_text[i];
+		to[i] = c >= ' ' && c <= '~' ? c : '?';
+	}
+	to[i] = '\0';
+}
+
+void bridge_copy_text(char *to, size_t size, sd_json_variant *object, const char *key) {
 	sd_json_variant *value = sd_json_variant_by_key(object, key);
-	const char *text = value != NULL && sd_json_variant_is_string(value)
-				   ? sd_json_variant_string(value)
-				   : "";
-	snprintf(to, size, "%s", text);
+	bool has = value != NULL && sd_json_variant_is_string(value);
+	bridge_clean_text(to, size, has ? sd_json_variant_string(value) : "");
 }
 
 bool bridge_state_read(struct bridge_state *state, sd_json_variant *parameters) {
@@ -36,8 +42,8 @@ bool bridge_state_read(struct bridge_state *state, sd_json_variant *parameters) 
 		return false;
 	}
 	state->ready = strcmp(sd_json_variant_string(value), "ready") == 0;
-	copy_text(state->problem, sizeof(state->problem), parameters, "problem");
-	copy_text(state->message, sizeof(state->message), parameters, "message");
+	bridge_copy_text(state->problem, sizeof(state->problem), parameters, "problem");
+	bridge_copy_text(state->message, sizeof(state->message), parameters, "message");
 	value = sd_json_variant_by_key(parameters, "windows");
 	state->windows = value == NULL ? 0 : sd_json_variant_integer(value);
 	value = sd_json_variant_by_key(parameters, "programs");

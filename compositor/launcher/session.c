@@ -69,12 +69,6 @@ static int64_t integer_of(sd_json_variant *object, const char *key) {
 	return value == NULL ? 0 : sd_json_variant_integer(value);
 }
 
-static const char *text_of(sd_json_variant *object, const char *key) {
-	sd_json_variant *value = sd_json_variant_by_key(object, key);
-	return value != NULL && sd_json_variant_is_string(value) ? sd_json_variant_string(value)
-								 : "";
-}
-
 /* errno as on Linux, x86: the guest's numbers. */
 static int launch_failure(const struct session_request *request, int64_t error) {
 	const char *program = request->command[0];
@@ -115,14 +109,17 @@ static int handle_error(struct session *session, sd_json_variant *parameters, co
 	}
 	if (strcmp(error, BRIDGE_ERROR_AGENT_LOST) == 0 ||
 		strcmp(error, BRIDGE_ERROR_NOT_READY) == 0) {
-		const char *message = text_of(parameters, "message");
+		char message[256];
+		bridge_copy_text(message, sizeof(message), parameters, "message");
 		return finish(session, say_failure(RUN_LOST, "%s went away%s%s", request->vm,
 					       message[0] == '\0' ? "" : ": ", message));
 	}
 	if (strcmp(error, SD_VARLINK_ERROR_DISCONNECTED) == 0) {
 		return handle_disconnect(session);
 	}
-	return finish(session, say_failure(RUN_BRIDGE, "portal-bridge refused: %s", error));
+	char text[128];
+	bridge_clean_text(text, sizeof(text), error);
+	return finish(session, say_failure(RUN_BRIDGE, "portal-bridge refused: %s", text));
 }
 
 static int handle_launch(sd_varlink *link, sd_json_variant *parameters, const char *error,
@@ -131,7 +128,9 @@ static int handle_launch(sd_varlink *link, sd_json_variant *parameters, const ch
 	if (error != NULL) {
 		return handle_error(session, parameters, error);
 	}
-	if (strcmp(text_of(parameters, "event"), "started") == 0) {
+	char event[16];
+	bridge_copy_text(event, sizeof(event), parameters, "event");
+	if (strcmp(event, "started") == 0) {
 		session->number = integer_of(parameters, "launch");
 		if (session->signal != 0) {
 			send_signal(session, session->signal);
