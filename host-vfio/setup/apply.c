@@ -10,6 +10,7 @@
 #include "setup/changes.h"
 #include "setup/entry_name.h"
 #include "setup/manifest.h"
+#include "setup/words.h"
 
 /* Every new content is written out beside its file first, and only when all of them are does the
  * first one take its place: a full disk or one that cannot be written is met before anything has
@@ -229,6 +230,13 @@ static void follow_entries(const char *root, const struct changes *changes) {
 	}
 }
 
+/* kernel-install makes a boot loader's entry anew with one blank where there were several, whenever
+ * an initramfs is: that is nobody's change. */
+static bool is_like(const struct change_file *change, const char *now, const char *text) {
+	return same(now, text) ||
+	       (now && text && entry_name_is(change->path) && words_same(now, text));
+}
+
 /* Is every file as it was left, or as it was before (an interrupted apply or undo)? */
 static int check_untouched(const char *root, const struct manifest *manifest, struct strings *gone,
 	struct error *error) {
@@ -236,7 +244,8 @@ static int check_untouched(const char *root, const struct manifest *manifest, st
 		const struct change_file *change = &manifest->changes.files[i];
 		char *now = changes_read(root, change->path);
 		bool removed = !now && errno == ENOENT;
-		bool known = removed || same(now, change->after) || same(now, change->before);
+		bool known = removed || is_like(change, now, change->after) ||
+			     is_like(change, now, change->before);
 		free(now);
 		if (!known) {
 			return error_set(error,

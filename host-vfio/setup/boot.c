@@ -60,18 +60,31 @@ static int change_lines(
 	return status;
 }
 
+/* What follows a key in an entry, to the end of its line; the caller's. NULL: it is not there. */
+static char *value_of(const char *entry, const char *key) {
+	static const char blanks[] = " \t";
+	size_t length = strlen(key);
+	for (const char *line = entry; *line != '\0'; line += *line == '\n') {
+		const char *at = line + strspn(line, blanks);
+		if (strncmp(at, key, length) == 0 && strspn(at + length, blanks) > 0) {
+			at += length + strspn(at + length, blanks);
+			return must_print("%.*s", (int)strcspn(at, "\n"), at);
+		}
+		line += strcspn(line, "\n");
+	}
+	return NULL;
+}
+
 /* The command line of the last entry that kernel-install made; the caller's. NULL: it made none. */
 static char *find_command_line(const struct boot *boot, const struct strings *entries) {
-	static const char options[] = "\noptions", maker[] = "install.d/90-loaderentry.install";
+	static const char maker[] = "install.d/90-loaderentry.install";
 	char *found = NULL;
 	for (size_t i = 0; i < entries->count; i++) {
 		char *text = changes_read(boot->root, entries->items[i]);
-		const char *line = text && strstr(text, maker) ? strstr(text, options) : NULL;
-		if (line) {
-			line += strlen(options);
-			line += strspn(line, " \t");
+		char *options = text && strstr(text, maker) ? value_of(text, "options") : NULL;
+		if (options) {
 			free(found);
-			found = must_print("%.*s", (int)strcspn(line, "\n"), line);
+			found = options;
 		}
 		free(text);
 	}

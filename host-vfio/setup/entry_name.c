@@ -22,12 +22,17 @@ size_t entry_name_length(const char *path) {
 	return length;
 }
 
+bool entry_name_is(const char *path) {
+	size_t length = strlen(path);
+	return strstr(path, DIRECTORY) && length >= strlen(END) &&
+	       strcmp(path + length - strlen(END), END) == 0;
+}
+
 char *entry_name_find(const char *root, const char *path) {
-	const char *name = strstr(path, DIRECTORY);
-	size_t whole = strlen(path);
-	if (!name || whole < strlen(END) || strcmp(path + whole - strlen(END), END) != 0) {
+	if (!entry_name_is(path)) {
 		return NULL;
 	}
+	const char *name = strstr(path, DIRECTORY);
 	size_t length = entry_name_length(path);
 	struct strings entries = {0};
 	char *directory = must_print("%.*s", (int)(name - path + (int)strlen(DIRECTORY) - 1), path);

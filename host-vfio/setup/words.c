@@ -8,11 +8,13 @@
 #include "base/text.h"
 #include "base/words.h"
 
+#define BLANKS " \t"
+
 /* `content` with the words that it lacks behind it; the caller's. */
 static char *add_words(const char *content, const struct strings *words) {
 	char *result = must_copy(content);
 	for (size_t i = 0; i < words->count; i++) {
-		if (words_contain(content, words->items[i], " \t")) {
+		if (words_contain(content, words->items[i], BLANKS)) {
 			continue;
 		}
 		char *longer = must_print("%s%s%s", result, result[0] ? " " : "", words->items[i]);
@@ -43,12 +45,13 @@ static char *add_words_to_assignment(
 }
 
 char *words_add(const char *line, const struct strings *words) {
-	size_t name = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
-	if (name > 0 && line[name] == '=') {
-		return add_words_to_assignment(line, line + name + 1, words);
+	const char *first = line + strspn(line, BLANKS);
+	size_t name = strspn(first, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+	if (name > 0 && first[name] == '=') {
+		return add_words_to_assignment(line, first + name + 1, words);
 	}
 	size_t length = strlen(line);
-	while (length > 0 && strchr(" \t", line[length - 1])) {
+	while (length > 0 && strchr(BLANKS, line[length - 1])) {
 		length--;
 	}
 	char *content = must_print("%.*s", (int)length, line);
@@ -63,7 +66,8 @@ char *words_add_to_lines(const char *text, const char *start, const struct strin
 	bool found = false;
 	text_init(&result);
 	while ((line = strsep(&rest, "\n"))) {
-		bool fits = strncmp(line, start, strlen(start)) == 0;
+		/* Shells and boot loaders pass over what a line is indented by. */
+		bool fits = strncmp(line + strspn(line, BLANKS), start, strlen(start)) == 0;
 		char *changed = fits ? words_add(line, words) : must_copy(line);
 		fprintf(result.stream, "%s%s", changed, rest ? "\n" : "");
 		found |= fits;
@@ -76,4 +80,28 @@ char *words_add_to_lines(const char *text, const char *start, const struct strin
 		whole = NULL;
 	}
 	return whole;
+}
+
+/* The next byte, with blanks for one between words and for none at either end of a line. */
+static char next_byte(const char **text, bool *begins) {
+	const char *at = *text;
+	size_t blanks = strspn(at, BLANKS);
+	at += blanks;
+	if (blanks > 0 && !*begins && *at != '\n' && *at != '\0') {
+		*text = at;
+		return ' ';
+	}
+	*begins = *at == '\n';
+	*text = *at != '\0' ? at + 1 : at;
+	return *at;
+}
+
+bool words_same(const char *a, const char *b) {
+	bool a_begins = true, b_begins = true;
+	char byte, other;
+	do {
+		byte = next_byte(&a, &a_begins);
+		other = next_byte(&b, &b_begins);
+	} while (byte == other && byte != '\0');
+	return byte == other;
 }

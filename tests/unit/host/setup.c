@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/must.h"
 #include "setup/words.h"
 #include "setup_system.h"
 
@@ -151,6 +152,46 @@ static void entries_that_are_made_anew_keep_the_words(void **state) {
 	changes_undone_finish(&undone);
 	setup_system_assert_as_before(&system);
 	setup_system_finish(&system);
+}
+
+/* People write entries by hand, and so does a command line that begins with a blank. */
+static void blanks_in_an_entry_make_no_difference(void **state) {
+	static const char entry[] = "/boot/efi/loader/entries/1f-7.2.conf";
+	static const char start[] =
+		"# File created by /usr/lib/kernel/install.d/90-loaderentry.install (systemd 262)\n"
+		"title      Debian\n";
+	static const char *const options[] = {
+		"options      root=UUID=1 ro",
+		"  options root=UUID=1 ro",
+		"options    root=UUID=1  ro\t",
+		"\toptions\troot=UUID=1 ro",
+	};
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct setup_system system;
+		struct changes_undone undone;
+		struct error error;
+		setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+		remove_file(&system, "/etc/default/grub");
+		char *text = must_print("%s%s\nlinux      /1f/7.2/linux\n", start, options[i]);
+		setup_system_put(&system, entry, text, 0644);
+		free(text);
+		setup_system_generate(&system);
+		setup_system_apply(&system);
+		setup_system_assert_has(&system, entry, " intel_iommu=on iommu=pt\nlinux ");
+		setup_system_assert_has(
+			&system, "/etc/kernel/cmdline", " ro intel_iommu=on iommu=pt\n");
+		/* As kernel-install makes it anew. */
+		text = must_print("%soptions    root=UUID=1 ro intel_iommu=on iommu=pt\n"
+				  "linux      /1f/7.2/linux\n",
+			start);
+		setup_system_put(&system, entry, text, 0644);
+		free(text);
+		assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), 0);
+		assert_int_equal(undone.commands.count, 3);
+		changes_undone_finish(&undone);
+		setup_system_assert_as_before(&system);
+		setup_system_finish(&system);
+	}
 }
 
 static void an_entry_of_grub_comes_from_a_script_of_its_own(void **state) {
@@ -361,6 +402,7 @@ static void words_are_added_once_and_inside_quotes(void **state) {
 		{"X=\"q\" # a=1 was here", "X=\"q a=1 b\" # a=1 was here"},
 		{"X=\"q", "X=\"q a=1 b\""},
 		{"options q ", "options q a=1 b"},
+		{"\t X=\"q\"", "\t X=\"q a=1 b\""},
 		{"options q a=1", "options q a=1 b"},
 		{"options a=12 bb", "options a=12 bb a=1 b"},
 	};
@@ -375,6 +417,27 @@ static void words_are_added_once_and_inside_quotes(void **state) {
 	strings_finish(&words);
 }
 
+static void texts_are_the_same_whatever_blanks_are_around_their_words(void **state) {
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{"", "", true},
+		{"", " \t", true},
+		{"a b\nc\n", "  a \t b  \n\tc\n", true},
+		{"a\n\nb", "a \n \n b", true},
+		{"a b", "ab", false},
+		{"a b", "a\nb", false},
+		{"a\nb", "a\n\nb", false},
+		{"a b", "a b c", false},
+		{"a", "a\n", false},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(words_same(cases[i].a, cases[i].b), cases[i].same);
+		assert_int_equal(words_same(cases[i].b, cases[i].a), cases[i].same);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(generating_alone_changes_nothing),
@@ -383,6 +446,7 @@ int main(void) {
 		cmocka_unit_test(an_arch_system_is_set_up_and_back),
 		cmocka_unit_test(an_entry_of_systemd_boot_leaves_the_usual_one_without_the_devices),
 		cmocka_unit_test(entries_that_are_made_anew_keep_the_words),
+		cmocka_unit_test(blanks_in_an_entry_make_no_difference),
 		cmocka_unit_test(an_entry_of_grub_comes_from_a_script_of_its_own),
 		cmocka_unit_test(a_driver_that_is_loaded_by_name_waits_for_vfio),
 		cmocka_unit_test(pages_of_a_gigabyte_are_asked_for_at_boot),
@@ -393,6 +457,7 @@ int main(void) {
 		cmocka_unit_test(a_file_that_is_no_utf8_is_left_as_it_is),
 		cmocka_unit_test(what_makes_the_initramfs_is_told_by_its_program),
 		cmocka_unit_test(words_are_added_once_and_inside_quotes),
+		cmocka_unit_test(texts_are_the_same_whatever_blanks_are_around_their_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

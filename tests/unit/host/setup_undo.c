@@ -60,6 +60,34 @@ static void what_somebody_else_changed_is_not_taken_back_over(void **state) {
 	setup_system_finish(&system);
 }
 
+/* Only blanks do not count, and only in an entry. */
+static void an_entry_that_somebody_else_changed_is_not_taken_back_over(void **state) {
+	static const struct {
+		const char *path, *text, *name;
+	} cases[] = {
+		{"/boot/loader/entries/arch.conf",
+			"title Arch Linux\nlinux /vmlinuz-linux\noptions root=LABEL=arch rw "
+			"intel_iommu=on iommu=pt quiet\n",
+			"arch.conf was changed"},
+		{"/etc/modules-load.d/portal-vfio.conf",
+			"# Written by portal-host setup.\n vfio-pci\n",
+			"portal-vfio.conf was changed"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct setup_system system;
+		struct changes_undone undone;
+		struct error error;
+		setup_system_init(&system, LAYOUT_ARCH, NULL);
+		setup_system_generate(&system);
+		setup_system_apply(&system);
+		setup_system_put(&system, cases[i].path, cases[i].text, 0644);
+		assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), -1);
+		assert_non_null(strstr(error.text, cases[i].name));
+		changes_undone_finish(&undone);
+		setup_system_finish(&system);
+	}
+}
+
 static void a_file_that_went_with_its_kernel_stays_away(void **state) {
 	struct setup_system system;
 	struct changes_undone undone;
@@ -196,6 +224,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(interrupted_anywhere_it_can_be_taken_back),
 		cmocka_unit_test(what_somebody_else_changed_is_not_taken_back_over),
+		cmocka_unit_test(an_entry_that_somebody_else_changed_is_not_taken_back_over),
 		cmocka_unit_test(a_file_that_went_with_its_kernel_stays_away),
 		cmocka_unit_test(an_entry_whose_tries_are_over_is_taken_back),
 		cmocka_unit_test(a_set_up_of_an_earlier_form_is_taken_back),
