@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/must.h"
 #include "setup/generator.h"
@@ -7,9 +8,14 @@
 /* The rules, what modprobe is told, and vfio-pci have to be in the initramfs, where graphics
  * drivers are loaded. */
 
+/* Debian's, of initramfs-tools and of dracut alike: it copies what it has made to where
+ * systemd-boot looks, too. */
+#define UPDATE "/usr/sbin/update-initramfs"
+static const char update[] = "update-initramfs -u -k all";
+
 static int generate_initramfs_tools(struct generator *generator) {
 	/* It takes /etc/modprobe.d along by itself. */
-	strings_add(&generator->plan->changes.commands, "update-initramfs -u -k all");
+	strings_add(&generator->plan->changes.commands, update);
 	return generator_put(generator, "/etc/initramfs-tools/hooks/portal-vfio",
 		"#!/bin/sh\n"
 		"# Written by portal-host setup.\n"
@@ -27,6 +33,20 @@ static int generate_initramfs_tools(struct generator *generator) {
 
 enum maker { INITRAMFS_TOOLS, DRACUT, MKINITCPIO, MAKERS };
 
+/* Who is called by update-initramfs, where that is there: dracut's package leaves mkinitramfs,
+ * which is of another one, behind. */
+static enum maker find_called(const struct generator *generator) {
+	char *script = generator_read(generator, UPDATE);
+	enum maker called = MAKERS;
+	if (script && strstr(script, "mkinitramfs ")) {
+		called = INITRAMFS_TOOLS;
+	} else if (script && strstr(script, "dracut ")) {
+		called = DRACUT;
+	}
+	free(script);
+	return called;
+}
+
 /* A system that went from one to another keeps the former one's configuration: its program tells.
  * Where none is there, the configuration has to. */
 static enum maker find_maker(const struct generator *generator) {
@@ -35,6 +55,10 @@ static enum maker find_maker(const struct generator *generator) {
 		[DRACUT] = {"/usr/bin/dracut", "/etc/dracut.conf.d", "/etc/dracut.conf"},
 		[MKINITCPIO] = {"/usr/bin/mkinitcpio", "/etc/mkinitcpio.conf"},
 	};
+	enum maker called = find_called(generator);
+	if (called != MAKERS) {
+		return called;
+	}
 	for (unsigned i = 0; i < MAKERS; i++) {
 		if (generator_has(generator, places[i][0])) {
 			return i;
@@ -61,7 +85,9 @@ int generate_initramfs(struct generator *generator) {
 		format = "# Written by portal-host setup.\n"
 			 "force_drivers+=\" vfio-pci \"\n"
 			 "install_items+=\" " RESERVATION_RULES "%s \"\n";
-		strings_add(&generator->plan->changes.commands, "dracut --force --regenerate-all");
+		strings_add(&generator->plan->changes.commands,
+			generator_has(generator, UPDATE) ? update
+							 : "dracut --force --regenerate-all");
 		break;
 	case MKINITCPIO:
 		path = "/etc/mkinitcpio.conf.d/portal-vfio.conf";

@@ -392,6 +392,37 @@ static void what_makes_the_initramfs_is_told_by_its_program(void **state) {
 	setup_system_finish(&system);
 }
 
+/* Debian's package of dracut takes the place of the one that has update-initramfs, whose other
+ * programs stay until somebody cleans up. */
+static void debian_s_update_initramfs_tells_who_makes_it(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_put(&system, "/usr/sbin/mkinitramfs", "#!/bin/sh\n", 0755);
+	setup_system_put(&system, "/usr/bin/dracut", "#!/bin/sh\n", 0755);
+	setup_system_put(&system, "/usr/sbin/update-initramfs",
+		"#!/bin/sh\n# Taken from initramfs-tools\ndracut --force \"$1\"\n", 0755);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/dracut.conf.d/portal-vfio.conf", "vfio-pci");
+	assert_true(strings_contain(&system.plan.changes.commands, "update-initramfs -u -k all"));
+	assert_false(
+		strings_contain(&system.plan.changes.commands, "dracut --force --regenerate-all"));
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+
+	/* The other way round: dracut-core beside initramfs-tools. */
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_put(&system, "/usr/bin/dracut", "#!/bin/sh\n", 0755);
+	setup_system_put(
+		&system, "/usr/sbin/update-initramfs", "#!/bin/sh\nmkinitramfs -o \"$1\"\n", 0755);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(
+		&system, "/etc/initramfs-tools/hooks/portal-vfio", "force_load vfio-pci");
+	setup_system_finish(&system);
+}
+
 static void words_are_added_once_and_inside_quotes(void **state) {
 	static const char *const cases[][2] = {
 		{"X=\"\"", "X=\"a=1 b\""},
@@ -456,6 +487,7 @@ int main(void) {
 		cmocka_unit_test(a_system_of_unknown_ways_is_refused_with_the_reason),
 		cmocka_unit_test(a_file_that_is_no_utf8_is_left_as_it_is),
 		cmocka_unit_test(what_makes_the_initramfs_is_told_by_its_program),
+		cmocka_unit_test(debian_s_update_initramfs_tells_who_makes_it),
 		cmocka_unit_test(words_are_added_once_and_inside_quotes),
 		cmocka_unit_test(texts_are_the_same_whatever_blanks_are_around_their_words),
 	};
