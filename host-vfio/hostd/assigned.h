@@ -7,7 +7,8 @@
 /* The devices that were given away by policy, and so are returned by policy: a file, so that a
  * daemon that was killed knows them when it comes again. An entry is written before its device is
  * moved; whether it was moved, the journal and the device's driver say. Which VM it was given to is
- * added when that is done: what was only moved, the next daemon gives. */
+ * added when that is done: what was only moved, the next daemon gives. The journals say whether an
+ * entry is of this boot, and of the card that is there. */
 
 struct assigned {
 	struct strings devices; /* addresses */

@@ -13,6 +13,7 @@ struct brain {
 	struct daemon *daemon;
 	struct core core;
 	struct assigned assigned; /* as in assigned.scfg */
+	bool notes_checked; /* and what a former daemon wrote there holds */
 	struct strings seen; /* the devices that there were when nothing was changing */
 	struct core_action action; /* the change under way, when it is the core's */
 	struct waiting *by_hand; /* or a person's */

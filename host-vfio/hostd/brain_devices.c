@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "hostd/budget.h"
 #include "hostd/survey.h"
+#include "transaction/transaction.h"
 
 static char *assigned_path(const struct daemon *daemon) {
 	return must_print("%s/assigned.scfg", daemon->options->state);
@@ -157,6 +158,61 @@ static void prune_assigned(struct brain *brain) {
 	strings_finish(&gone);
 }
 
+/* Does a change since the machine was booted bear it out that this very card was given away, or may
+ * it yet, because it is not settled? */
+static bool is_borne_out(
+	const struct journal_records *records, const char *boot, const struct pci_device *device) {
+	if (transaction_former(records, boot, device)) {
+		return true;
+	}
+	for (size_t i = 0; i < records->count; i++) {
+		const struct journal_record *record = &records->items[i];
+		if (record->outcome == JOURNAL_OPEN && strcmp(record->boot, boot) == 0 &&
+			plan_has(&record->plan, device->name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void find_stale(const struct brain *brain, const struct journal_records *records,
+	const char *boot, struct strings *stale) {
+	for (size_t i = 0; i < brain->assigned.devices.count; i++) {
+		const char *name = brain->assigned.devices.items[i];
+		const struct pci_device *device = machine_find(&brain->daemon->machine, name);
+		if (device && !is_borne_out(records, boot, device)) {
+			strings_add(stale, name);
+			say(LOG_NOTICE,
+				"%s was not given away since the machine was booted: with %s it "
+				"stays, as it was found",
+				name, device->driver ? device->driver : "no driver");
+		}
+	}
+}
+
+/* What a daemon before the last boot has noted: the set-up, or whoever binds devices at boot, may
+ * have given the device to VFIO since, or the address may be another card's. */
+static void prune_stale(struct brain *brain) {
+	struct journal_records records;
+	struct strings problems = {0}, stale = {0};
+	struct error ignored;
+	char *boot = transaction_boot(brain->daemon->tree);
+	char *journals = must_print("%s/transactions", brain->daemon->options->state);
+	journal_read_all(&records, journals, &problems);
+	/* What cannot be read keeps everything from being changed, and the notes as they are. */
+	if (boot && problems.count == 0) {
+		find_stale(brain, &records, boot, &stale);
+	}
+	if (stale.count > 0) {
+		brain_disown(brain, &stale, &ignored);
+	}
+	journal_records_finish(&records);
+	strings_finish(&problems);
+	strings_finish(&stale);
+	free(journals);
+	free(boot);
+}
+
 static bool is_seen(const struct machine *machine, const char *seen) {
 	bool found = false;
 	for (size_t i = 0; i < machine->devices_count && !found; i++) {
@@ -204,6 +260,10 @@ static void compare_devices(struct brain *brain) {
 
 void brain_notice_devices(struct brain *brain) {
 	prune_assigned(brain);
+	if (!brain->notes_checked) {
+		brain->notes_checked = true;
+		prune_stale(brain);
+	}
 	compare_devices(brain);
 }
 

@@ -4,7 +4,7 @@ here."""
 
 import os
 
-from hostdtest import Hostd, hostd_write, main, MORE_USB, USB, until
+from hostdtest import Hostd, hostd_write, main, MORE_USB, TOP, USB, until
 
 NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
 <sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>
@@ -24,10 +24,10 @@ controller work
 CARD, SOUND = "0000:01:00.0", "0000:01:00.1"
 
 
-def begin(finish, work):
+def begin(finish, work, machine="two-gpu-desktop"):
     node = os.path.join(work, "node.xml")
     hostd_write(node, NODE)
-    hostd = Hostd(work, POLICY, "--uri", f"test://{node}", machine="two-gpu-desktop",
+    hostd = Hostd(work, POLICY, "--uri", f"test://{node}", machine=machine,
                   MODEL_SOCKET=os.path.join(work, "model")).start()
     finish.callback(hostd.stop)
     link = hostd.link()
@@ -57,4 +57,28 @@ def all_but_one(finish, work):
     assert hostd.drivers() == home, hostd.drivers()
 
 
-main({"all-but-one": all_but_one})
+def another_boot(finish, work):
+    """A note of before the last boot, since which the set-up gives the device to VFIO, is not believed."""
+    machines = os.path.join(TOP, "tests", "machines")
+    with open(os.path.join(machines, "two-gpu-desktop.machine"), encoding="utf-8") as file:
+        before, head, rest = file.read().partition(f"/{USB}]\n")
+    hostd_write(os.path.join(work, "booted.machine"), before + head + rest.replace("/xhci_hcd", "/vfio-pci", 1))
+    os.makedirs(os.path.join(work, "state"))
+    notes = os.path.join(work, "state", "assigned.scfg")
+    hostd_write(notes, f'device {USB} "work"\n')
+    hostd, link = begin(finish, work, os.path.relpath(os.path.join(work, "booted"), machines))
+    home = hostd.drivers()
+    assert home[USB][0] == "vfio-pci" and home[MORE_USB][0] == "xhci_hcd", home
+    hostd.log.for_text(f"{USB} was not given away since the machine was booted".encode(), 0)
+    assert link.call("Hook", domain="work", operation="prepare", devices=[]) == {}
+    # What is of this boot is believed by the daemon that comes again.
+    hostd.kill()
+    link = hostd.link()
+    until(link, lambda now: {now.get(device) for device in (CARD, MORE_USB)} == {"nouveau", "xhci_hcd"})
+    assert hostd.drivers() == home, hostd.drivers()
+    assert f"return from VMs {USB}".encode() not in hostd.log.text, hostd.log.text
+    with open(notes, encoding="utf-8") as file:
+        assert file.read() == ""
+
+
+main({"all-but-one": all_but_one, "another-boot": another_boot})
