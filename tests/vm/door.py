@@ -85,6 +85,21 @@ attempt --timeout {patience} --stop vm:demo
 list after
 """
 
+# What says something in the journal of a controller that has one.
+JOURNAL = """
+portal-run local: -- true
+{journal}
+echo "session: journal: end"
+"""
+
+
+# Under which name and as what the programs that portal-run starts are in the journal.
+LOGS = {
+    "portal-bridge@demo": "portal-bridge[demo]: ",
+    "portal-bridge@local": "portal-bridge[local]: ",
+    "portal-agent@local": "portal-agent[local]: ",
+}
+
 
 class Controlled(siblings.Siblings):
     """The two VMs, of which the second is started by the first."""
@@ -109,7 +124,10 @@ class Controlled(siblings.Siblings):
         return CONFIG.format(port=PORT, transport=transport, heap=heap)
 
     def _commands(self, command, patience):
-        return COMMANDS.format(port=PORT, command=command, patience=patience)
+        commands = COMMANDS.format(port=PORT, command=command, patience=patience)
+        if self._systemd:
+            commands += JOURNAL.format(journal=vmtest.journal(*LOGS))
+        return commands
 
     def _format_heap(self):
         pass  # the host makes it
@@ -168,9 +186,18 @@ def channels_of_the_controller():
     return sorted(ports), others
 
 
+def check_journal(pair, start):
+    """Bridges and the agent of local: are in the controller's journal, each in its VM's name."""
+    _, end = pair.said("journal", start)
+    found = vmtest.told(pair.console.said.text[start:end])
+    for identifier, prefix in LOGS.items():
+        vmtest.check_log(found, identifier, prefix)
+
+
 def test(finish):
+    systemd = "systemd" in sys.argv[1:]
     pair = Controlled(Programs(vmtest.BUILD), images.Images(vmtest.BUILD), vmtest.progress,
-                      systemd="systemd" in sys.argv[1:])
+                      systemd=systemd)
     finish.callback(pair.stop)
     pair.start(["foot"])
     vmtest.check(pair.listed("before") == {"demo": "off", "stranger": "not defined", "local": None},
@@ -208,6 +235,9 @@ def test(finish):
     vmtest.check(pair.listed("after") == {"demo": "off", "stranger": "not defined", "local": None},
                  "and seen to be off")
     vmtest.check(pair.guest.state() == "shut off", "libvirt says so as well")
+
+    if systemd:
+        check_journal(pair, end)
 
     log = pair.log.text.decode(errors="replace")
     vmtest.check("audit: controller work: start guest demo: done" in log and
