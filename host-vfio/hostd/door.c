@@ -1,10 +1,7 @@
 #include "hostd/door.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pwd.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,16 +14,15 @@
 #include "base/must.h"
 #include "hostd/audit.h"
 #include "hostd/door_interface.h"
+#include "hostd/door_program.h"
 #include "hostd/guest_call.h"
 #include "hostd/pace.h"
+#include "hostd/sluice.h"
 #include "hostd/watchers.h"
 
 #define INTERFACE "org.portal.Door"
-#define DOOR_USER "portal-door"
 
 enum {
-	CONNECTION_FD = 3, /* the first in portal-door */
-	CONNECTIONS = 4, /* who waits for a guest's end holds one */
 	/* portal-door's status when its stream is gone, and when there is none: portal-door(8) */
 	DOOR_LOST = 3,
 	DOOR_NONE = 4,
@@ -35,13 +31,16 @@ enum {
 	/* Twice what portal-door lets through (door/door.c): more comes of one that is not well. */
 	CALLS_AT_ONCE = 128,
 	CALLS_INTERVAL = 250 * 1000, /* µs */
+	/* portal-door's calls have names of 63 bytes at most. */
+	CALL_BYTES = 4096,
 };
 
 struct door {
 	struct daemon *daemon;
 	char *controller;
 	char *transport, *key; /* `key` may be NULL */
-	sd_varlink *connections[CONNECTIONS]; /* NULL: none, or waiting for the retry */
+	sd_varlink *connections[DOOR_CONNECTIONS]; /* NULL: none, or waiting for the retry */
+	struct sluice *sluices[DOOR_CONNECTIONS]; /* in front of them */
 	struct pace *pace;
 	pid_t pid;
 	sd_event_source *child, *retry;
@@ -179,7 +178,7 @@ int doors_init(struct daemon *daemon, struct error *error) {
 }
 
 static void hang_up(struct door *door) {
-	for (size_t i = 0; i < CONNECTIONS; i++) {
+	for (size_t i = 0; i < DOOR_CONNECTIONS; i++) {
 		if (door->connections[i]) {
 			pace_forget(door->pace, door->connections[i]);
 			watchers_forget(door->daemon, door->connections[i]);
@@ -187,6 +186,8 @@ static void hang_up(struct door *door) {
 			sd_varlink_set_userdata(door->connections[i], NULL);
 			door->connections[i] = sd_varlink_close_unref(door->connections[i]);
 		}
+		sluice_destroy(door->sluices[i]);
+		door->sluices[i] = NULL;
 	}
 }
 
@@ -224,11 +225,38 @@ static struct door *door_new(struct daemon *daemon, const struct policy_vm *vm) 
 	return door;
 }
 
+static void handle_long_call(void *data) {
+	const struct door *door = data;
+	say(LOG_WARNING,
+		"the door of controller %s makes a call of more than %d bytes: its connection ends",
+		door->controller, CALL_BYTES);
+}
+
+/* Takes the descriptor over. -1 with errno. */
 static int answer_at(struct door *door, size_t index, int fd) {
-	sd_varlink *connection;
-	int result = sd_varlink_server_add_connection(door->daemon->doors_server, fd, &connection);
-	if (result < 0) {
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
+		int error = errno;
 		close(fd);
+		errno = error;
+		return -1;
+	}
+	const struct sluice_options sluice = {
+		.outside = fd,
+		.inside = ends[1],
+		.most = CALL_BYTES,
+		.priority = CALLS_PRIORITY,
+		.exceeded = handle_long_call,
+		.data = door,
+	};
+	door->sluices[index] = sluice_create(door->daemon->loop, &sluice);
+	sd_varlink *connection;
+	int result = door->sluices[index]
+			     ? sd_varlink_server_add_connection(
+				       door->daemon->doors_server, ends[0], &connection)
+			     : -errno;
+	if (result < 0) {
+		close(ends[0]);
 		errno = -result;
 		return -1;
 	}
@@ -301,95 +329,10 @@ static int handle_child(sd_event_source *source, const siginfo_t *info, void *da
 	return 0;
 }
 
-/* The arguments of portal-door; the words are the door's or constants. */
-static void fill_arguments(
-	const struct door *door, const char *connections, const char *arguments[14]) {
-	size_t count = 0;
-	arguments[count++] = "portal-door";
-	arguments[count++] = "--controller";
-	arguments[count++] = door->controller;
-	arguments[count++] = "--transport";
-	arguments[count++] = door->transport;
-	arguments[count++] = "--connections";
-	arguments[count++] = connections;
-	if (door->key) {
-		arguments[count++] = "--key";
-		arguments[count++] = door->key;
-	}
-	if (geteuid() == 0 && getpwnam(DOOR_USER)) {
-		arguments[count++] = "--user";
-		arguments[count++] = DOOR_USER;
-	} else if (geteuid() == 0) {
-		say(LOG_WARNING,
-			"there is no user " DOOR_USER " (systemd-sysusers makes it): the door of "
-			"controller %s stays root",
-			door->controller);
-	}
-	arguments[count] = NULL;
-}
-
-/* 0 or an errno; `fds` become the program's descriptors from 3 on. */
-static int spawn(struct door *door, const int fds[CONNECTIONS]) {
-	extern char **environ;
-	const char *arguments[14];
-	char connections[] = {'0' + CONNECTIONS, '\0'};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	fill_arguments(door, connections, arguments);
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	for (int i = 0; i < CONNECTIONS; i++) {
-		posix_spawn_file_actions_adddup2(&actions, fds[i], CONNECTION_FD + i);
-	}
-	int error = posix_spawn(&door->pid, door->daemon->options->door_program, &actions,
-		&attributes, (char *const *)arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	if (error) {
-		door->pid = 0;
-	}
-	return error;
-}
-
-static void close_ends(const int ends[CONNECTIONS]) {
-	for (size_t i = 0; i < CONNECTIONS; i++) {
-		if (ends[i] >= 0) {
-			close(ends[i]);
-		}
-	}
-}
-
-/* Both ends of each connection; on failure what has been made is the caller's to close. An errno.
- */
-static int make_connections(int here[CONNECTIONS], int far[CONNECTIONS]) {
-	for (size_t i = 0; i < CONNECTIONS; i++) {
-		here[i] = far[i] = -1;
-	}
-	for (size_t i = 0; i < CONNECTIONS; i++) {
-		int ends[2];
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
-			return errno;
-		}
-		here[i] = ends[0];
-		/* Above the program's own, lest dup2() leave its flag or meet one of these. */
-		far[i] = fcntl(ends[1], F_DUPFD_CLOEXEC, CONNECTION_FD + CONNECTIONS);
-		int error = errno;
-		close(ends[1]);
-		if (far[i] < 0) {
-			return error;
-		}
-	}
-	return 0;
-}
-
 /* Takes the descriptors over. An errno. */
-static int answer_all(struct door *door, const int here[CONNECTIONS]) {
+static int answer_all(struct door *door, const int here[DOOR_CONNECTIONS]) {
 	int error = 0;
-	for (size_t i = 0; i < CONNECTIONS; i++) {
+	for (size_t i = 0; i < DOOR_CONNECTIONS; i++) {
 		if (answer_at(door, i, here[i]) < 0) {
 			error = errno;
 		}
@@ -404,21 +347,23 @@ static int start_program(struct door *door) {
 		.slowed = handle_slowed,
 		.data = door,
 	};
-	int here[CONNECTIONS], far[CONNECTIONS];
+	int here[DOOR_CONNECTIONS];
 	if (!door->pace && !(door->pace = pace_create(door->daemon->loop, &pace))) {
 		return ENOMEM;
 	}
-	int error = make_connections(here, far);
-	if (!error) {
-		error = spawn(door, far);
-	}
-	close_ends(far);
+	const struct door_program program = {
+		.path = door->daemon->options->door_program,
+		.controller = door->controller,
+		.transport = door->transport,
+		.key = door->key,
+	};
+	int error = door_program_start(&program, here, &door->pid);
 	if (!error) {
 		error = -sd_event_add_child(
 			door->daemon->loop, &door->child, door->pid, WEXITED, handle_child, door);
 	}
 	if (error > 0) {
-		close_ends(here);
+		door_program_close(here);
 		return error;
 	}
 	return answer_all(door, here);

@@ -60,6 +60,12 @@ class Scene:
             link.settimeout(wait.PATIENCE)
             yield link
 
+    def memory(self):
+        """The most that the daemon has had, in bytes."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            status = dict(line.split(":", 1) for line in file)
+        return int(status["VmHWM"].split()[0]) << 10
+
     def state(self):
         return varlink.call(self.path, "org.portal.Host.GetState")
 
@@ -186,7 +192,7 @@ def one_who_writes_half_a_call_and_one_who_goes_in_the_middle_of_an_answer_hold_
 
 def a_guest_of_any_name_and_any_number_are_refused():
     door = "org.portal.Door."
-    deep = '{"a":' * 1000 + "1" + "}" * 1000
+    deep = '{"a":' * 600 + "1" + "}" * 600
     with scene() as made, made.door() as link:
         for text, reply in calls(link, *(
                 f'{{"method":"{door}{method}","parameters":{{"guest":{guest}{more}}}}}'
@@ -204,13 +210,25 @@ def a_guest_of_any_name_and_any_number_are_refused():
         assert b"guest fox: " not in made.log.text, made.log.text
 
 
-def a_name_of_megabytes_is_a_line_of_the_log_like_any_other():
+def a_long_name_is_a_line_of_the_log_like_any_other():
     with scene() as made, made.door() as link:
-        link.sendall(message("StartGuest", parameters={"guest": "\u009b\n\u00e9" * 500000}))
+        link.sendall(message("StartGuest", parameters={"guest": "\u009b\n\u00e9" * 250}))
         assert answers(link, 1)[0]["error"] == "org.portal.Door.NoSuchGuest"
         made.log.for_text(b"no such guest")
         (line,) = [line for line in made.log.text.split(b"\n") if b"no such guest" in line]
         assert len(line) < 512 and b"\xc2\x9b" not in line, line
+
+
+def a_call_of_megabytes_costs_the_host_none():
+    with scene() as made, made.door() as link:
+        used = made.memory()
+        call = message("ListGuests", parameters={"x": [0] * 4000000})
+        with contextlib.suppress(OSError):
+            link.sendall(call)
+        with contextlib.suppress(ConnectionError):
+            assert link.recv(1) == b""
+        made.log.for_text(b"a call of more than 4096 bytes")
+        assert made.memory() - used < 4 << 20, f"{made.memory()} bytes, {used} before"
         assert made.state()["vms"][0]["state"] == "running"
 
 
@@ -223,7 +241,8 @@ def main():
             what_is_no_call_ends_its_connection_alone,
             one_who_writes_half_a_call_and_one_who_goes_in_the_middle_of_an_answer_hold_up_nobody,
             a_guest_of_any_name_and_any_number_are_refused,
-            a_name_of_megabytes_is_a_line_of_the_log_like_any_other,
+            a_long_name_is_a_line_of_the_log_like_any_other,
+            a_call_of_megabytes_costs_the_host_none,
         ],
         sys.argv[2:],
     )
