@@ -17,6 +17,9 @@
 #define HANDLE 32
 /* How many windows are looked at for a place beside one of them. */
 #define PLACES_MAX 16
+/* How many are looked at for what a place would cover, those that had the keyboard last: it is done
+ * for each place, and a client opens as many windows as it likes. */
+#define COVERED_MAX 64
 
 static struct output *placement_output(struct toplevel *toplevel) {
 	return toplevel->output != NULL ? toplevel->output : toplevel_find_output(toplevel);
@@ -119,17 +122,32 @@ static struct wlr_box outer_box(struct toplevel *toplevel, struct wlr_box box) {
 	};
 }
 
+/* What other windows take, frames included. */
+struct taken {
+	struct wlr_box boxes[COVERED_MAX];
+	size_t count;
+};
+
+static void look_around(struct toplevel *toplevel, struct taken *taken) {
+	struct toplevel *other;
+	taken->count = 0;
+	wl_list_for_each (other, &toplevel->server->toplevels, link) {
+		if (other != toplevel && other->mapped && !other->minimized) {
+			taken->boxes[taken->count++] = toplevel_outer_box(other);
+		}
+		if (taken->count == COVERED_MAX) {
+			return;
+		}
+	}
+}
+
 /* How many pixels of other windows BOX would cover, frame and gap included. */
-static int64_t overlap(struct toplevel *toplevel, const struct wlr_box *box) {
+static int64_t overlap(
+	struct toplevel *toplevel, const struct taken *taken, const struct wlr_box *box) {
 	int64_t area = 0;
 	struct wlr_box outer = outer_box(toplevel, *box), common;
-	struct toplevel *other;
-	wl_list_for_each (other, &toplevel->server->toplevels, link) {
-		if (other == toplevel || !other->mapped || other->minimized) {
-			continue;
-		}
-		struct wlr_box taken = toplevel_outer_box(other);
-		if (wlr_box_intersection(&common, &outer, &taken)) {
+	for (size_t i = 0; i < taken->count; i++) {
+		if (wlr_box_intersection(&common, &outer, &taken->boxes[i])) {
 			area += (int64_t)common.width * common.height;
 		}
 	}
@@ -172,6 +190,8 @@ static bool find_place(struct toplevel *toplevel, const struct wlr_box *room, st
 	size_t ys_len = candidates(
 		toplevel, false, room->y, room->y + room->height - box->height, ys, 3 * PLACES_MAX);
 	struct wlr_box middle = *box;
+	struct taken taken;
+	look_around(toplevel, &taken);
 	int64_t least = INT64_MAX, nearest = INT64_MAX;
 	for (size_t i = 0; i < xs_len; i++) {
 		for (size_t j = 0; j < ys_len; j++) {
@@ -180,7 +200,8 @@ static bool find_place(struct toplevel *toplevel, const struct wlr_box *room, st
 				continue;
 			}
 			int64_t dx = at.x - middle.x, dy = at.y - middle.y;
-			int64_t distance = dx * dx + dy * dy, covered = overlap(toplevel, &at);
+			int64_t distance = dx * dx + dy * dy,
+				covered = overlap(toplevel, &taken, &at);
 			if (covered < least || (covered == least && distance < nearest)) {
 				least = covered;
 				nearest = distance;
