@@ -16,9 +16,10 @@ void change_finish(struct change *change) {
 	findings_finish(&change->findings);
 }
 
-static sd_json_variant *change_json(const struct change *change) {
+static sd_json_variant *change_json(const struct cli *cli, const struct change *change) {
 	sd_json_variant *object = NULL;
 	json_set_string(&object, "what", change->what);
+	json_set_flag(&object, "holdersComplete", cli->machine.unseen_processes == 0);
 	json_set(&object, "findings", findings_json(&change->findings));
 	if (findings_block(&change->findings)) {
 		json_set_string(&object, "plan", NULL);
@@ -67,20 +68,41 @@ static bool is_read_only(const char *root) {
 	return read_only;
 }
 
-int change_is_possible(const struct cli *cli) {
+/* Why nothing can be changed here; NULL: it can. */
+static const char *find_obstacle(const struct cli *cli) {
 	if (cli->machine_file) {
-		return cli_fail(CLI_REFUSED, "a recorded machine cannot be changed (--dry-run "
-					     "shows the plan)");
+		return "a recorded machine cannot be changed (--dry-run shows the plan)";
 	}
-	if (strcmp(cli->root, "/") == 0 && geteuid() != 0) {
-		return cli_fail(CLI_REFUSED, "only root may change who drives a device");
+	/* Its processes have the numbers of others here, and modules would be loaded here. */
+	if (strcmp(cli->root, "/") != 0) {
+		return "--root shows another system than the one that runs, and no device changes "
+		       "hands there (--dry-run shows the plan)";
 	}
-	if (is_read_only(cli->root)) {
-		return cli_fail(CLI_REFUSED,
-			"/sys is mounted read-only here, as in a container: no driver can be "
-			"changed");
+	if (geteuid() != 0) {
+		return "only root may change who drives a device";
 	}
-	return CLI_DONE;
+	return is_read_only(cli->root) ? "/sys is mounted read-only here, as in a container: no "
+					 "driver can be changed"
+				       : NULL;
+}
+
+static void print_outcome(const char *outcome, const char *reason) {
+	sd_json_variant *object = NULL;
+	json_set_string(&object, "outcome", outcome);
+	json_set_string(&object, "reason", reason);
+	cli_print_json(object);
+}
+
+int change_refuse(const struct cli *cli, const char *reason) {
+	if (cli->json) {
+		print_outcome("refused", reason);
+	}
+	return cli_fail(CLI_REFUSED, "%s", reason);
+}
+
+int change_is_possible(const struct cli *cli) {
+	const char *obstacle = find_obstacle(cli);
+	return obstacle ? change_refuse(cli, obstacle) : CLI_DONE;
 }
 
 int change_report(
@@ -92,17 +114,14 @@ int change_report(
 		[TRANSACTION_REFUSED] = "refused",
 	};
 	if (cli->json) {
-		sd_json_variant *object = NULL;
-		json_set_string(&object, "outcome", names[outcome]);
-		json_set_string(
-			&object, "reason", outcome == TRANSACTION_COMMITTED ? NULL : error->text);
-		cli_print_json(object);
+		print_outcome(
+			names[outcome], outcome == TRANSACTION_COMMITTED ? NULL : error->text);
 	}
 	switch (outcome) {
 	case TRANSACTION_COMMITTED:
 		return CLI_DONE;
 	case TRANSACTION_UNDONE:
-		return cli_fail(CLI_FAILED, "%s; everything is as it was", error->text);
+		return cli_fail(CLI_FAILED, "%s", error->text);
 	case TRANSACTION_REFUSED:
 		return cli_fail(CLI_REFUSED, "%s", error->text);
 	default:
@@ -128,15 +147,30 @@ static int show_change(const struct cli *cli, struct change *change) {
 	find_unfinished(cli, change);
 	bool blocked = findings_block(&change->findings);
 	if (cli->json) {
-		cli_print_json(change_json(change));
+		cli_print_json(change_json(cli, change));
 	} else {
 		print_findings(&change->findings, stdout);
 	}
 	if (blocked) {
+		cli_tell_unseen(cli);
 		return cli_fail(CLI_REFUSED, "nothing would be changed");
 	}
 	if (!cli->json) {
 		plan_print(&change->plan, stdout);
+	}
+	cli_tell_unseen(cli);
+	return cli->machine.unseen_processes > 0 ? CLI_UNSEEN : CLI_DONE;
+}
+
+/* Nothing has to be done for it. */
+static int change_nothing(const struct cli *cli, const struct change *change) {
+	const char *reason = strcmp(change->what, "return") == 0
+				     ? "nothing was taken that is still to be returned"
+				     : "VFIO has it already";
+	if (cli->json) {
+		print_outcome("unchanged", reason);
+	} else {
+		printf("nothing to do: %s\n", reason);
 	}
 	return CLI_DONE;
 }
@@ -161,12 +195,12 @@ int change_carry_out(struct cli *cli, struct change *change) {
 	if (findings_block(&change->findings)) {
 		return refuse(cli, change);
 	}
+	if (change->plan.steps_count == 0) {
+		return change_nothing(cli, change);
+	}
 	int status = change_is_possible(cli);
 	if (status != CLI_DONE) {
 		return status;
-	}
-	if (change->plan.steps_count == 0) {
-		return CLI_DONE;
 	}
 	struct error error;
 	char *journals = cli_state_path(cli, "transactions");

@@ -29,7 +29,9 @@ int change_read_policy(struct cli *cli, struct change *change, struct policy *po
 /* Does the change where nothing stands in the way, or shows what it would do. */
 int change_carry_out(struct cli *cli, struct change *change);
 
-/* May something be changed here at all? CLI_DONE or CLI_REFUSED. */
+/* Says why not, in JSON where that is wanted; CLI_REFUSED. */
+int change_refuse(const struct cli *cli, const char *reason);
+/* May something be changed here at all? CLI_DONE, or CLI_REFUSED after saying why. */
 int change_is_possible(const struct cli *cli);
 struct step_host change_step_host(const struct cli *cli);
 struct transaction_host change_host(const struct cli *cli, const char *journals);

@@ -87,6 +87,16 @@ int cli_read_machine(struct cli *cli) {
 	return status;
 }
 
+void cli_tell_unseen(const struct cli *cli) {
+	size_t count = cli->machine.unseen_processes;
+	if (count > 0) {
+		cli_fail(CLI_DONE,
+			"what %zu process%s open could not be looked at, so that holders may be "
+			"missing: only root sees all of them",
+			count, count == 1 ? " has" : "es have");
+	}
+}
+
 struct pci_device *cli_device(struct cli *cli, const char *text) {
 	struct error error;
 	struct pci_device *device = known_resolve(&cli->known, &cli->machine, text, &error);

@@ -17,6 +17,7 @@ enum cli_status {
 	CLI_USAGE = 2, /* the command line is wrong */
 	CLI_REFUSED = 3, /* a check said no; nothing was changed */
 	CLI_UNFINISHED = 4, /* a change could neither be completed nor undone */
+	CLI_UNSEEN = 5, /* a dry run that could not look at everything found nothing against it */
 };
 
 /* What the options that every command takes come to. */
@@ -57,6 +58,8 @@ int cli_print_json(sd_json_variant *variant);
 
 /* Reads `machine` and `known`, for commands that do so only sometimes. CLI_DONE or CLI_FAILED. */
 int cli_read_machine(struct cli *cli);
+/* Says on standard error where it could not be looked at who holds the machine's devices. */
+void cli_tell_unseen(const struct cli *cli);
 /* A device of the machine by address or known name; NULL after saying why not. */
 struct pci_device *cli_device(struct cli *cli, const char *text);
 /* A file in the state directory; the caller's. */

@@ -82,6 +82,7 @@ int cli_list(struct cli *cli) {
 		print_list(cli, names);
 	}
 	names_destroy(names);
+	cli_tell_unseen(cli);
 	return status;
 }
 
@@ -208,6 +209,9 @@ int cli_show(struct cli *cli) {
 	}
 	sd_json_variant_unref(array);
 	names_destroy(names);
+	if (status == CLI_DONE) {
+		cli_tell_unseen(cli);
+	}
 	return status;
 }
 

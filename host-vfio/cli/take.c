@@ -30,10 +30,12 @@ static int check_return(struct cli *cli, const struct change *change,
 		const struct pci_device *device =
 			machine_find(&cli->machine, change->names.items[i]);
 		if (!transaction_former(records, boot, device)) {
-			return cli_fail(CLI_REFUSED,
+			struct error error;
+			error_set(&error,
 				"%s was not taken since the machine was booted, so there is no "
 				"former driver to return it to",
 				device->name);
+			return change_refuse(cli, error.text);
 		}
 	}
 	return CLI_DONE;
@@ -51,7 +53,7 @@ static int return_devices(struct cli *cli, struct change *change) {
 	struct error error;
 	/* What an open change has done is not known before it is recovered. */
 	int status = transaction_is_blocked(&changes, &error)
-			     ? cli_fail(CLI_REFUSED, "%s", error.text)
+			     ? change_refuse(cli, error.text)
 			     : check_return(cli, change, &records, now);
 	if (status == CLI_DONE) {
 		release_plan_return(

@@ -185,6 +185,7 @@ sd_json_variant *json_device(
 	json_set_string(&object, "physicalFunction", device->physical_function);
 	json_set(&object, "siblings", json_others(machine, device, shares_slot));
 	json_set(&object, "holders", json_holders(device));
+	json_set_flag(&object, "holdersComplete", machine->unseen_processes == 0);
 	return object;
 }
 

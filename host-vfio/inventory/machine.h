@@ -88,6 +88,8 @@ struct machine {
 	bool vfio_pci; /* the driver vfio-pci is loaded */
 	/* The systemd unit that starts graphical sessions, where one runs; else NULL. */
 	char *display_manager;
+	/* Processes whose open files this user may not look at: any of them may hold a device. */
+	size_t unseen_processes;
 };
 
 /* Looks at everything. -1 with the reason; a device that goes away meanwhile is left out. */

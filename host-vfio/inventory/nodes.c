@@ -1,6 +1,7 @@
 #include "inventory/nodes.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,16 +206,28 @@ static void add_process(const struct nodes *nodes, struct tree *tree, const char
 	free(name);
 }
 
-static void read_process(const struct nodes *nodes, struct tree *tree, const char *pid) {
-	struct strings files = tree_list(tree, "/proc/%s/fd", pid);
+static bool is_denied(int error) {
+	return error == EACCES || error == EPERM;
+}
+
+/* False: this user may not see all that it has open. One that has ended has nothing open. */
+static bool read_process(const struct nodes *nodes, struct tree *tree, const char *pid) {
+	struct strings files = {0};
+	char *directory = must_print("/proc/%s/fd", pid);
+	bool seen = tree->impl->list(tree, directory, &files) == 0 || !is_denied(errno);
+	strings_sort(&files);
 	for (size_t i = 0; i < files.count; i++) {
-		char *open_path = tree_link(tree, "/proc/%s/fd/%s", pid, files.items[i]);
-		if (open_path && strncmp(open_path, "/dev/", 5) == 0) {
+		char *open_path = tree_link(tree, "%s/%s", directory, files.items[i]);
+		if (!open_path) {
+			seen &= !is_denied(errno);
+		} else if (strncmp(open_path, "/dev/", 5) == 0) {
 			add_process(nodes, tree, pid, files.items[i], open_path);
 		}
 		free(open_path);
 	}
 	strings_finish(&files);
+	free(directory);
+	return seen;
 }
 
 /* What display-manager.service is an alias of, when it has processes. */
@@ -248,7 +261,7 @@ void nodes_read(struct machine *machine, struct tree *tree) {
 	}
 	for (size_t i = 0; i < pids.count; i++) {
 		if (isdigit((unsigned char)pids.items[i][0])) {
-			read_process(&nodes, tree, pids.items[i]);
+			machine->unseen_processes += !read_process(&nodes, tree, pids.items[i]);
 		}
 	}
 	strings_finish(&pids);

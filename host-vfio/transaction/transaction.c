@@ -34,6 +34,7 @@ struct run {
 	struct error *reason; /* shared with the workers */
 	const char *stuck; /* the address of the device that a worker hangs with, or NULL */
 	bool fatal; /* nothing more is to be tried */
+	size_t done; /* of the steps that are done in any case, which come first */
 };
 
 struct check_work {
@@ -138,6 +139,7 @@ static int do_step(struct run *run, size_t index, struct error *error) {
 		return -1;
 	}
 	transaction_say(run->host, "done");
+	run->done += step->rung == 0;
 	return 0;
 }
 
@@ -191,7 +193,7 @@ static enum transaction_outcome run_plan(const struct transaction_host *host,
 		return TRANSACTION_COMMITTED;
 	}
 	transaction_say(host, "%s", error->text);
-	return undo_plan(host, journal, plan, run.stuck, error);
+	return undo_plan(host, journal, plan, run.done, run.stuck, error);
 }
 
 static enum transaction_outcome run_locked(const struct transaction_host *host, const char *what,
@@ -311,7 +313,12 @@ static enum transaction_outcome recover_one(const struct transaction_host *host,
 		}
 	} else {
 		error_set(error, "%s was interrupted", record->path);
-		outcome = undo_plan(host, journal, &record->plan, NULL, error);
+		/* Its steps, and with them who was ended, are not known any more. */
+		outcome = undo_plan(host, journal, &record->plan, 0, NULL, error);
+		if (outcome == TRANSACTION_UNDONE) {
+			transaction_say(host, "%s is undone: drivers and settings are as they were",
+				record->path);
+		}
 	}
 	journal_destroy(journal);
 	return outcome;

@@ -18,7 +18,7 @@ struct transaction_host {
 
 enum transaction_outcome {
 	TRANSACTION_COMMITTED,
-	TRANSACTION_UNDONE, /* it failed, and everything is as it was */
+	TRANSACTION_UNDONE, /* it failed, and all is as it was but for processes that were ended */
 	TRANSACTION_UNFINISHED, /* it failed, and not all of it could be undone: recover later */
 	TRANSACTION_REFUSED, /* nothing was begun */
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/utf8.h"
 #include "transaction/setting.h"
 
 /* A device that was just let go can be busy for a moment, with udev looking at it. */
@@ -207,8 +208,56 @@ static bool undo_all(const struct transaction_host *host, const struct plan *pla
 	return complete;
 }
 
+/* A scope that has stopped, such as a session, cannot be started again: its plan has no setting to
+ * go back to. */
+static bool ends_unit(const struct plan *plan, const struct step *step) {
+	bool ends = step->kind == STEP_SET && step->setting == SETTING_UNIT;
+	for (size_t i = 0; i < plan->settings_count && ends; i++) {
+		const struct plan_setting *setting = &plan->settings[i];
+		ends = setting->kind != SETTING_UNIT || strcmp(setting->name, step->name) != 0;
+	}
+	return ends;
+}
+
+/* What does not come back. The caller's; NULL: nothing. */
+static char *list_ended(const struct plan *plan, size_t steps_done) {
+	char *list = NULL;
+	for (size_t i = 0; i < steps_done; i++) {
+		const struct step *step = &plan->steps[i];
+		bool process = step->kind == STEP_END || step->kind == STEP_KILL;
+		if (!process && !ends_unit(plan, step)) {
+			continue;
+		}
+		char *name = process ? must_print("%s (pid %d)", step->name, step->pid)
+				     : must_copy(step->name);
+		char *longer = must_print("%s%s%s", list ? list : "", list ? ", " : "", name);
+		free(name);
+		free(list);
+		list = longer;
+	}
+	if (list) {
+		utf8_make_printable(list);
+	}
+	return list;
+}
+
+/* What is so now goes behind the reason. */
+static void add_result(struct error *error, const struct plan *plan, size_t steps_done) {
+	struct error former = *error;
+	char *ended = list_ended(plan, steps_done);
+	if (ended) {
+		error_set(error,
+			"%.400s; everything is as it was, but what was ended for it is not back: "
+			"%s",
+			former.text, ended);
+	} else {
+		error_set(error, "%.900s; everything is as it was", former.text);
+	}
+	free(ended);
+}
+
 enum transaction_outcome undo_plan(const struct transaction_host *host, struct journal *journal,
-	const struct plan *plan, const char *stuck, struct error *error) {
+	const struct plan *plan, size_t steps_done, const char *stuck, struct error *error) {
 	if (!undo_all(host, plan, stuck, error)) {
 		return TRANSACTION_UNFINISHED;
 	}
@@ -217,6 +266,6 @@ enum transaction_outcome undo_plan(const struct transaction_host *host, struct j
 		add_failure(error, "the journal", strerror(errno));
 		return TRANSACTION_UNFINISHED;
 	}
-	transaction_say(host, "everything is as it was");
+	add_result(error, plan, steps_done);
 	return TRANSACTION_UNDONE;
 }

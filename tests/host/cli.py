@@ -20,7 +20,8 @@ from portaltest import sentences  # noqa: E402, pylint: disable=wrong-import-pos
 
 MACHINES = os.path.join(TOP, "tests", "machines")
 
-DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
+DONE, FAILED, USAGE, REFUSED, UNSEEN = 0, 1, 2, 3, 5
+NOBODY = 65534
 
 
 class Shell:
@@ -46,6 +47,36 @@ class Shell:
             [self.program, "--state", self.state, "--config", self.config, *where, *args],
             capture_output=True, text=True, check=False, timeout=120)
 
+    def give_root(self):
+        """A machine with a graphics card, which a process that nobody but root may look at has
+        open, as files: the options for it."""
+        card = "sys/devices/pci0000:00/0000:00:02.0"
+        for name, text in {
+                "vendor": "0x8086", "device": "0x4c8a", "class": "0x030000",
+                "reset_method": "flr", "driver_override": "(null)",
+                "drm/card0/uevent": "DEVNAME=dri/card0"}.items():
+            self.write(os.path.join("root", card, name), text + "\n")
+        self.write("root/proc/4711/comm", "painter\n")
+        self.write("root/sys/bus/pci/drivers/vfio-pci/module/version", "1\n")
+        self.write("root/sys/kernel/iommu_groups/7/type", "DMA\n")
+        root = os.path.join(self.work, "root")
+        for name, target in (
+                (f"{card}/iommu_group", "../../../kernel/iommu_groups/7"),
+                ("sys/bus/pci/devices/0000:00:02.0", f"../../../../{card}"),
+                ("sys/class/drm/card0", f"../../../{card}/drm/card0"),
+                ("proc/4711/fd/3", "/dev/dri/card0")):
+            os.makedirs(os.path.dirname(os.path.join(root, name)), exist_ok=True)
+            os.symlink(target, os.path.join(root, name))
+        os.chmod(os.path.join(root, "proc/4711/fd"), 0)
+        return ["--root", root]
+
+    def run_as_nobody(self, *args):
+        os.chmod(self.work, 0o755)
+        options = {"user": NOBODY, "group": NOBODY, "extra_groups": []} \
+            if os.geteuid() == 0 else {}
+        return subprocess.run([self.program, "--state", self.state, "--config", self.config, *args],
+                              capture_output=True, text=True, check=False, timeout=120, **options)
+
     def in_terminal(self, columns, *args):
         """The lines that it prints in a terminal of that width."""
         terminal, end = os.openpty()
@@ -70,6 +101,9 @@ class Shell:
         for directory, _, names in os.walk(self.work):
             for name in names:
                 path = os.path.join(directory, name)
+                if os.path.islink(path):
+                    found[path] = os.readlink(path)
+                    continue
                 with open(path, "rb") as file:
                     found[path] = file.read()
         return found
@@ -219,34 +253,80 @@ def a_card_is_released_as_options_and_policy_say(shell):
 
 
 def without_root_nothing_is_begun(shell):
-    state = os.path.join(shell.work, "state")
-    os.chmod(shell.work, 0o755)
     before = shell.contents()
-    options = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
-    done = subprocess.run([shell.program, "--state", state, "recover"], capture_output=True,
-                          text=True, check=False, timeout=120, **options)
+    done = shell.run_as_nobody("recover")
     assert done.returncode == REFUSED, done
     assert "only root may change who drives a device" in done.stderr, done.stderr
     assert shell.contents() == before
 
 
-def where_sys_is_read_only_nothing_is_begun(shell):
-    device = "root/sys/devices/pci0000:00/0000:00:05.0"
-    for name, text in (("vendor", "0x8086"), ("class", "0x0c0330"), ("driver_override", "(null)")):
-        shell.write(os.path.join(device, name), text + "\n")
-    shell.write("root/sys/kernel/iommu_groups/7/type", "DMA\n")
-    root = os.path.join(shell.work, "root")
-    for link, target in (
-            (f"{device}/iommu_group", "../../../kernel/iommu_groups/7"),
-            ("root/sys/bus/pci/devices/0000:00:05.0", "../../../devices/pci0000:00/0000:00:05.0")):
-        os.makedirs(os.path.dirname(os.path.join(shell.work, link)), exist_ok=True)
-        os.symlink(target, os.path.join(shell.work, link))
-    command = [shell.program, "--root", root, "--state", shell.state, "take", "00:05.0"]
-    done = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=False,
-                          timeout=120)
-    assert done.returncode == DONE, done
+def who_may_not_see_all_holders_is_told_so(shell):
+    root = shell.give_root()
+    words = "what 1 process has open could not be looked at"
+    take = [*root, "release-gpu", "00:02.0", "--dry-run", "--unguard", "00:02.0"]
+    done = shell.run_as_nobody(*take)
+    assert done.returncode == UNSEEN and words in done.stderr, done
+    assert "bind 0000:00:02.0" in done.stdout, done
+    done = shell.run_as_nobody("--json", *take)
+    said = json.loads(done.stdout)
+    assert done.returncode == UNSEEN and said["holdersComplete"] is False and said["plan"], done
+    for command in (["list"], ["show", "00:02.0"]):
+        done = shell.run_as_nobody(*root, *command)
+        assert done.returncode == DONE and words in done.stderr and "02.0" in done.stdout, done
+        said = json.loads(shell.run_as_nobody("--json", *root, *command).stdout)
+        device, = said["devices"] if command == ["list"] else said
+        assert device["holdersComplete"] is False and device["holders"] == [], device
+    # Who may look sees that it is refused, and is told of nothing else.
+    os.chmod(os.path.join(shell.work, "root/proc/4711/fd"), 0o755)
+    done = shell.run_as_nobody(*take)
+    assert done.returncode == REFUSED and "painter (pid 4711)" in done.stdout, done
+    assert "could not be looked at" not in done.stderr, done
+
+
+def what_is_below_another_root_is_only_looked_at(shell):
+    root = shell.give_root()
     before = shell.contents()
-    read_only = f"mount --bind {root} {root} && mount -o remount,bind,ro {root} && exec \"$@\""
+    for command in (["take", "00:02.0"], ["recover"],
+                    ["release-gpu", "00:02.0", "--stop-holders", "--unguard", "00:02.0"]):
+        os.chmod(os.path.join(shell.work, "root/proc/4711/fd"), 0o755)
+        done = shell.run("--json", *root, *command, machine=None)
+        assert done.returncode == REFUSED, done
+        if command[0] != "take":
+            assert "--root shows another system than the one that runs" in done.stderr, done
+        assert json.loads(done.stdout)["outcome"] == "refused", done
+    assert shell.contents() == before
+
+
+def every_outcome_of_a_change_is_told(shell):
+    for args, status, outcome, words in (
+            (["return", "05:00.0"], REFUSED, "refused", "was not taken since the machine"),
+            (["take", "05:00.0"], REFUSED, "refused", "a recorded machine cannot be changed"),
+            (["recover"], REFUSED, "refused", "a recorded machine cannot be changed"),
+            (["take", "00:14.0"], REFUSED, "refused", "nothing was changed")):
+        done = shell.expect(status, words, "--json", *args)
+        said = json.loads(done.stdout)
+        assert said["outcome"] == outcome and words in said["reason"], said
+    with open(os.path.join(MACHINES, "two-gpu-desktop.machine"), encoding="utf-8") as file:
+        head, device = file.read().split("0000:05:00.0]\n")
+    device = device.replace("xhci_hcd", "vfio-pci", 1)
+    device = device.replace("driver_override = (null)", "driver_override = vfio-pci", 1)
+    taken = ["--machine", shell.write("taken.machine", f"{head}0000:05:00.0]\n{device}")]
+    for args, words in (([*taken, "take", "05:00.0"], "VFIO has it already"),
+                        (["return", "--all"], "nothing was taken that is still to be returned")):
+        machine = None if args[0] == "--machine" else "two-gpu-desktop"
+        done = shell.expect(DONE, "", *args, machine=machine)
+        assert done.stdout == f"nothing to do: {words}\n", done
+        said = json.loads(shell.expect(DONE, "", "--json", *args, machine=machine).stdout)
+        assert said == {"outcome": "unchanged", "reason": words}, said
+
+
+def where_sys_is_read_only_nothing_is_begun(shell):
+    _, root = shell.give_root()
+    os.chmod(os.path.join(root, "proc/4711/fd"), 0o755)
+    command = [shell.program, "--state", shell.state, "take", "00:02.0", "--unguard", "00:02.0"]
+    before = shell.contents()
+    # Instead of the running machine's; and of its processes, so that none has the card open.
+    read_only = f"mount --bind {root}/sys /sys && mount -o remount,bind,ro /sys && exec \"$@\""
     done = subprocess.run(
         ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", read_only, "sh", *command],
         capture_output=True, text=True, check=False, timeout=120)
@@ -287,7 +367,7 @@ def the_fields_of_a_device_in_json_are_those_that_are_documented(shell):
     always = {"address", "path", "name", "ids", "subsystemName", "subsystemIds", "class",
               "className", "revision", "category", "driver", "driverOverride", "bootVga", "bars",
               "romSize", "resetMethods", "powerState", "sriovTotal", "sriovEnabled",
-              "physicalFunction", "siblings", "holders"}
+              "physicalFunction", "siblings", "holders", "holdersComplete"}
     sometimes = {"netKind", "iommuGroup", "iommuGroupShared"}
     with open(os.path.join(TOP, "man", "portal-host.1.scd"), encoding="utf-8") as file:
         page = file.read()
@@ -450,6 +530,9 @@ TESTS = [
     the_guard_says_what_it_keeps_a_card_for_and_how_to_have_it,
     a_card_is_released_as_options_and_policy_say,
     without_root_nothing_is_begun,
+    who_may_not_see_all_holders_is_told_so,
+    what_is_below_another_root_is_only_looked_at,
+    every_outcome_of_a_change_is_told,
     where_sys_is_read_only_nothing_is_begun,
     corrupt_files_are_named_and_left_alone,
     every_command_speaks_json,

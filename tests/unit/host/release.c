@@ -203,6 +203,7 @@ static void a_card_that_nothing_revives_goes_back_to_its_driver(void **state) {
 		assert_int_equal(transaction_run(&scene.host, "take", &scene.plan, &error),
 			TRANSACTION_UNDONE);
 		assert_non_null(strstr(error.text, "answers, and that VFIO can open it"));
+		assert_non_null(strstr(error.text, "; everything is as it was"));
 		scene_assert_former(&scene);
 		scene_end(&scene);
 	}

@@ -178,6 +178,9 @@ static void whoever_still_has_the_card_open_is_named_and_everything_undone(void 
 	assert_int_equal(
 		transaction_run(&scene.host, "take", &scene.plan, &error), TRANSACTION_UNDONE);
 	assert_non_null(strstr(error.text, "has /dev/nvidia0 open"));
+	assert_non_null(strstr(error.text,
+		"; everything is as it was, but what was ended for it is not back: "
+		"session-2.scope, cuda?]job (pid 1501)"));
 	char *log = kernel_model_log(scene.model);
 	assert_null(strstr(log, "unbind"));
 	assert_non_null(strstr(log, "start gdm.service"));
