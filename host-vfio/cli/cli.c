@@ -18,7 +18,10 @@ int cli_fail(int status, const char *format, ...) {
 	return status;
 }
 
-static void take(struct cli *cli, size_t index, size_t count) {
+static void take(struct cli *cli, const char *name, size_t index, size_t count) {
+	if (!strings_contain(&cli->taken, name)) {
+		strings_add(&cli->taken, name);
+	}
 	memmove(cli->args + index, cli->args + index + count,
 		(cli->args_count - index - count) * sizeof(*cli->args));
 	cli->args_count -= count;
@@ -27,7 +30,7 @@ static void take(struct cli *cli, size_t index, size_t count) {
 bool cli_flag(struct cli *cli, const char *name) {
 	for (size_t i = 0; i < cli->args_count; i++) {
 		if (strcmp(cli->args[i], name) == 0) {
-			take(cli, i, 1);
+			take(cli, name, i, 1);
 			return true;
 		}
 	}
@@ -42,12 +45,12 @@ const char *cli_option(struct cli *cli, const char *name) {
 			continue;
 		}
 		if (arg[length] == '=') {
-			take(cli, i, 1);
+			take(cli, name, i, 1);
 			return arg + length + 1;
 		}
 		if (arg[length] == '\0') {
 			const char *value = i + 1 < cli->args_count ? cli->args[i + 1] : "";
-			take(cli, i, i + 1 < cli->args_count ? 2 : 1);
+			take(cli, name, i, i + 1 < cli->args_count ? 2 : 1);
 			return value;
 		}
 	}
@@ -56,8 +59,13 @@ const char *cli_option(struct cli *cli, const char *name) {
 
 int cli_check_args(struct cli *cli, size_t least, size_t most) {
 	for (size_t i = 0; i < cli->args_count; i++) {
-		if (cli->args[i][0] == '-' && cli->args[i][1] != '\0') {
-			return cli_fail(CLI_USAGE, "no such option here: %s", cli->args[i]);
+		const char *arg = cli->args[i];
+		if (arg[0] == '-' && arg[1] != '\0') {
+			char *name = must_print("%.*s", (int)strcspn(arg, "="), arg);
+			bool twice = strings_contain(&cli->taken, name);
+			free(name);
+			return twice ? cli_fail(CLI_USAGE, "said twice, and counts once: %s", arg)
+				     : cli_fail(CLI_USAGE, "no such option here: %s", arg);
 		}
 	}
 	if (cli->args_count < least) {

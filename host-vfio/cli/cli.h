@@ -33,6 +33,7 @@ struct cli {
 	struct known known;
 	char **args; /* what follows the command's name and is no option */
 	size_t args_count;
+	struct strings taken; /* the options that were taken out of them, without values */
 };
 
 struct cli_command {

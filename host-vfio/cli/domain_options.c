@@ -373,6 +373,44 @@ static int read_repeated(struct domain_options *options, struct cli *cli) {
 	return CLI_DONE;
 }
 
+/* What is to be put in and taken out at once is a mistake: which of both cannot be known. */
+static int check_contradictions(const struct domain_options *options) {
+	const struct domain_edit *edit = &options->edit;
+	for (size_t i = 0; i < edit->removed_hostdevs_count; i++) {
+		for (size_t k = 0; k < options->assignment.count; k++) {
+			const struct domain_address *host = &options->assignment.hostdevs[k].host;
+			char text[DOMAIN_ADDRESS_TEXT];
+			if (domain_address_equal(&options->removed_hostdevs[i], host)) {
+				domain_address_format(host, text);
+				return cli_fail(CLI_USAGE,
+					"%s is both put in and taken out: --device takes all "
+					"functions of a card along",
+					text);
+			}
+		}
+	}
+	for (size_t i = 0; i < edit->removed_evdevs_count; i++) {
+		for (size_t k = 0; k < edit->evdevs_count; k++) {
+			if (strcmp(options->removed_evdevs[i], options->evdevs[k].path) == 0) {
+				return cli_fail(CLI_USAGE, "%s is both put in and taken out",
+					options->removed_evdevs[i]);
+			}
+		}
+	}
+	for (size_t i = 0; i < edit->removed_peers_count; i++) {
+		const char *guest = options->removed_peers[i];
+		for (size_t k = 0; k < options->guests.count; k++) {
+			const char *added = options->guests.items[k];
+			if (strncmp(added, guest, strlen(guest)) == 0 &&
+				(added[strlen(guest)] == '\0' || added[strlen(guest)] == '=')) {
+				return cli_fail(
+					CLI_USAGE, "%s is both put in and taken out", guest);
+			}
+		}
+	}
+	return CLI_DONE;
+}
+
 int domain_options_read(struct domain_options *options, struct cli *cli) {
 	struct domain_edit *edit = &options->edit;
 	bool dry_run = cli_flag(cli, "--dry-run");
@@ -386,6 +424,7 @@ int domain_options_read(struct domain_options *options, struct cli *cli) {
 	edit->remove_door = cli_flag(cli, "--remove-door");
 	edit->emulator_cpuset = cli_option(cli, "--pin-emulator");
 	int status = read_repeated(options, cli);
+	status = status == CLI_DONE ? check_contradictions(options) : status;
 	status = status == CLI_DONE ? read_spec(options, cli) : status;
 	status = status == CLI_DONE ? read_hugepages(options, cli) : status;
 	status = status == CLI_DONE ? read_prepare(options, cli) : status;

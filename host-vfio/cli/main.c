@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "inventory/live.h"
 #include "tree/machine_file.h"
 
@@ -47,9 +48,14 @@ static void print_help(FILE *file) {
 	      "                   [--json] COMMAND [ARGUMENT...]\n\n",
 		file);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		enum { COLUMN = 32, LINE = 80 };
 		char synopsis[128];
 		snprintf(synopsis, sizeof(synopsis), "%s %s", commands[i].name, commands[i].usage);
-		fprintf(file, "  %-34s %s\n", synopsis, commands[i].help);
+		/* One that is long has its line for itself. */
+		bool fits = strlen(synopsis) + 2 < COLUMN;
+		fprintf(file, "  %s%s%*s", synopsis, fits ? "" : "\n",
+			fits ? COLUMN - (int)strlen(synopsis) - 2 : COLUMN, "");
+		terminal_wrap(commands[i].help, COLUMN, LINE, file);
 	}
 	fputs("\nportal-host(1) says more.\n", file);
 }
@@ -100,39 +106,45 @@ static int run(struct cli *cli, const struct cli_command *command) {
 	return status;
 }
 
-int main(int argc, char *argv[]) {
-	struct cli cli = {.args = argv + 1, .args_count = (size_t)(argc > 0 ? argc - 1 : 0)};
-	if (cli_flag(&cli, "--help")) {
+static int start(struct cli *cli) {
+	if (cli_flag(cli, "--help")) {
 		print_help(stdout);
 		return CLI_DONE;
 	}
-	if (cli_flag(&cli, "--version")) {
+	if (cli_flag(cli, "--version")) {
 		puts("portal-host " PORTAL_VERSION);
 		return CLI_DONE;
 	}
-	cli.machine_file = cli_option(&cli, "--machine");
-	cli.root = cli_option(&cli, "--root");
-	cli.state = cli_option(&cli, "--state");
-	cli.config = cli_option(&cli, "--config");
-	cli.json = cli_flag(&cli, "--json");
-	if (cli.machine_file && cli.root) {
+	cli->machine_file = cli_option(cli, "--machine");
+	cli->root = cli_option(cli, "--root");
+	cli->state = cli_option(cli, "--state");
+	cli->config = cli_option(cli, "--config");
+	cli->json = cli_flag(cli, "--json");
+	if (cli->machine_file && cli->root) {
 		return cli_fail(CLI_USAGE, "--machine and --root exclude each other");
 	}
-	if (!cli.root) {
-		cli.root = "/";
+	if (!cli->root) {
+		cli->root = "/";
 	}
-	cli.state = cli.state ? cli.state : "/var/lib/portal/host";
-	cli.config = cli.config ? cli.config : "/etc/portal/host.scfg";
-	if (cli.args_count == 0) {
+	cli->state = cli->state ? cli->state : "/var/lib/portal/host";
+	cli->config = cli->config ? cli->config : "/etc/portal/host.scfg";
+	if (cli->args_count == 0) {
 		print_help(stderr);
 		return CLI_USAGE;
 	}
-	const struct cli_command *command = find_command(cli.args[0]);
+	const struct cli_command *command = find_command(cli->args[0]);
 	if (!command) {
 		return cli_fail(
-			CLI_USAGE, "no such command: %s (see portal-host --help)", cli.args[0]);
+			CLI_USAGE, "no such command: %s (see portal-host --help)", cli->args[0]);
 	}
-	cli.args++;
-	cli.args_count--;
-	return run(&cli, command);
+	cli->args++;
+	cli->args_count--;
+	return run(cli, command);
+}
+
+int main(int argc, char *argv[]) {
+	struct cli cli = {.args = argv + 1, .args_count = (size_t)(argc > 0 ? argc - 1 : 0)};
+	int status = start(&cli);
+	strings_finish(&cli.taken);
+	return status;
 }

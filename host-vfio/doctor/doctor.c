@@ -134,29 +134,44 @@ static void examine_vfio(
 	}
 }
 
-/* The members of a device's group that are not on the same card; the caller's. NULL: none. */
-static char *find_strangers(const struct machine *machine, const struct pci_device *device) {
+/* Are both functions of one card? A processor with graphics has USB, sound and more in the same
+ * slot, which are no part of the graphics. */
+static bool is_of_card(const struct machine *machine, const struct pci_device *device,
+	const struct pci_device *other) {
+	const struct pci_device *gpu = machine_gpu_of(machine, device);
+	return pci_address_same_slot(&other->address, &device->address) &&
+	       (gpu ? machine_gpu_of(machine, other) == gpu : other->category == device->category);
+}
+
+/* The members of a device's group that are not of the same card; the caller's. NULL: none.
+ * `one_chip`: all of them are in its slot. */
+static char *find_strangers(
+	const struct machine *machine, const struct pci_device *device, bool *one_chip) {
 	char *list = NULL;
+	*one_chip = true;
 	for (size_t i = 0; i < machine->devices_count; i++) {
 		const struct pci_device *other = &machine->devices[i];
 		/* Parts of the machine without a driver are in nobody's way. */
 		if (other->iommu_group != device->iommu_group ||
 			other->category == CATEGORY_BRIDGE ||
 			(other->category == CATEGORY_SYSTEM && !other->driver) ||
-			pci_address_same_slot(&other->address, &device->address)) {
+			is_of_card(machine, device, other)) {
 			continue;
 		}
 		char *longer = must_print("%s%s%s (%s)", list ? list : "", list ? ", " : "",
 			other->name, category_name(other->category));
 		free(list);
 		list = longer;
+		*one_chip &= pci_address_same_slot(&other->address, &device->address);
 	}
 	return list;
 }
 
 void doctor_examine_group(struct diagnoses *diagnoses, const struct machine *machine,
 	const struct pci_device *device) {
-	char *strangers = device->iommu_group >= 0 ? find_strangers(machine, device) : NULL;
+	bool one_chip;
+	char *strangers =
+		device->iommu_group >= 0 ? find_strangers(machine, device, &one_chip) : NULL;
 	if (!strangers) {
 		return;
 	}
@@ -165,10 +180,14 @@ void doctor_examine_group(struct diagnoses *diagnoses, const struct machine *mac
 			   "or not at all.",
 			device->name, category_name(device->category), device->iommu_group,
 			strangers),
-		must_copy("The bridges between them do not keep them apart (no ACS). A "
-			  "card can be moved to another slot, best one that the processor "
-			  "drives; a firmware update, or \"ACS\" in the firmware's set-up, "
-			  "sometimes makes smaller groups."));
+		must_copy(one_chip ? "They are parts of one chip, such as a processor with "
+				     "graphics, which does not keep them apart: no setting does. "
+				     "Give them all to one VM, where the host can do without "
+				     "them."
+				   : "The bridges between them do not keep them apart (no ACS). A "
+				     "card can be moved to another slot, best one that the "
+				     "processor drives; a firmware update, or \"ACS\" in the "
+				     "firmware's set-up, sometimes makes smaller groups."));
 	free(strangers);
 }
 

@@ -197,11 +197,31 @@ static int lay_out(xmlNode *root, const struct domain_address *host, struct erro
 	return 0;
 }
 
+/* Is the function what one of its disks is? */
+static bool is_disk(xmlNode *root, const struct domain_address *host) {
+	for (xmlNode *device = first_device(root); device != NULL; device = device->next) {
+		struct domain_address address;
+		if (!is_function(device, &address) && takes_function(device, &address) &&
+			domain_address_equal(&address, host)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int hostdev_add(
 	xmlNode *root, const struct domain_hostdev *hostdevs, size_t count, struct error *error) {
 	xmlNode *devices = tree_need(root, "devices");
 	for (size_t i = 0; i < count; i++) {
 		xmlNode *hostdev = hostdev_find(root, &hostdevs[i].host);
+		if (hostdev == NULL && is_disk(root, &hostdevs[i].host)) {
+			char text[DOMAIN_ADDRESS_TEXT];
+			domain_address_format(&hostdevs[i].host, text);
+			return error_set(error,
+				"it has %s as a disk already (<disk type='nvme'>), and QEMU opens "
+				"a function once: take the disk out first, by virsh edit",
+				text);
+		}
 		if (hostdev == NULL) {
 			hostdev = create(devices, &hostdevs[i].host);
 		}

@@ -27,7 +27,7 @@ struct domain_hostdev {
  * moves drivers itself. Functions of one slot of the host, those that were there already among
  * them, are functions of one slot of the guest, with the same numbers; one of them is function 0 in
  * any case. A slot that is new gets a root port of its own where the machine has PCI Express. -1
- * when there is no room.
+ * when there is no room, or a function is one of its disks.
  */
 int hostdev_add(
 	xmlNode *root, const struct domain_hostdev *hostdevs, size_t count, struct error *error);

@@ -74,23 +74,41 @@ static struct strings find_devices(const char *definition) {
 	return devices;
 }
 
-/* Without the daemon: is it a VM whose devices somebody has to see to? */
-static bool is_known(const char *domain) {
+/* Nobody knows whose the devices are. A VM that has none in its definition takes nothing from
+ * anybody, and is started; a controller among them finds no devices. */
+static int without_policy(
+	const char *domain, const struct strings *devices, const struct error *error) {
+	if (devices->count == 0) {
+		fprintf(stderr,
+			"portal: %s is started, since it has no PCI device of the host in its "
+			"definition; but the policy cannot be read (%s), and portal-hostd not be "
+			"reached\n",
+			domain, error->text);
+		return EXIT_SUCCESS;
+	}
+	fprintf(stderr,
+		"portal: %s is not started: it has %s%s of the host, and whether it may have that "
+		"is not known, since the policy cannot be read (%s) and portal-hostd not be "
+		"reached; mend the policy, and run \"systemctl restart portal-hostd\"\n",
+		domain, devices->items[0], devices->count > 1 ? " and more" : "", error->text);
+	return EXIT_FAILURE;
+}
+
+/* Only a start can be held up: of a VM whose devices somebody has to see to. */
+static int without_daemon(
+	const char *domain, const char *operation, const struct strings *devices, int result) {
 	struct policy policy;
 	struct error error;
 	const char *path = get_environment("PORTAL_HOST_CONFIG", "/etc/portal/host.scfg");
+	if (strcmp(operation, "prepare") != 0) {
+		return EXIT_SUCCESS;
+	}
 	if (policy_load(&policy, path, &error) < 0) {
-		fprintf(stderr, "portal: %s\n", error.text);
-		return false;
+		return without_policy(domain, devices, &error);
 	}
 	bool known = policy_find_domain(&policy, domain) != NULL;
 	policy_finish(&policy);
-	return known;
-}
-
-/* Only a start can be held up. */
-static int without_daemon(const char *domain, const char *operation, int result) {
-	if (strcmp(operation, "prepare") != 0 || !is_known(domain)) {
+	if (!known) {
 		return EXIT_SUCCESS;
 	}
 	fprintf(stderr,
@@ -152,7 +170,7 @@ static int tell(sd_varlink *link, const char *domain, const char *operation, con
 	int result = sd_varlink_call(link, HOST_INTERFACE ".Hook", call, &reply, &error);
 	sd_json_variant_unref(call);
 	if (result < 0) {
-		return without_daemon(domain, operation, result);
+		return without_daemon(domain, operation, devices, result);
 	}
 	if (error) {
 		fprintf(stderr, "portal: %s: %s\n", domain, reason_of(reply, error));
@@ -214,7 +232,7 @@ static int ask_daemon(const char *domain, const char *operation, const char *def
 	sd_varlink *link = NULL;
 	int result = sd_varlink_connect_address(
 		&link, get_environment("PORTAL_HOST_SOCKET", HOST_SOCKET));
-	int status = result < 0 ? without_daemon(domain, operation, result)
+	int status = result < 0 ? without_daemon(domain, operation, devices, result)
 				: tell(link, domain, operation, definition, devices);
 	sd_varlink_flush_close_unref(link);
 	return status;

@@ -135,11 +135,75 @@ static void add_bridge_reset_rung(struct plan *plan, const struct pci_device *br
 	bind_and_probe(plan, rung);
 }
 
-static void add_reset_rungs(struct plan *plan, const struct machine *machine, struct tree *tree,
-	const struct strings *names, const struct strings *chosen) {
+static bool can_reset(
+	const struct plan *plan, const struct pci_device *bridge, const char *method) {
+	bool can = bridge && strcmp(method, "bus") == 0;
+	for (size_t i = 0; i < plan->devices_count; i++) {
+		can |= has_method(plan->devices[i].former.reset, method);
+	}
+	return can;
+}
+
+/* Does VFIO have all of the plan's devices? One that was taken with a method lists no other. */
+static bool is_with_vfio(const struct plan *plan) {
+	bool with_vfio = true;
+	for (size_t i = 0; i < plan->devices_count; i++) {
+		const char *driver = plan->devices[i].former.driver;
+		with_vfio &= driver && strcmp(driver, VFIO) == 0;
+	}
+	return with_vfio;
+}
+
+/* The methods that are there, as words for a sentence; the caller's. */
+static char *describe_methods(const struct plan *plan, const struct pci_device *bridge) {
+	struct strings methods = list_methods(plan, NULL), told = {0};
+	if (bridge) {
+		strings_add(&methods, "bus");
+	}
+	char *list = NULL;
+	for (size_t i = 0; i < methods.count; i++) {
+		if (strings_contain(&told, methods.items[i])) {
+			continue;
+		}
+		strings_add(&told, methods.items[i]);
+		char *longer =
+			must_print("%s%s%s", list ? list : "", list ? ", " : "", methods.items[i]);
+		free(list);
+		list = longer;
+	}
+	strings_finish(&told);
+	strings_finish(&methods);
+	return list ? list : must_copy("none");
+}
+
+/* A method that was asked for is not left out in silence: without it a card may be given to a VM as
+ * another one left it. */
+static void check_resets(struct findings *findings, const struct plan *plan,
+	const struct pci_device *bridge, const char *name, const struct strings *chosen) {
+	size_t possible = 0;
+	for (size_t i = 0; chosen && i < chosen->count; i++) {
+		possible += can_reset(plan, bridge, chosen->items[i]);
+	}
+	for (size_t i = 0; chosen && i < chosen->count; i++) {
+		if (can_reset(plan, bridge, chosen->items[i])) {
+			continue;
+		}
+		bool was_chosen_before = possible > 0 && is_with_vfio(plan);
+		char *methods = describe_methods(plan, bridge);
+		findings_add(findings, !was_chosen_before,
+			"%s cannot be reset by %s, which --reset or the policy asks for: it has %s",
+			name, chosen->items[i], methods);
+		free(methods);
+	}
+}
+
+static void add_reset_rungs(struct plan *plan, struct findings *findings,
+	const struct machine *machine, struct tree *tree, const struct strings *names,
+	const struct strings *chosen) {
 	struct strings methods = list_methods(plan, chosen), tried = {0};
 	const struct pci_device *bridge =
 		names->count == 1 ? find_bridge(plan, machine, names->items[0]) : NULL;
+	check_resets(findings, plan, bridge, names->items[0], chosen);
 	size_t before = plan->rungs_count;
 	for (size_t i = 0; i < methods.count; i++) {
 		if (!strings_contain(&tried, methods.items[i])) {
@@ -294,7 +358,7 @@ void release_plan(struct plan *plan, struct findings *findings, const struct mac
 	preflight_take(findings, plan, machine, names, unguarded,
 		PREFLIGHT_RELEASE_CONSOLE | (options->stop_holders ? PREFLIGHT_STOP_HOLDERS : 0));
 	add_base(plan, findings, machine, host, options);
-	add_reset_rungs(plan, machine, host->tree, names, options->resets);
+	add_reset_rungs(plan, findings, machine, host->tree, names, options->resets);
 	char *autoprobe = setting_read(host, SETTING_AUTOPROBE, "");
 	/* Where nothing is known of it, as in a recorded machine, it is as kernels have it. */
 	plan_add_setting(plan, SETTING_AUTOPROBE, "", autoprobe ? autoprobe : "1",

@@ -10,6 +10,9 @@
 
 #define SIGNATURE "portal-machine 1"
 
+/* Many times what the largest machine is written down in. */
+enum { FILE_MAX = 32 * 1024 * 1024 };
+
 struct parser {
 	struct memory_tree *tree;
 	const char *name;
@@ -267,7 +270,23 @@ struct memory_tree *machine_file_load(const char *path, struct error *error) {
 		error_set(error, "%s: %s", path, strerror(errno));
 		return NULL;
 	}
-	struct memory_tree *tree = machine_file_parse(file, path, error);
+	/* What is no recording may have no end, or no lines: /dev/zero has neither. */
+	struct memory_tree *tree = NULL;
+	char *text = must_alloc(FILE_MAX + 1, 1);
+	size_t size = fread(text, 1, FILE_MAX + 1, file);
+	if (ferror(file)) {
+		error_set(error, "%s: %s", path, strerror(errno));
+	} else if (size > FILE_MAX) {
+		error_set(error, "%s: not a recorded machine (it is larger than %d MiB)", path,
+			FILE_MAX >> 20);
+	} else if (size == 0) {
+		error_set(error, "%s: empty", path);
+	} else {
+		FILE *stream = must_have(fmemopen(text, size, "r"));
+		tree = machine_file_parse(stream, path, error);
+		fclose(stream);
+	}
+	free(text);
 	fclose(file);
 	return tree;
 }

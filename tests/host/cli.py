@@ -132,6 +132,13 @@ def wrong_command_lines_are_told_apart(shell):
     shell.expect(FAILED, "has no VM \"ghost\"", "assignments", "--running", "ghost")
 
 
+def the_help_fits_a_terminal_of_80_columns(shell):
+    done = shell.expect(DONE, "", "--help", machine=None)
+    lines = done.stdout.splitlines()
+    assert max(len(line) for line in lines) <= 80, lines
+    assert "  list                          the machine's PCI functions" in lines, lines
+
+
 def wrong_devices_are_told_apart(shell):
     for command in ("show", "take", "return", "release-gpu"):
         shell.expect(FAILED, "there is no PCI function 0f:00.0", command, "0f:00.0")
@@ -152,6 +159,11 @@ def machines_that_cannot_be_read_are_told_apart(shell):
     shell.expect(FAILED, "Is a directory", "record", shell.state)
     empty = shell.write("empty", "")
     shell.expect(FAILED, f"{empty}: empty", "--machine", empty, "list", machine=None)
+    for endless in ("/dev/full", "/dev/zero"):
+        shell.expect(FAILED, f"{endless}: not a recorded machine (it is larger than 32 MiB)",
+                     "--machine", endless, "list", machine=None)
+    shell.expect(FAILED, f"{shell.work}: Is a directory", "--machine", shell.work, "list",
+                 machine=None)
     kept = shell.write("kept", "a recording of before\n")
     shell.expect(FAILED, "no PCI device", "--root", shell.work, "record", kept, machine=None)
     assert shell.run("record", kept).returncode == DONE
@@ -242,6 +254,13 @@ def a_card_is_released_as_options_and_policy_say(shell):
     plan = json.loads(shell.run(*laptop, "--reset", "flr", machine="notes-laptop").stdout)["plan"]
     assert [rung["title"] for rung in plan["rungs"]] == [
         "reset it by flr", "remove it and look for it again"], plan["rungs"]
+    # What the card lacks is not left out in silence, whoever asks for it.
+    words = "0000:01:00.0 cannot be reset by pm, which --reset or the policy asks for: it has bus"
+    desktop = ["release-gpu", card, "--stop-holders", "--dry-run"]
+    for more in (["--reset", "pm"], ["--reset", "bus", "--reset", "pm"]):
+        assert words in shell.expect(REFUSED, "nothing would be", *desktop, *more).stdout
+    shell.write("host.scfg", "release {\n\treset 01:00.0 pm\n}\n")
+    assert words in shell.expect(REFUSED, "nothing would be", *desktop).stdout
     for line, words in (("reset 01:00.0", "expected: reset DEVICE METHOD..."),
                         ("reset 01:00.0 hammer", "\"hammer\" is no reset method"),
                         ("suspend yes", "expected: suspend ask|never|allowed"),
@@ -523,6 +542,7 @@ def a_set_up_says_what_the_machine_lacks(shell):
 
 TESTS = [
     wrong_command_lines_are_told_apart,
+    the_help_fits_a_terminal_of_80_columns,
     wrong_devices_are_told_apart,
     machines_that_cannot_be_read_are_told_apart,
     what_stands_in_the_way_refuses_a_change,

@@ -134,6 +134,24 @@ def wrong_command_lines_are_told_apart(shell):
     shell.expect(USAGE, "no number of seconds", "heap", "detach", "desk", "web", "--timeout", "0")
 
 
+def what_contradicts_itself_is_told(shell):
+    shell.edit(USAGE, "said twice, and counts once: --hugepages", "--hugepages", "2M",
+               "--hugepages", "off")
+    shell.edit(USAGE, "said twice, and counts once: --suspend-to-mem=off", "--suspend-to-mem", "on",
+               "--suspend-to-mem=off")
+    shell.edit(USAGE, "0000:01:00.0 is both put in and taken out", "--device", "01:00.0",
+               "--remove-device", "01:00.0")
+    shell.edit(USAGE, "0000:01:00.1 is both put in and taken out: --device takes all functions",
+               "--device", "01:00.0", "--remove-device", "01:00.1")
+    shell.edit(USAGE, "/dev/input/event3 is both put in and taken out", "--evdev",
+               "/dev/input/event3,grab=all", "--remove-evdev", "/dev/input/event3")
+    shell.edit(USAGE, "web is both put in and taken out", "--guest", "web=old", "--remove-guest",
+               "web")
+    # The same function can be opened once.
+    shell.expect(REFUSED, "old: it has 0000:04:00.0 as a disk already", "domain", "edit", "old",
+                 "--device", "04:00.0")
+
+
 def what_is_not_there_is_told_apart(shell):
     shell.expect(FAILED, "libvirt has no domain nobody", "domain", "show", "nobody")
     shell.expect(FAILED, "libvirt has no domain nobody", "domain", "edit", "nobody")
@@ -323,6 +341,7 @@ def configuration_space_stays_shut_unless_the_policy_says_so(shell):
 TESTS = [
     configuration_space_stays_shut_unless_the_policy_says_so,
     wrong_command_lines_are_told_apart,
+    what_contradicts_itself_is_told,
     what_is_not_there_is_told_apart,
     what_stands_in_the_way_refuses_a_change,
     the_change_is_shown_and_made,
