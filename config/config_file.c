@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char *user_path(void) {
@@ -48,19 +49,41 @@ static int line_reached(FILE *stream) {
 	return line;
 }
 
+// libscfg writes what it found to standard error, without the file's name and with another number
+// for the line: whoever reads the file says it once.
+static int parse_quietly(struct scfg_block *root, FILE *stream) {
+	char *said = NULL;
+	size_t size = 0;
+	FILE *own = stderr, *aside = open_memstream(&said, &size);
+	if (aside != NULL) {
+		stderr = aside;
+	}
+	int result = scfg_parse_file(root, stream);
+	stderr = own;
+	if (aside != NULL) {
+		fclose(aside);
+	}
+	free(said);
+	return result;
+}
+
 bool config_file_load(struct config_file *file, const char *path, struct config_error *error) {
 	*file = (struct config_file){0};
+	struct stat status;
 	FILE *stream = fopen(path, "re");
 	if (stream == NULL) {
 		snprintf(error->message, sizeof(error->message), "%s: %s", path, strerror(errno));
 		return false;
 	}
-	int result = scfg_parse_file(&file->root, stream);
+	if (fstat(fileno(stream), &status) == 0 && S_ISDIR(status.st_mode)) {
+		snprintf(error->message, sizeof(error->message), "%s: %s", path, strerror(EISDIR));
+		fclose(stream);
+		return false;
+	}
+	int result = parse_quietly(&file->root, stream);
 	int line = result == 0 ? 0 : line_reached(stream);
 	fclose(stream);
 	if (result != 0) {
-		// libscfg itself has written what it found to standard error, without the file's
-		// name.
 		file->root = (struct scfg_block){0};
 		snprintf(error->message, sizeof(error->message),
 			"%.300s:%d: not valid scfg; look for a missing quote or brace here or "

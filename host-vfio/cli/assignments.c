@@ -64,6 +64,11 @@ int cli_assignments(struct cli *cli) {
 	}
 	if (status == CLI_DONE) {
 		struct decisions decisions;
+		if (policy.absent) {
+			cli_fail(CLI_DONE,
+				"there is no policy (%s): everything stays with the host",
+				cli->config);
+		}
 		decide(&decisions, &policy, &cli->known, &cli->machine, &running);
 		if (cli->json) {
 			cli_print_json(decisions_json(&decisions));

@@ -1,9 +1,11 @@
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/must.h"
 
@@ -57,15 +59,19 @@ const char *cli_option(struct cli *cli, const char *name) {
 	return NULL;
 }
 
+int cli_refuse_option(const struct cli *cli, const char *arg) {
+	char *name = must_print("%.*s", (int)strcspn(arg, "="), arg);
+	bool twice = strings_contain(&cli->taken, name);
+	free(name);
+	return twice ? cli_fail(CLI_USAGE, "said twice, and counts once: %s", arg)
+		     : cli_fail(CLI_USAGE, "no such option here: %s", arg);
+}
+
 int cli_check_args(struct cli *cli, size_t least, size_t most) {
 	for (size_t i = 0; i < cli->args_count; i++) {
 		const char *arg = cli->args[i];
 		if (arg[0] == '-' && arg[1] != '\0') {
-			char *name = must_print("%.*s", (int)strcspn(arg, "="), arg);
-			bool twice = strings_contain(&cli->taken, name);
-			free(name);
-			return twice ? cli_fail(CLI_USAGE, "said twice, and counts once: %s", arg)
-				     : cli_fail(CLI_USAGE, "no such option here: %s", arg);
+			return cli_refuse_option(cli, arg);
 		}
 	}
 	if (cli->args_count < least) {
@@ -81,6 +87,17 @@ int cli_print_json(sd_json_variant *variant) {
 	sd_json_variant_dump(variant, SD_JSON_FORMAT_PRETTY | SD_JSON_FORMAT_NEWLINE, stdout, NULL);
 	sd_json_variant_unref(variant);
 	return CLI_DONE;
+}
+
+int cli_check_state(const struct cli *cli) {
+	char *path = must_copy(cli->state), *slash;
+	/* It is made where it is not there yet. */
+	while (access(path, F_OK) < 0 && errno == ENOENT && (slash = strrchr(path, '/'))) {
+		slash[slash == path] = '\0';
+	}
+	bool denied = geteuid() != 0 && access(path, W_OK) < 0 && errno == EACCES;
+	free(path);
+	return denied ? cli_fail(CLI_REFUSED, "only root may write to %s", cli->state) : CLI_DONE;
 }
 
 int cli_read_machine(struct cli *cli) {

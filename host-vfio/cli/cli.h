@@ -51,9 +51,13 @@ bool cli_flag(struct cli *cli, const char *name);
 /* Takes an option with its value out of the arguments; NULL when it is not there, and "" when it is
  * there without a value. */
 const char *cli_option(struct cli *cli, const char *name);
+/* Says that there is no such option, or that it is there twice; CLI_USAGE. */
+int cli_refuse_option(const struct cli *cli, const char *arg);
 /* Complains about an option that nobody took, or about a number of arguments that is not within
  * bounds. CLI_DONE or CLI_USAGE. */
 int cli_check_args(struct cli *cli, size_t least, size_t most);
+/* May the state be written? CLI_DONE, or CLI_REFUSED after saying that only root may. */
+int cli_check_state(const struct cli *cli);
 /* Prints and frees; CLI_DONE. */
 int cli_print_json(sd_json_variant *variant);
 

@@ -59,9 +59,9 @@ int cli_known(struct cli *cli) {
 static int save(struct cli *cli) {
 	struct error error;
 	char *path = cli_state_path(cli, "devices.scfg");
-	int status = CLI_DONE;
-	if (file_make_directory(cli->state, 0755, &error) < 0 ||
-		known_save(&cli->known, path, &error) < 0) {
+	int status = cli_check_state(cli);
+	if (status == CLI_DONE && (file_make_directory(cli->state, 0755, &error) < 0 ||
+					  known_save(&cli->known, path, &error) < 0)) {
 		status = cli_fail(CLI_FAILED, "%s", error.text);
 	}
 	free(path);

@@ -132,6 +132,9 @@ static int start(struct cli *cli) {
 		print_help(stderr);
 		return CLI_USAGE;
 	}
+	if (cli->args[0][0] == '-') {
+		return cli_refuse_option(cli, cli->args[0]);
+	}
 	const struct cli_command *command = find_command(cli->args[0]);
 	if (!command) {
 		return cli_fail(

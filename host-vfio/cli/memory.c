@@ -230,6 +230,14 @@ static int add_report(struct cli *cli, const struct memory_settings *settings, c
 	if (!memory_settings_find(settings, cli->args[0])) {
 		return cli_fail(CLI_FAILED, "%s has no guest %s", cli->config, cli->args[0]);
 	}
+	if (bytes > HISTORY_MOST) {
+		return cli_fail(CLI_USAGE, "no heap has %s: 64G are the most that is counted",
+			cli->args[1]);
+	}
+	int status = cli_check_state(cli);
+	if (status != CLI_DONE) {
+		return status;
+	}
 	if (file_make_directory(cli->state, 0755, &error) < 0 ||
 		history_record(path, cli->args[0], bytes, HISTORY_SINCE_LAST, settings->half_life,
 			&error) < 0) {

@@ -1,6 +1,7 @@
 #include "cli/services.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -80,12 +81,14 @@ static bool has_daemon(void) {
 	return there;
 }
 
-/* libvirt runs hooks/qemu, and what is in hooks/qemu.d (hooks.html). */
-static bool has_hook(void) {
+/* libvirt runs hooks/qemu, and what is in hooks/qemu.d (hooks.html). Some distributions let only
+ * root into /etc/libvirt: `unseen` then. */
+static bool has_hook(bool *unseen) {
 	static const char directory[] = "/etc/libvirt/hooks/qemu.d";
 	const struct dirent *entry;
 	bool found = false;
 	DIR *stream = opendir(directory);
+	*unseen = !stream && errno != ENOENT && errno != ENOTDIR;
 	while (stream && !found && (entry = readdir(stream))) {
 		found = strstr(entry->d_name, "portal") != NULL &&
 			faccessat(dirfd(stream), entry->d_name, X_OK, 0) == 0;
@@ -106,8 +109,8 @@ void cli_read_services(struct services *services, const struct cli *cli) {
 		.kvm_allowed = access("/dev/kvm", R_OK | W_OK) == 0,
 		.lock_limit = UINT64_MAX,
 		.daemon = has_daemon(),
-		.hook = has_hook(),
 	};
+	services->hook = has_hook(&services->hook_unseen);
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
 		services->lock_limit = limit.rlim_cur;
 	}

@@ -245,13 +245,16 @@ static int undo(const char *root, const char *manifest) {
 	return CLI_DONE;
 }
 
-static int check_root(const char *root) {
+static int check_root(const struct cli *cli, const char *root, bool writes) {
 	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		return cli_fail(CLI_FAILED, "%s: %s", root, strerror(errno));
 	}
 	close(fd);
-	return CLI_DONE;
+	if (writes && strcmp(root, "/") == 0 && geteuid() != 0) {
+		return cli_fail(CLI_REFUSED, "only root may change the files of this system");
+	}
+	return writes ? cli_check_state(cli) : CLI_DONE;
 }
 
 /* Shows the changes, makes them where that is said, and tells what there is to know. */
@@ -286,7 +289,7 @@ int cli_setup(struct cli *cli) {
 	} else {
 		status = back ? cli_check_args(cli, 0, 0) : read_setup(cli, &setup);
 	}
-	status = status == CLI_DONE ? check_root(setup.into) : status;
+	status = status == CLI_DONE ? check_root(cli, setup.into, back || really) : status;
 	if (status == CLI_DONE) {
 		status = back ? undo(setup.into, manifest) : set_up(cli, &setup, manifest, really);
 	}

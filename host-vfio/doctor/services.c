@@ -84,14 +84,22 @@ static void examine_daemon(struct diagnoses *diagnoses, const struct services *s
 				  "portal-host's commands."),
 			must_copy("Write /etc/portal/host.scfg (portal-host(5)), and run "
 				  "\"systemctl enable --now portal-hostd\"."));
+	} else if (services->hook_unseen) {
+		diagnoses_add(diagnoses, DIAGNOSIS_HINT, "hook",
+			must_print("Whether libvirt asks portal-hostd before it starts a VM is not "
+				   "known: %s may not look into /etc/libvirt/hooks.",
+				services->user),
+			must_copy("Run \"portal-host doctor\" as root."));
 	} else if (!services->hook) {
 		diagnoses_add(diagnoses, DIAGNOSIS_HINT, "hook",
 			must_copy(
 				"libvirt does not ask portal-hostd before it starts a VM: one "
 				"that is started by virsh or virt-manager finds its devices still "
 				"with the host."),
-			must_copy("Install the hook that comes with portal-hostd below "
-				  "/etc/libvirt/hooks, and restart libvirt."));
+			must_copy("As root, run \"mkdir -p /etc/libvirt/hooks/qemu.d\" and \"ln -s "
+				  "$(command -v portal-host-hook) /etc/libvirt/hooks/qemu.d/\" "
+				  "(it is in /usr/sbin or /usr/local/sbin), and then \"systemctl "
+				  "restart libvirtd\" or \"virtqemud\"."));
 	} else {
 		diagnoses_add(diagnoses, DIAGNOSIS_GOOD, "hostd",
 			must_copy("portal-hostd runs, and libvirt asks it before a VM starts."),

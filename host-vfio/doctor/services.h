@@ -15,6 +15,7 @@ struct services {
 	unsigned long libvirt, qemu;
 	char libvirt_error[256]; /* why not */
 	bool hook; /* libvirt asks portal-hostd before it starts a VM */
+	bool hook_unseen; /* whether it does, the person who asks may not see */
 	bool daemon; /* portal-hostd answers */
 	/* The policy's domains that get their memory only as they use it. */
 	struct strings lazy;

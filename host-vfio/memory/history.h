@@ -12,6 +12,7 @@
 
 /* Four buckets to each doubling, from 1 MiB to 64 GiB: at most 19 % between neighbours. */
 enum { HISTORY_BUCKETS = 65 };
+#define HISTORY_MOST (UINT64_C(64) << 30)
 
 struct history_guest {
 	char *name;

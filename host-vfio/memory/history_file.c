@@ -78,11 +78,21 @@ static int read_guest(
 
 int history_load(struct history *history, const char *path, struct error *error) {
 	*history = (struct history){0};
-	int status = scfg_file_read(path, read_guest, history, error);
+	struct error reason;
+	int status = scfg_file_read(path, read_guest, history, &reason);
 	if (status < 0) {
 		history_finish(history);
+		/* Nobody writes it by hand, and has a brace to look for. */
+		char *advice = strstr(reason.text, "; look for");
+		if (advice) {
+			*advice = '\0';
+		}
+		return error_set(error,
+			"%.800s; the use of heaps is written there by itself: remove the file, and "
+			"it is measured anew",
+			reason.text);
 	}
-	return status;
+	return 0;
 }
 
 int history_save(const struct history *history, const char *path, struct error *error) {

@@ -121,7 +121,10 @@ int memory_settings_read_guest(struct memory_settings *settings, const struct sc
 		}
 	}
 	if (guest->memory == 0) {
-		return scfg_file_refuse(file, directive, "guest %s has no memory", guest->name);
+		return scfg_file_refuse(file, directive,
+			"guest %s has no memory: its block has to say how much it gets, such as "
+			"\"memory 2G\"",
+			guest->name);
 	}
 	return 0;
 }

@@ -116,8 +116,11 @@ static void decide_alone(const struct decider *decider, struct decision *decisio
 		apply_target(decider, decision, exception->target, exception->vm, because);
 	} else {
 		enum policy_target target = decider->policy->categories[device->category];
-		because = must_print("the policy has %s go to %s", category_name(device->category),
-			targets[target]);
+		const char *category = category_name(device->category);
+		because = decider->policy->absent
+				  ? must_print("there is no policy that gives %s away", category)
+				  : must_print("the policy has %s go to %s", category,
+					    targets[target]);
 		apply_target(decider, decision, target, NULL, because);
 	}
 	free(because);

@@ -1,7 +1,9 @@
 #include "policy/policy.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "base/size.h"
@@ -203,6 +205,7 @@ static int check(const struct policy *policy, const char *path, struct error *er
 int policy_load(struct policy *policy, const char *path, struct error *error) {
 	*policy = (struct policy){0};
 	memory_settings_init(&policy->memory);
+	policy->absent = access(path, F_OK) < 0 && errno == ENOENT;
 	int status = scfg_file_read(path, read_directive, policy, error);
 	if (status == 0) {
 		status = check(policy, path, error);

@@ -43,6 +43,7 @@ struct policy_exception {
 };
 
 struct policy {
+	bool absent; /* there is no such file: everything stays with the host */
 	enum policy_target categories[CATEGORY_COUNT];
 	struct policy_exception *exceptions;
 	size_t exceptions_count;

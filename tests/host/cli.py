@@ -123,6 +123,10 @@ def wrong_command_lines_are_told_apart(shell):
     shell.expect(USAGE, "usage: portal-host", machine=None)
     shell.expect(USAGE, "no such command: lisst", "lisst")
     shell.expect(USAGE, "no such option here: --all", "list", "--all")
+    shell.expect(USAGE, "no such option here: --bogus", "--bogus", "list")
+    shell.expect(USAGE, "said twice, and counts once: --config", "--config", "x", "list")
+    shell.expect(USAGE, "said twice, and counts once: --dry-run", "take", "05:00.0", "--dry-run",
+                 "--dry-run")
     shell.expect(USAGE, "an argument is missing", "show")
     shell.expect(USAGE, "one argument too many: b", "forget", "a", "b")
     shell.expect(USAGE, "--machine and --root exclude each other", "--root", "/", "list")
@@ -279,6 +283,24 @@ def without_root_nothing_is_begun(shell):
     assert shell.contents() == before
 
 
+def what_only_root_may_write_is_told(shell):
+    before = shell.contents()
+    os.chmod(shell.state, 0o555)
+    shell.write("host.scfg", "guest web {\n\tmemory 1G\n}\n")
+    machine = ["--machine", os.path.join(MACHINES, "two-gpu-desktop.machine")]
+    for args, words in (
+            (["remember", "05:00.0", "name"], f"only root may write to {shell.state}"),
+            (["memory", "--report", "web", "5M"], f"only root may write to {shell.state}"),
+            (["setup", "--zram", "--apply"], "only root may change the files of this system"),
+            (["setup", "--undo"], "only root may change the files of this system"),
+            (["setup", "--undo", "--into", shell.work], f"only root may write to {shell.state}")):
+        done = shell.run_as_nobody(*machine, *args)
+        assert done.returncode == REFUSED and words in done.stderr, done
+        assert "Permission denied" not in done.stderr, done
+    os.unlink(shell.config)
+    assert shell.contents() == before
+
+
 def who_may_not_see_all_holders_is_told_so(shell):
     root = shell.give_root()
     words = "what 1 process has open could not be looked at"
@@ -357,7 +379,17 @@ def corrupt_files_are_named_and_left_alone(shell):
     policy = shell.write("host.scfg", "assign gpu to mars\n")
     for args in (["assignments"], ["memory"], ["take", "05:00.0", "--dry-run"]):
         shell.expect(FAILED, f"{policy}, line 1: expected: assign", *args)
+    # What the parser says by itself has another number.
+    shell.write("host.scfg", "assign gpu to host\n" * 20 + 'controller "a {\nassign gpu to host\n')
+    done = shell.expect(FAILED, f"{policy}:21: not valid scfg", "assignments")
+    assert len(done.stderr.splitlines()) == 1, done
+    shell.write("host.scfg", "guest a {\n}\n")
+    shell.expect(FAILED, "guest a has no memory: its block has to say how much it gets, such as "
+                 '"memory 2G"', "memory")
     os.unlink(policy)
+    shell.config = "/"
+    shell.expect(FAILED, "/: Is a directory", "assignments")
+    shell.config = policy
     names = shell.write("state/devices.scfg", "device a {\n\tid what\n}\n")
     shell.expect(FAILED, f"{names}, line 1: not a known device", "list")
     os.unlink(names)
@@ -368,6 +400,10 @@ def corrupt_files_are_named_and_left_alone(shell):
         os.unlink(journal)
     history = shell.write("state/heap-use.scfg", "guest a {\n\tweight 1 nan\n}\n")
     shell.expect(FAILED, f"{history}, line 1", "memory")
+    shell.write("state/heap-use.scfg", "guest a {\n")
+    done = shell.expect(FAILED, f"{history}:1: not valid scfg; the use of heaps is written there by "
+                        "itself: remove the file", "memory")
+    assert "brace" not in done.stderr, done
     os.unlink(history)
     manifest = shell.write("state/setup.json", "[]")
     shell.expect(FAILED, f"{manifest} is corrupt", "setup", "--undo")
@@ -402,6 +438,24 @@ def the_fields_of_a_device_in_json_are_those_that_are_documented(shell):
     card = json.loads(shell.run("--json", "show", "01:00.0", machine="notes-laptop").stdout)[0]
     assert card["iommuGroupShared"] == card["siblings"] == ["0000:01:00.1"]
     assert card["bars"][1]["resizableSizesMiB"] == [64, 128, 256, 512, 1024, 2048, 4096]
+
+
+def a_policy_that_is_not_there_is_told(shell):
+    done = shell.expect(DONE, f"there is no policy ({shell.config}): everything stays with the host",
+                        "assignments")
+    assert "the policy has" not in done.stdout, done
+    assert "there is no policy that gives gpu away" in done.stdout, done
+    shell.write("host.scfg", "")
+    done = shell.expect(DONE, "", "assignments")
+    assert "there is no policy" not in done.stderr + done.stdout, done
+
+
+def a_report_of_more_than_a_heap_can_have_is_refused(shell):
+    shell.write("host.scfg", "guest web {\n\tmemory 1G\n}\n")
+    shell.expect(USAGE, "no heap has 5000T: 64G are the most", "memory", "--report", "web", "5000T")
+    shell.expect(USAGE, "no heap has 65G: 64G are the most", "memory", "--report", "web", "65G")
+    assert shell.run("memory", "--report", "web", "64G").returncode == DONE
+    assert "64 GiB" in shell.run("memory").stdout
 
 
 def names_stay_with_their_cards_over_runs(shell):
@@ -550,6 +604,7 @@ TESTS = [
     the_guard_says_what_it_keeps_a_card_for_and_how_to_have_it,
     a_card_is_released_as_options_and_policy_say,
     without_root_nothing_is_begun,
+    what_only_root_may_write_is_told,
     who_may_not_see_all_holders_is_told_so,
     what_is_below_another_root_is_only_looked_at,
     every_outcome_of_a_change_is_told,
@@ -557,6 +612,8 @@ TESTS = [
     corrupt_files_are_named_and_left_alone,
     every_command_speaks_json,
     the_fields_of_a_device_in_json_are_those_that_are_documented,
+    a_policy_that_is_not_there_is_told,
+    a_report_of_more_than_a_heap_can_have_is_refused,
     names_stay_with_their_cards_over_runs,
     tables_fit_a_terminal_of_80_columns,
     set_ups_that_make_no_sense_are_refused,

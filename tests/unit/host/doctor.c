@@ -253,6 +253,12 @@ static void programs_and_rights_are_judged_by_who_asks(void **state) {
 	expect(&visit, "memlock", DIAGNOSIS_HINT, "ann may lock 8 MiB of memory");
 	expect(&visit, "libvirt", DIAGNOSIS_PROBLEM, "libvirt is 7.3.0: it cannot share");
 	expect(&visit, "hook", DIAGNOSIS_HINT, "does not ask portal-hostd");
+	expect(&visit, "hook", DIAGNOSIS_HINT, "portal-host-hook) /etc/libvirt/hooks/qemu.d/");
+	diagnoses_finish(&visit.diagnoses);
+	services.hook_unseen = true;
+	services_examine(&visit.diagnoses, &services);
+	expect(&visit, "hook", DIAGNOSIS_HINT, "ann may not look into /etc/libvirt/hooks");
+	expect(&visit, "hook", DIAGNOSIS_HINT, "Run \"portal-host doctor\" as root");
 	diagnoses_finish(&visit.diagnoses);
 	services = (struct services){.root = true, .kvm_there = true, .kvm_allowed = true};
 	strcpy(services.libvirt_error, "no such socket");
