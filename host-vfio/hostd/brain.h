@@ -40,6 +40,8 @@ void brain_change(struct order *order, enum change_kind kind);
 void brain_claim(
 	struct daemon *daemon, sd_varlink *link, const struct policy_vm *vm, char *const *devices);
 void brain_released(struct daemon *daemon, const struct policy_vm *vm);
+/* Does it start, or run, as far as is known? */
+bool brain_expects(const struct daemon *daemon, const struct policy_vm *vm);
 /* A connection has ended: whoever waited on it. */
 void brain_forget(struct daemon *daemon, const sd_varlink *link);
 

@@ -176,6 +176,11 @@ void brain_claim(
 	survey_request(daemon);
 }
 
+bool brain_expects(const struct daemon *daemon, const struct policy_vm *vm) {
+	const struct core_vm *core = core_find(&daemon->brain->core, vm->name);
+	return core && core->state != CORE_OFF;
+}
+
 void brain_released(struct daemon *daemon, const struct policy_vm *vm) {
 	core_released(&daemon->brain->core, vm->name);
 	survey_request(daemon);

@@ -89,6 +89,7 @@ void core_set(struct core *core, struct core_vm *vm, enum core_vm_state state) {
 	if (state == CORE_OFF) {
 		strings_finish(&vm->given);
 	}
+	vm->cut_off = false;
 	vm->state = state;
 	core_machine_changed(core);
 }
@@ -122,14 +123,24 @@ void core_set_policy(struct core *core, const struct policy *policy) {
 
 void core_vm_is(struct core *core, const char *name, enum core_vm_state state) {
 	struct core_vm *vm = core_find(core, name);
+	if (!vm) {
+		return;
+	}
 	/* That it does not run yet is no news of one that is being started. */
-	if (vm && !(state == CORE_OFF && vm->state == CORE_STARTING)) {
+	bool starting = vm->state == CORE_STARTING && state == CORE_OFF;
+	if (starting && vm->cut_off && vm->claimed) {
+		core_refuse(core, vm, must_copy("libvirt went away meanwhile"));
+	} else if (!starting || vm->cut_off) {
 		core_set(core, vm, state);
 	}
 }
 
 void core_states_known(struct core *core, bool known) {
 	core->states_known = known;
+	for (size_t i = 0; i < core->vms_count && !known; i++) {
+		/* Not one that is still being made ready for a switch. */
+		core->vms[i].cut_off |= core->vms[i].claimed || core->vms[i].allowed;
+	}
 }
 
 void core_claim(struct core *core, const char *name) {

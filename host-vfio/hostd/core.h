@@ -35,6 +35,7 @@ struct core_vm {
 	unsigned order; /* when it left CORE_OFF; the one that started first has the device */
 	bool claimed; /* libvirt's hook waits for an answer */
 	bool allowed; /* it got one, and libvirt is starting it */
+	bool cut_off; /* libvirt was starting it, and went away */
 	bool asked; /* to shut down, for a switch */
 	bool found; /* it runs, and nobody has seen it start: what it has is to be found out */
 	struct strings given; /* addresses: when it started, or since */
@@ -113,7 +114,8 @@ void core_set_policy(struct core *core, const struct policy *policy);
 
 /* Events. VMs that the policy does not have are ignored. */
 
-/* libvirt says so; or that nothing is known any more. */
+/* libvirt says so; or that nothing is known any more. A start that it went away in is over when it
+ * says CORE_OFF afterwards. */
 void core_vm_is(struct core *core, const char *vm, enum core_vm_state state);
 void core_states_known(struct core *core, bool known);
 /* libvirt is about to start it and waits: answered by CORE_ALLOW or CORE_REFUSE, once. */

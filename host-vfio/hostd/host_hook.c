@@ -105,7 +105,10 @@ static int answer(struct daemon *daemon, sd_varlink *link, const struct hook *ho
 	if (vm) {
 		say(LOG_INFO, "libvirt: %s %s", hook->operation, hook->domain);
 	}
-	if (strcmp(hook->operation, "prepare") == 0) {
+	/* Before QEMU is run libvirt tells once more. A start that is not expected any more, by a
+	 * daemon that came again or that has given it up, may have lost its devices. */
+	bool forgotten = strcmp(hook->operation, "start") == 0 && vm && !brain_expects(daemon, vm);
+	if (forgotten || strcmp(hook->operation, "prepare") == 0) {
 		return answer_start(daemon, link, hook, vm);
 	}
 	if (strcmp(hook->operation, "started") == 0 || strcmp(hook->operation, "reconnect") == 0) {

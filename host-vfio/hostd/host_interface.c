@@ -282,9 +282,11 @@ SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
 	&vl_method_Switch,
 	SD_VARLINK_SYMBOL_COMMENT("What Switch would do now, without doing any of it."),
 	&vl_method_PlanSwitch,
-	SD_VARLINK_SYMBOL_COMMENT("For libvirt's hook, from root alone: 'prepare' is answered when "
-				  "there is memory for the domain and its devices are ready, or "
-				  "with Refused."),
+	SD_VARLINK_SYMBOL_COMMENT(
+		"For libvirt's hook, from root alone: 'prepare', and 'start' of a "
+		"domain that is not expected any more, are answered when there "
+		"is memory for the domain and its devices are ready, or with "
+		"Refused."),
 	&vl_method_Hook, SD_VARLINK_SYMBOL_COMMENT("The machine has no such device."),
 	&vl_error_NoSuchDevice, SD_VARLINK_SYMBOL_COMMENT("The policy names no such controller."),
 	&vl_error_NoSuchController, SD_VARLINK_SYMBOL_COMMENT("Something else is under way."),

@@ -190,4 +190,31 @@ def who_leaves(finish, work):
     assert b"stop work" not in hostd.log.text, hostd.log.text
 
 
-main({"whole": whole, "moved": moved, "saved": saved, "foreseen": foreseen, "who-leaves": who_leaves})
+def again(finish, work):
+    """Before it runs QEMU libvirt tells once more: a daemon that came again in between, and has returned
+    everything since nothing runs, makes it ready again; who expects the start does nothing."""
+    policy = "assign usb to controllers\ncontroller work {\n\tdevices 05:00.0\n}\n"
+    hostd, link = begin(finish, work, policy, "work")
+    home = hostd.drivers()
+
+    def start():
+        return link.call("Hook", domain="work", operation="start", devices=[USB])
+
+    assert prepare(link, "work", USB) == {}
+    assert start() == {}
+    assert len(journals(hostd)) == 1, journals(hostd)
+    hostd.kill()
+    link = hostd.link()
+    until(link, lambda drivers: drivers.get(USB) == home[USB][0])
+    assert start() == {}
+    assert hostd.drivers()[USB][0] == "vfio-pci"
+    assert link.call("Hook", domain="work", operation="release") == {}
+    until(link, lambda drivers: drivers.get(USB) == home[USB][0])
+    # Nor does it start without them.
+    hostd.write(policy.replace("05:00.0", "04:00.0") + f"device {DISK} to controllers\nunguard {DISK}\n")
+    link.call("Reload")
+    refused("Refused", f"{DISK} is in use: / is mounted", start)
+    assert hostd.drivers() == home, hostd.drivers()
+
+
+main({"again": again, "whole": whole, "moved": moved, "saved": saved, "foreseen": foreseen, "who-leaves": who_leaves})

@@ -262,6 +262,77 @@ static void nothing_is_returned_while_nobody_knows_what_runs(void **state) {
 	world_end(&world);
 }
 
+static void a_start_that_libvirt_dies_in_is_over_or_has_come_about(void **state) {
+	for (int came = 0; came < 2; came++) {
+		struct world world;
+		const bool all[VMS] = {came, came, came, came};
+		world_begin(&world, world_policy, 0);
+		world_start_by_hand(&world, NET);
+		world_end_change(&world, NULL);
+		assert_int_equal(world.truth[NET], LAUNCHING);
+		world_lose_libvirt(&world, all);
+		assert_int_equal(world.changing, !came);
+		if (!came) {
+			assert_int_equal(world.change.kind, CORE_RETURN);
+			world_end_change(&world, NULL);
+		}
+		assert_string_equal(
+			world_driver(&world, "0000:06:00.0"), came ? "vfio-pci" : "igc");
+		world_settle(&world);
+		world_assert_settled(&world);
+		/* The next one is like any other. */
+		if (!came) {
+			world_run(&world, NET);
+		}
+		world_end(&world);
+	}
+}
+
+/* Its hook may outlive it, and waits for an answer. */
+static void who_waits_for_libvirt_when_it_dies_is_refused(void **state) {
+	static const bool none[VMS] = {false};
+	struct world world;
+	world_begin(&world, world_policy, 0);
+	world_start_by_hand(&world, NET);
+	assert_int_equal(world.truth[NET], HOOK);
+	world_lose_libvirt(&world, none);
+	assert_int_equal(world.truth[NET], OFF);
+	world_settle(&world);
+	world_assert_settled(&world);
+	world_end(&world);
+}
+
+static void a_vm_that_is_apart_from_a_change_does_not_wait_for_it(void **state) {
+	struct world world;
+	struct strings one = {0};
+	world_begin(&world, world_policy, 0);
+	world_take(&world, "0000:06:00.0");
+	strings_add(&one, "0000:05:00.0");
+	core_others_change(&world.core, &one);
+	world_start_by_hand(&world, NET);
+	assert_int_equal(world.truth[NET], LAUNCHING);
+	world_start_by_hand(&world, SIDE);
+	assert_int_equal(world.truth[SIDE], HOOK);
+	core_others_change_ended(&world.core);
+	world_obey(&world);
+	world_end_change(&world, NULL);
+	assert_int_equal(world.truth[SIDE], LAUNCHING);
+	world_settle(&world);
+	world_assert_settled(&world);
+	world_end(&world);
+	/* Nor one whose devices may all be moved, or are away for a moment. */
+	for (int i = 0; i < 2; i++) {
+		world_begin(&world, world_policy, 0);
+		world_take(&world, "0000:06:00.0");
+		world_unplug(&world, "0000:05:00.0");
+		core_others_change(&world.core, i == 0 ? NULL : &one);
+		world_start_by_hand(&world, NET);
+		assert_int_equal(world.truth[NET], HOOK);
+		world_end(&world);
+	}
+	strings_finish(&one);
+}
+
 static void what_a_person_took_is_left_alone(void **state) {
 	struct world world;
 	world_begin(&world, world_policy, 0);
@@ -285,6 +356,9 @@ int main(void) {
 		cmocka_unit_test(what_does_not_return_keeps_nothing_else_away),
 		cmocka_unit_test(of_two_cards_that_do_not_return_together_one_does),
 		cmocka_unit_test(nothing_is_returned_while_nobody_knows_what_runs),
+		cmocka_unit_test(a_start_that_libvirt_dies_in_is_over_or_has_come_about),
+		cmocka_unit_test(who_waits_for_libvirt_when_it_dies_is_refused),
+		cmocka_unit_test(a_vm_that_is_apart_from_a_change_does_not_wait_for_it),
 		cmocka_unit_test(what_a_person_took_is_left_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

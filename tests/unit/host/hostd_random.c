@@ -40,10 +40,18 @@ static void kill_daemon(struct world *world) {
 	world_come_again(world);
 }
 
+static void lose_libvirt(struct world *world) {
+	bool came[VMS];
+	for (int vm = 0; vm < VMS; vm++) {
+		came[vm] = world_roll(world, 2) == 0;
+	}
+	world_lose_libvirt(world, came);
+}
+
 static void happen(struct world *world) {
 	int vm = (int)world_roll(world, VMS);
 	bool bad = world_roll(world, 5) == 0;
-	switch (world_roll(world, 15)) {
+	switch (world_roll(world, 16)) {
 	case 0:
 	case 1:
 		if (world->changing) {
@@ -109,6 +117,11 @@ static void happen(struct world *world) {
 		break;
 	case 14:
 		change_a_driver(world);
+		break;
+	case 15:
+		if (bad) {
+			lose_libvirt(world);
+		}
 		break;
 	case 9:
 		core_states_known(&world->core, !bad);

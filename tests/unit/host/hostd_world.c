@@ -203,9 +203,12 @@ static void perform(struct world *world, struct core_action *action) {
 		*action = (struct core_action){0};
 		break;
 	case CORE_START:
-		/* One that was given up, for taking too long, while nothing was held that it was to
-		 * have: libvirt goes on with the start that it has. */
-		if (world->truth[vm] != LAUNCHING) {
+		/* One that was given up, for taking too long or since something that it was to have
+		 * failed, while nothing of that was held: libvirt goes on with the start that it
+		 * has, and what has come since is not in that. */
+		if (world->truth[vm] == LAUNCHING) {
+			world->given_up[vm] = true;
+		} else {
 			assert_int_equal(world->truth[vm], OFF);
 			launch(world, action->vm);
 		}
@@ -424,6 +427,32 @@ void world_come_again(struct world *world) {
 		if (world->truth[vm] == RUNNING) {
 			core_vm_is(&world->core, world_vms[vm], CORE_RUNNING);
 		}
+	}
+	core_states_known(&world->core, true);
+	world_obey(world);
+}
+
+void world_lose_libvirt(struct world *world, const bool came[VMS]) {
+	core_states_known(&world->core, false);
+	world_obey(world);
+	for (int vm = 0; vm < VMS; vm++) {
+		bool by_core = world->by_core[vm];
+		if (world->truth[vm] == LAUNCHING) {
+			world->truth[vm] = RUNNING;
+			world->given_up[vm] |= by_core;
+			if (!came[vm]) {
+				world_end_unseen(world, vm);
+			}
+		}
+		if (by_core) {
+			world->by_core[vm] = false;
+			core_start_ended(&world->core, world_vms[vm], "libvirt went away");
+			world_obey(world);
+		}
+	}
+	for (int vm = 0; vm < VMS; vm++) {
+		core_vm_is(&world->core, world_vms[vm],
+			world->truth[vm] == RUNNING ? CORE_RUNNING : CORE_OFF);
 	}
 	core_states_known(&world->core, true);
 	world_obey(world);

@@ -71,6 +71,9 @@ void world_plug(struct world *world, const char *address);
 void world_kill(struct world *world, bool attached);
 void world_end_unseen(struct world *world, int vm);
 void world_come_again(struct world *world);
+/* libvirt dies and comes again, and says what runs by then: a VM that it was starting for those for
+ * which `came` says so, and no other. */
+void world_lose_libvirt(struct world *world, const bool came[VMS]);
 /* The VM runs with what is its own. */
 void world_run(struct world *world, int vm);
 
