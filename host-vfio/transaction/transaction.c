@@ -73,7 +73,7 @@ static int check_former(void *data) {
 		const struct plan_device *device = &work->plan->devices[i];
 		struct driver_state state;
 		if (step_read_state(work->host->tree, device->address, &state) < 0) {
-			return errno;
+			return errno == ENOENT ? ESTALE : errno;
 		}
 		bool same = driver_state_equal(&state, &device->former);
 		driver_state_finish(&state);

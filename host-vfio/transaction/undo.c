@@ -90,7 +90,10 @@ static bool undo_device(const struct transaction_host *host, const struct plan_d
 		return true;
 	case WORKER_FAILED:
 		if (result.error == ENODEV && !step_same_card(host->steps.tree, device)) {
+			const struct error former = *error;
 			transaction_say(host, "%s is no longer there", device->address);
+			error_set(error, "%.900s; %s is no longer there", former.text,
+				device->address);
 			return true;
 		}
 		add_failure(error, device->address, step_reason(result.error));

@@ -89,6 +89,26 @@ static void fail_bind(struct host *host, const char *address) {
 	kernel_model_trap(host->model, address, STEP_BIND, FAULT_FAIL);
 }
 
+static void unplug(struct host *host, const char *address) {
+	kernel_model_unplug(host->model, address);
+}
+
+static void plug(struct host *host, const char *address) {
+	kernel_model_plug(host->model, address);
+}
+
+static void unplug_at_override(struct host *host, const char *address) {
+	kernel_model_trap(host->model, address, STEP_OVERRIDE, FAULT_UNPLUG);
+}
+
+static void unplug_at_unbind(struct host *host, const char *address) {
+	kernel_model_trap(host->model, address, STEP_UNBIND, FAULT_UNPLUG);
+}
+
+static void unplug_at_bind(struct host *host, const char *address) {
+	kernel_model_trap(host->model, address, STEP_BIND, FAULT_UNPLUG);
+}
+
 /* "WORD" or "WORD ADDRESS". */
 static const struct {
 	const char *word;
@@ -100,6 +120,12 @@ static const struct {
 	/* The next one of the device hangs, and not even SIGKILL ends it. */
 	{"stick-unbind", stick_at_unbind},
 	{"stick-bind", stick_at_bind},
+	{"unplug", unplug},
+	{"plug", plug},
+	/* In the next one of the device, which it is pulled out in. */
+	{"unplug-at-override", unplug_at_override},
+	{"unplug-at-unbind", unplug_at_unbind},
+	{"unplug-at-bind", unplug_at_bind},
 	{"fail-bind", fail_bind}, /* the next one's driver does not want the device */
 };
 

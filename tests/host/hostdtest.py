@@ -161,11 +161,11 @@ class Hostd:
 
 
 def refused(name, words, call, *args, **parameters):
-    """The call is refused by this error, with these words among its reason."""
+    """The call is refused by this error, or one of these, with these words among its reason."""
     try:
         said = call(*args, **parameters)
     except Refused as refusal:
-        assert refusal.name == name, f"{refusal}, not {name}"
+        assert refusal.name in ((name,) if isinstance(name, str) else name), f"{refusal}, not {name}"
         assert words in str(refusal.reason), f"{refusal.reason!r} lacks {words!r}"
         return
     raise wait.Failure(f"{args} {parameters} was not refused: {said}")

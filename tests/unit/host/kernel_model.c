@@ -98,6 +98,10 @@ int model_operate(
 	if (fault && begin_fault(model, fault, step, &error)) {
 		return error;
 	}
+	if (fault && fault->kind == FAULT_UNPLUG && device) {
+		kernel_model_unplug(model, device->address);
+		return ENODEV;
+	}
 	error = model_judge(shared, device, step);
 	if (error) {
 		return error;
@@ -114,6 +118,20 @@ int model_operate(
 		_exit(0);
 	}
 	return fault && fault->kind == FAULT_FAIL_LATE ? fault->error : 0;
+}
+
+void kernel_model_unplug(struct kernel_model *model, const char *address) {
+	struct model_device *device = model_find(model, address, strlen(address));
+	device->removed = device->pulled = true;
+	model_set_text(device->driver, "");
+}
+
+void kernel_model_plug(struct kernel_model *model, const char *address) {
+	struct model_device *device = model_find(model, address, strlen(address));
+	device->removed = device->pulled = false;
+	model_set_text(device->override, "");
+	model_set_text(device->reset, device->methods);
+	model_set_text(device->driver, device->native);
 }
 
 static void model_destroy(struct tree *base) {

@@ -23,6 +23,7 @@ enum fault_kind {
 	 * until kernel_model_release(), upon which the operation completes. */
 	FAULT_HANG_LOCKED,
 	FAULT_HANG_STUCK, /* the same, and not even SIGKILL ends it before that */
+	FAULT_UNPLUG, /* the device is pulled out of its slot before it */
 	FAULT_KILL, /* SIGKILLs the parent of the calling process, changing nothing */
 	FAULT_KILL_LATE, /* does it, then SIGKILLs the parent */
 };
@@ -70,6 +71,9 @@ void kernel_model_lock(struct kernel_model *model, const char *address);
 void kernel_model_break(struct kernel_model *model, const char *address, const char *cure);
 /* Pulls the card out the next time that the kernel is told to forget it. */
 void kernel_model_pull(struct kernel_model *model, const char *address);
+/* Pulls it out now; puts it back, as the kernel finds it. */
+void kernel_model_unplug(struct kernel_model *model, const char *address);
+void kernel_model_plug(struct kernel_model *model, const char *address);
 /* Takes CAP_SYS_ADMIN away from whoever changes something, as portal-hostd's unit does. */
 void kernel_model_confine(struct kernel_model *model);
 /* A unit that is active. */

@@ -241,6 +241,59 @@ static void what_cannot_even_be_killed_is_left_alone_until_it_ends(void **state)
 	}
 }
 
+/* Nothing is left of the change but what the other device was. */
+static void a_device_that_is_pulled_out_at_any_step_is_let_go(void **state) {
+	static const char card[] = "0000:01:00.0", sound[] = "0000:01:00.1";
+	for (unsigned step = 1;; step++) {
+		struct scene scene;
+		struct error error;
+		scene_begin(&scene, "notes-laptop", card);
+		if (step == scene.plan.steps_count) {
+			scene_end(&scene);
+			break;
+		}
+		const struct fault fault = {FAULT_UNPLUG, step, 0};
+		const char *pulled = scene.plan.steps[step].device;
+		const char *other = strcmp(pulled, card) == 0 ? sound : card;
+		kernel_model_arm(scene.model, &fault, 1);
+		assert_int_equal(transaction_run(&scene.host, "take", &scene.plan, &error),
+			TRANSACTION_UNDONE);
+		char *gone = must_print("; %s is no longer there", pulled);
+		assert_non_null(strstr(error.text, gone));
+		free(gone);
+		assert_false(transaction_is_blocked(&scene.host, &error));
+		for (size_t i = 0; i < scene.plan.devices_count; i++) {
+			struct driver_state now;
+			const struct plan_device *device = &scene.plan.devices[i];
+			if (strcmp(device->address, other) == 0) {
+				assert_int_equal(
+					step_read_state(scene.host.steps.tree, other, &now), 0);
+				assert_true(driver_state_equal(&now, &device->former));
+				driver_state_finish(&now);
+			}
+		}
+		/* It comes back as any other. */
+		kernel_model_plug(scene.model, pulled);
+		scene_assert_former(&scene);
+		assert_int_equal(scene_run(&scene), TRANSACTION_COMMITTED);
+		scene_assert_taken(&scene);
+		scene_end(&scene);
+	}
+}
+
+/* Between the plan and its first step. */
+static void what_was_pulled_out_before_is_refused(void **state) {
+	struct scene scene;
+	struct error error;
+	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
+	kernel_model_unplug(scene.model, "0000:01:00.1");
+	assert_int_equal(
+		transaction_run(&scene.host, "take", &scene.plan, &error), TRANSACTION_REFUSED);
+	assert_non_null(strstr(error.text, "changed since the plan was made"));
+	assert_int_equal(kernel_model_operations(scene.model), 0);
+	scene_end(&scene);
+}
+
 static void a_slow_step_is_waited_for(void **state) {
 	struct scene scene;
 	scene_begin(&scene, "notes-laptop", "0000:01:00.0");
@@ -325,6 +378,8 @@ int main(void) {
 		cmocka_unit_test(a_step_that_hangs_is_given_up_and_undone),
 		cmocka_unit_test(what_hangs_with_a_device_is_undone_once_the_device_is_let_go),
 		cmocka_unit_test(what_cannot_even_be_killed_is_left_alone_until_it_ends),
+		cmocka_unit_test(a_device_that_is_pulled_out_at_any_step_is_let_go),
+		cmocka_unit_test(what_was_pulled_out_before_is_refused),
 		cmocka_unit_test(a_slow_step_is_waited_for),
 		cmocka_unit_test(
 			a_device_that_a_vm_holds_blocks_its_return_and_goes_back_to_the_vm),
