@@ -297,3 +297,15 @@ void backend_call(struct backend *backend, struct door_request *request) {
 		ask_next(&backend->connections[i]);
 	}
 }
+
+void backend_forget(struct backend *backend, struct door_request *request) {
+	struct pending *pending = TAILQ_FIRST(&backend->pending);
+	while (pending != NULL && pending->request != request) {
+		pending = TAILQ_NEXT(pending, link);
+	}
+	if (pending != NULL) {
+		TAILQ_REMOVE(&backend->pending, pending, link);
+		free(pending);
+		answer(request, PORTAL_CALL_FAILED, "who asked has gone");
+	}
+}

@@ -23,4 +23,7 @@ void backend_destroy(struct backend *backend);
 /* Takes a door's request over. */
 void backend_call(struct backend *backend, struct door_request *request);
 
+/* Nobody waits for its answer: portal-hostd is not asked any more if it has not been. */
+void backend_forget(struct backend *backend, struct door_request *request);
+
 #endif

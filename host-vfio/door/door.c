@@ -86,12 +86,20 @@ static void __attribute__((format(printf, 3, 4))) say(
 	door->handlers.log(door->data, priority, text);
 }
 
+static void forget(struct door *door, struct door_request *request) {
+	if (door->handlers.forgotten != NULL) {
+		door->handlers.forgotten(door->data, request);
+	}
+}
+
 static void session_destroy(struct session *session) {
 	struct door *door = session->door;
-	struct door_request *request;
-	TAILQ_FOREACH(request, &door->requests, link) {
+	struct door_request *request, *next;
+	for (request = TAILQ_FIRST(&door->requests); request != NULL; request = next) {
+		next = TAILQ_NEXT(request, link);
 		if (request->session == session) {
 			request->session = NULL;
+			forget(door, request);
 		}
 	}
 	TAILQ_REMOVE(&door->sessions, session, link);

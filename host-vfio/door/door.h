@@ -25,6 +25,8 @@ struct door_call {
 struct door_handlers {
 	/* Answer it now or later, exactly once. */
 	void (*call)(void *data, struct door_request *request);
+	/* Who asked has gone. It is still to be answered, now or later. May be NULL. */
+	void (*forgotten)(void *data, struct door_request *request);
 	/* The stream is gone; errno, EPIPE when the controller's VM has closed it. */
 	void (*lost)(void *data, int error);
 	/* A line for the log about a session; `text` is printable. */

@@ -50,6 +50,13 @@ static void handle_call(void *data, struct door_request *request) {
 	backend_call(program->backend, request);
 }
 
+static void handle_forgotten(void *data, struct door_request *request) {
+	struct program *program = data;
+	if (program->backend != NULL) {
+		backend_forget(program->backend, request);
+	}
+}
+
 static void handle_stream_lost(void *data, int error) {
 	struct program *program = data;
 	/* That a VM ends is for portal-hostd to say, which knows it by the status. */
@@ -68,6 +75,7 @@ static void handle_log(void *data, int priority, const char *text) {
 
 static const struct door_handlers handlers = {
 	.call = handle_call,
+	.forgotten = handle_forgotten,
 	.lost = handle_stream_lost,
 	.log = handle_log,
 };
@@ -224,6 +232,7 @@ int main(int argc, char **argv) {
 	}
 	int status = run(&program, &options);
 	backend_destroy(program.backend);
+	program.backend = NULL;
 	door_destroy(program.door);
 	sd_event_unref(program.loop);
 	return status;

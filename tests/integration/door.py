@@ -359,6 +359,10 @@ def those_who_give_up_waiting_for_guests_hold_up_neither_a_list_nor_a_kill(scene
         assert scene.host.calls[-1][1]["force"]
     finally:
         go_on.set()
+    # One had been asked for; of those who went before their turn nothing is done.
+    assert scene.list()["post"] == "running"
+    asked = [parameters for name, parameters in scene.host.calls if name == "StopGuest"]
+    assert [parameters["force"] for parameters in asked] == [False, True], asked
 
 
 @door_test

@@ -58,6 +58,27 @@ static void an_answer_for_one_who_has_gone_is_thrown_away(void **state) {
 	assert_string_equal(next->answers, "");
 }
 
+static void of_one_who_has_gone_all_requests_are_forgotten_and_of_others_none(void **state) {
+	struct door_scene *scene = *state;
+	struct caller *caller = door_scene_call(scene, 0, door_key, PORTAL_FEATURE_DOOR);
+	struct caller *other = door_scene_call(scene, 1, door_key, PORTAL_FEATURE_DOOR);
+	door_scene_settle(scene);
+	door_caller_ask(caller, 1, PORTAL_CALL_START, "mail");
+	door_caller_ask(other, 1, PORTAL_CALL_STOP, "mail");
+	door_caller_ask(caller, 2, PORTAL_CALL_LIST, NULL);
+	door_scene_settle(scene);
+	assert_int_equal(scene->open_count, 3);
+	assert_int_equal(scene->forgotten, 0);
+	door_caller_leave(caller);
+	door_scene_settle(scene);
+	assert_int_equal(scene->forgotten, 2);
+	for (size_t i = 0; i < 3; i++) {
+		door_request_answer(scene->open[i], PORTAL_CALL_DONE, NULL, 0, NULL);
+	}
+	door_scene_settle(scene);
+	assert_string_equal(other->answers, "1 0 0\n");
+}
+
 static void a_request_outlives_the_door(void **state) {
 	struct door_scene *scene = *state;
 	struct caller *caller = door_scene_call(scene, 0, door_key, PORTAL_FEATURE_DOOR);
@@ -89,6 +110,7 @@ int main(void) {
 		IN_DOOR_SCENE(a_call_is_answered_when_there_is_an_answer),
 		IN_DOOR_SCENE(a_bridge_that_comes_to_the_door_is_told_so),
 		IN_DOOR_SCENE(an_answer_for_one_who_has_gone_is_thrown_away),
+		IN_DOOR_SCENE(of_one_who_has_gone_all_requests_are_forgotten_and_of_others_none),
 		IN_DOOR_SCENE(a_request_outlives_the_door),
 		cmocka_unit_test(a_limit_gives_back_what_time_allows),
 	};

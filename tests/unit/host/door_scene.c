@@ -21,6 +21,11 @@ static void keep_call(void *data, struct door_request *request) {
 	scene->open[scene->open_count++] = request;
 }
 
+static void note_forgotten(void *data, struct door_request *request) {
+	struct door_scene *scene = data;
+	scene->forgotten++;
+}
+
 static void note_lost(void *data, int error) {
 	struct door_scene *scene = data;
 	scene->lost = error;
@@ -34,6 +39,7 @@ static void note_log(void *data, int priority, const char *text) {
 
 static const struct door_handlers door_test_handlers = {
 	.call = keep_call,
+	.forgotten = note_forgotten,
 	.lost = note_lost,
 	.log = note_log,
 };

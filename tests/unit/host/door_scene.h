@@ -25,6 +25,7 @@ struct door_scene {
 	struct door *door;
 	struct door_request *open[64];
 	size_t open_count;
+	size_t forgotten; /* requests of those who have gone */
 	int lost;
 	char log[4096];
 	struct caller callers[DOOR_CALLERS_MAX];
