@@ -227,10 +227,18 @@ static int undo(const char *root, const char *manifest) {
 	struct error error;
 	struct changes_undone undone;
 	if (changes_undo(root, manifest, &undone, &error) < 0) {
+		/* From how the set-up left them. */
+		changes_print(&undone.edited, stdout);
 		changes_undone_finish(&undone);
 		return cli_fail(CLI_FAILED, "%s", error.text);
 	}
 	puts("The files are as they were.");
+	for (size_t i = 0; i < undone.merged.count; i++) {
+		printf("%s was changed by somebody else since: that stays, and only what the "
+		       "set-up "
+		       "had written is taken back.\n",
+			undone.merged.items[i]);
+	}
 	for (size_t i = 0; i < undone.gone.count; i++) {
 		printf("%s was removed meanwhile, and stays so.\n", undone.gone.items[i]);
 	}

@@ -252,6 +252,10 @@ void setup_note_devices(struct cli *cli, struct setup *setup) {
 	note_mounts(setup);
 	note_built_in(cli, setup);
 	note_problems(cli, setup);
+	if (cli->machine.iommu && machine_last_group(&cli->machine) >= 0) {
+		strings_add(&setup->files.notes, "The IOMMU of this machine is on already: what is "
+						 "written for it keeps it on.");
+	}
 	for (size_t i = 0; i < setup->options.devices_count; i++) {
 		const struct pci_device *device = setup->options.devices[i];
 		if (device->iommu_group < 0) {

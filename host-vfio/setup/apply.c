@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "setup/changes.h"
 #include "setup/entry_name.h"
+#include "setup/hunk.h"
 #include "setup/manifest.h"
 #include "setup/words.h"
 
@@ -237,26 +238,59 @@ static bool is_like(const struct change_file *change, const char *now, const cha
 	       (now && text && entry_name_is(change->path) && words_same(now, text));
 }
 
-/* Is every file as it was left, or as it was before (an interrupted apply or undo)? */
-static int check_untouched(const char *root, const struct manifest *manifest, struct strings *gone,
-	struct error *error) {
+/* Somebody changed a file since. Where that was elsewhere in it, only the set-up's own lines are to
+ * be taken back: that is what it is to become then. */
+static bool merge(struct change_file *change, const char *now) {
+	struct hunk hunk;
+	hunk_init(&hunk, change->before, change->after);
+	char *merged = now && change->before ? hunk_take_back(&hunk, now) : NULL;
+	hunk_finish(&hunk);
+	if (merged) {
+		free(change->before);
+		change->before = merged;
+	}
+	return merged != NULL;
+}
+
+/* Keeps what somebody changed, to be shown. */
+static void add_edited(
+	struct changes_undone *undone, const struct change_file *change, const char *now) {
+	struct changes *edited = &undone->edited;
+	edited->files = must_grow(edited->files, edited->count, sizeof(*edited->files));
+	edited->files[edited->count++] = (struct change_file){
+		.path = must_copy(change->path),
+		.before = must_copy(change->after),
+		.after = must_copy(now ? now : ""),
+	};
+}
+
+/* Is every file as it was left, or as it was before (an interrupted apply or undo), or can be taken
+ * back beside what somebody else changed? */
+static int check_untouched(const char *root, const struct manifest *manifest,
+	const char *manifest_path, struct changes_undone *undone, struct error *error) {
 	for (size_t i = 0; i < manifest->changes.count; i++) {
-		const struct change_file *change = &manifest->changes.files[i];
+		struct change_file *change = &manifest->changes.files[i];
 		char *now = changes_read(root, change->path);
 		bool removed = !now && errno == ENOENT;
 		bool known = removed || is_like(change, now, change->after) ||
 			     is_like(change, now, change->before);
-		free(now);
-		if (!known) {
-			return error_set(error,
-				"%s was changed by somebody else since: merge it by hand",
-				change->path);
-		}
 		if (removed && change->before) {
-			strings_add(gone, change->path);
+			strings_add(&undone->gone, change->path);
 		}
+		if (!known && merge(change, now)) {
+			strings_add(&undone->merged, change->path);
+		} else if (!known) {
+			add_edited(undone, change, now);
+		}
+		free(now);
 	}
-	return 0;
+	if (undone->edited.count == 0) {
+		return 0;
+	}
+	return error_set(error,
+		"%s was changed by somebody else in what the set-up had written: make it as the "
+		"set-up left it, or as it was before (\"before\" in %s), and say --undo again",
+		undone->edited.files[0].path, manifest_path);
 }
 
 int changes_undo(const char *root, const char *manifest_path, struct changes_undone *undone,
@@ -270,7 +304,7 @@ int changes_undo(const char *root, const char *manifest_path, struct changes_und
 	int status = check_root(&manifest, root, manifest_path, error);
 	if (status == 0) {
 		follow_entries(root, &manifest.changes);
-		status = check_untouched(root, &manifest, &undone->gone, error);
+		status = check_untouched(root, &manifest, manifest_path, undone, error);
 	}
 	if (status == 0) {
 		status = switch_all(root, &manifest, true, &begun, error);
@@ -290,4 +324,6 @@ int changes_undo(const char *root, const char *manifest_path, struct changes_und
 void changes_undone_finish(struct changes_undone *undone) {
 	strings_finish(&undone->commands);
 	strings_finish(&undone->gone);
+	strings_finish(&undone->merged);
+	changes_finish(&undone->edited);
 }

@@ -9,6 +9,7 @@
 #include "setup/words.h"
 
 #define DEFAULTS "/etc/default/grub"
+#define VARIABLE "GRUB_CMDLINE_LINUX"
 #define LINUX "/etc/grub.d/10_linux"
 #define OWN "/etc/grub.d/11_portal_vfio"
 #define PLUGIN "/etc/kernel/install.d/99-portal-vfio.install"
@@ -60,14 +61,39 @@ static void add_command(const struct boot *boot) {
 	free(command);
 }
 
+/* Debian reads these behind the file itself. */
+static int clear_snippets(const struct boot *boot, const struct strings *arguments) {
+	struct strings paths = {0};
+	int status = 0;
+	changes_list(&paths, boot->root, DEFAULTS ".d", ".cfg");
+	for (size_t i = 0; i < paths.count && status == 0; i++) {
+		char *text = changes_read(boot->root, paths.items[i]);
+		char *clear = text ? words_clear_lines(text, VARIABLE, arguments) : NULL;
+		if (clear) {
+			status = changes_add(boot->changes, boot->root, paths.items[i], clear, 0644,
+				boot->error);
+		}
+		free(clear);
+		free(text);
+	}
+	strings_finish(&paths);
+	return status;
+}
+
 int boot_grub_add_arguments(const struct boot *boot, const struct strings *arguments) {
 	char *text = changes_read(boot->root, DEFAULTS);
 	if (!text) {
 		return error_set(boot->error, "%s: %s", DEFAULTS, strerror(errno));
 	}
-	char *changed = words_add_to_lines(text, "GRUB_CMDLINE_LINUX=", arguments);
+	/* GRUB puts GRUB_CMDLINE_LINUX_DEFAULT behind it. */
+	char *clear = words_clear_lines(text, VARIABLE, arguments);
+	if (clear) {
+		free(text);
+		text = clear;
+	}
+	char *changed = words_add_to_lines(text, VARIABLE "=", arguments);
 	if (!changed) {
-		char *line = words_add("GRUB_CMDLINE_LINUX=\"\"", arguments);
+		char *line = words_add(VARIABLE "=\"\"", arguments);
 		size_t length = strlen(text);
 		changed = must_print(
 			"%s%s%s\n", text, length > 0 && text[length - 1] != '\n' ? "\n" : "", line);
@@ -77,7 +103,7 @@ int boot_grub_add_arguments(const struct boot *boot, const struct strings *argum
 	add_command(boot);
 	free(changed);
 	free(text);
-	return status;
+	return status < 0 ? status : clear_snippets(boot, arguments);
 }
 
 /* A menu that is made of entries is not made anew when a kernel comes, ours has to be. */

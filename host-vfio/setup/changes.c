@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "setup/hunk.h"
 
 enum { FILE_MAX = 1024 * 1024 };
 
@@ -133,47 +134,14 @@ void changes_finish(struct changes *changes) {
 	*changes = (struct changes){0};
 }
 
-static struct strings split(const char *text) {
-	struct strings lines = {0};
-	char *copy = must_copy(text ? text : ""), *rest = copy, *line;
-	while ((line = strsep(&rest, "\n"))) {
-		if (rest || line[0] != '\0') {
-			strings_add(&lines, line);
-		}
-	}
-	free(copy);
-	return lines;
-}
-
-/* Everything between the first and the last line that differ. */
-static void print_file(const struct change_file *change, FILE *file) {
-	struct strings old = split(change->before), new = split(change->after);
-	size_t head = 0, tail = 0;
-	while (head < old.count && head < new.count &&
-		strcmp(old.items[head], new.items[head]) == 0) {
-		head++;
-	}
-	while (tail < old.count - head && tail < new.count - head &&
-		strcmp(old.items[old.count - tail - 1], new.items[new.count - tail - 1]) == 0) {
-		tail++;
-	}
-	/* Where nothing is, the number is that of the line before it. */
-	size_t removed = old.count - head - tail, added = new.count - head - tail;
-	fprintf(file, "--- %s\n+++ %s\n@@ -%zu,%zu +%zu,%zu @@\n",
-		change->before ? change->path : "/dev/null", change->path, head + (removed > 0),
-		removed, head + (added > 0), added);
-	for (size_t i = head; i < old.count - tail; i++) {
-		fprintf(file, "-%s\n", old.items[i]);
-	}
-	for (size_t i = head; i < new.count - tail; i++) {
-		fprintf(file, "+%s\n", new.items[i]);
-	}
-	strings_finish(&old);
-	strings_finish(&new);
-}
-
 void changes_print(const struct changes *changes, FILE *file) {
 	for (size_t i = 0; i < changes->count; i++) {
-		print_file(&changes->files[i], file);
+		const struct change_file *change = &changes->files[i];
+		struct hunk hunk;
+		hunk_init(&hunk, change->before, change->after);
+		fprintf(file, "--- %s\n+++ %s\n", change->before ? change->path : "/dev/null",
+			change->path);
+		hunk_print(&hunk, file);
+		hunk_finish(&hunk);
 	}
 }

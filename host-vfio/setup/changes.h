@@ -30,6 +30,10 @@ struct changes {
 struct changes_undone {
 	struct strings commands;
 	struct strings gone; /* files that somebody removed meanwhile, and that stay so */
+	struct strings merged; /* files of which only the lines of the set-up were taken back */
+	/* Why nothing was taken back: files in which somebody changed these lines, from how they
+	 * were left to how they are. */
+	struct changes edited;
 };
 
 /* A path below the root as one outside of it; the caller's. */
@@ -55,9 +59,10 @@ void changes_print(const struct changes *changes, FILE *file);
 int changes_apply(
 	const struct changes *changes, const char *root, const char *manifest, struct error *error);
 /* Takes back what a manifest tells of, with the directories that were made, and removes it.
- * Refused, naming the file, when somebody changed one in the meantime; then nothing is changed. A
- * file that was removed meanwhile stays so: a kernel's boot entry goes with the kernel. One that
- * has another counter of systemd-boot's tries by now, or none, is taken back under its new name. */
+ * Where somebody changed a file elsewhere, only the set-up's own lines are taken back. Refused,
+ * naming the file, when somebody changed those; then nothing is changed. A file that was removed
+ * meanwhile stays so: a kernel's boot entry goes with the kernel. One that has another counter of
+ * systemd-boot's tries by now, or none, is taken back under its new name. */
 int changes_undo(
 	const char *root, const char *manifest, struct changes_undone *undone, struct error *error);
 void changes_undone_finish(struct changes_undone *undone);

@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "setup/boot.h"
 #include "setup/generator.h"
+#include "setup/words.h"
 
 bool generator_has(const struct generator *generator, const char *path) {
 	char *whole = must_print("%s%s", generator->root, path);
@@ -26,6 +27,25 @@ int generator_put(
 		&generator->plan->changes, generator->root, path, text, mode, generator->error);
 }
 
+/* What is taken out of somebody's configuration is named beside its diff. */
+static void note_cleared(const struct generator *generator) {
+	const struct changes *changes = &generator->plan->changes;
+	struct strings cleared = {0};
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct change_file *file = &changes->files[i];
+		words_find_cleared(&cleared, file->before ? file->before : "", file->after);
+	}
+	for (size_t i = 0; i < cleared.count; i++) {
+		strings_take(&generator->plan->notes,
+			must_print(
+				"\"%s\" is taken out of the kernel's command line, since it would "
+				"keep the IOMMU off, and no VM could have a device. \"portal-host "
+				"setup --undo\" puts it back.",
+				cleared.items[i]));
+	}
+	strings_finish(&cleared);
+}
+
 /* The command line comes last: every part may have words for it. */
 static int generate_boot(struct generator *generator) {
 	struct boot boot = {
@@ -41,6 +61,7 @@ static int generate_boot(struct generator *generator) {
 		status = boot_add_entry(&boot, &generator->arguments, GENERATOR_WORD);
 		strings_add(&generator->plan->notes, boot_menu_help(&boot));
 	}
+	note_cleared(generator);
 	boot_add_undo_commands(&boot);
 	boot_finish(&boot);
 	return status;

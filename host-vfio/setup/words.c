@@ -10,9 +10,50 @@
 
 #define BLANKS " \t"
 
-/* `content` with the words that it lacks behind it; the caller's. */
-static char *add_words(const char *content, const struct strings *words) {
+/* What keeps an IOMMU off, wherever on the line it is: a word that switches it on, or says how it
+ * is to be used, is worth nothing beside it. */
+static const struct {
+	const char *word, *contradiction;
+} contradictions[] = {
+	{"iommu=pt", "iommu=off"},
+	{"iommu=pt", "intel_iommu=off"},
+	{"iommu=pt", "amd_iommu=off"},
+};
+static const size_t contradictions_count = sizeof(contradictions) / sizeof(contradictions[0]);
+
+static void drop_word(char *content, const char *word) {
+	size_t length = strlen(word);
+	for (char *at = content; (at = strstr(at, word));) {
+		if ((at > content && !strchr(BLANKS, at[-1])) || !strchr(BLANKS, at[length])) {
+			at += length;
+			continue;
+		}
+		/* With the blanks behind it, or those before it at the end. */
+		char *rest = at + length + strspn(at + length, BLANKS);
+		while (*rest == '\0' && at > content && strchr(BLANKS, at[-1])) {
+			at--;
+		}
+		memmove(at, rest, strlen(rest) + 1);
+	}
+}
+
+/* Takes out what contradicts one of the words. */
+static void drop_contradictions(char *content, const struct strings *words) {
+	for (size_t i = 0; i < contradictions_count; i++) {
+		if (strings_contain(words, contradictions[i].word)) {
+			drop_word(content, contradictions[i].contradiction);
+		}
+	}
+}
+
+/* `content` without what contradicts the words, and with those that it lacks behind it; the
+ * caller's. */
+static char *add_words(const char *content, const struct strings *words, bool only_clear) {
 	char *result = must_copy(content);
+	drop_contradictions(result, words);
+	if (only_clear) {
+		return result;
+	}
 	for (size_t i = 0; i < words->count; i++) {
 		if (words_contain(content, words->items[i], BLANKS)) {
 			continue;
@@ -27,7 +68,7 @@ static char *add_words(const char *content, const struct strings *words) {
 /* NAME=value, NAME="value" or NAME='value', and whatever follows. The result is always quoted: a
  * space would end an unquoted value. */
 static char *add_words_to_assignment(
-	const char *line, const char *value, const struct strings *words) {
+	const char *line, const char *value, const struct strings *words, bool only_clear) {
 	char quote = value[0] == '\'' ? '\'' : '"';
 	bool quoted = value[0] == quote;
 	value += quoted;
@@ -36,7 +77,7 @@ static char *add_words_to_assignment(
 	const char *rest = value + length;
 	rest += quoted && *rest == quote;
 	char *content = must_print("%.*s", (int)length, value);
-	char *longer = add_words(content, words);
+	char *longer = add_words(content, words, only_clear);
 	char *result = must_print(
 		"%.*s%c%s%c%s", (int)(value - quoted - line), line, quote, longer, quote, rest);
 	free(longer);
@@ -44,23 +85,29 @@ static char *add_words_to_assignment(
 	return result;
 }
 
-char *words_add(const char *line, const struct strings *words) {
+static char *change_line(const char *line, const struct strings *words, bool only_clear) {
 	const char *first = line + strspn(line, BLANKS);
 	size_t name = strspn(first, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
 	if (name > 0 && first[name] == '=') {
-		return add_words_to_assignment(line, first + name + 1, words);
+		return add_words_to_assignment(line, first + name + 1, words, only_clear);
 	}
 	size_t length = strlen(line);
 	while (length > 0 && strchr(BLANKS, line[length - 1])) {
 		length--;
 	}
 	char *content = must_print("%.*s", (int)length, line);
-	char *result = add_words(content, words);
+	char *result = add_words(content, words, only_clear);
 	free(content);
 	return result;
 }
 
-char *words_add_to_lines(const char *text, const char *start, const struct strings *words) {
+char *words_add(const char *line, const struct strings *words) {
+	return change_line(line, words, false);
+}
+
+/* NULL when no line starts so. */
+static char *change_lines(
+	const char *text, const char *start, const struct strings *words, bool only_clear) {
 	char *copy = must_copy(text), *rest = copy, *line;
 	struct text result;
 	bool found = false;
@@ -68,7 +115,7 @@ char *words_add_to_lines(const char *text, const char *start, const struct strin
 	while ((line = strsep(&rest, "\n"))) {
 		/* Shells and boot loaders pass over what a line is indented by. */
 		bool fits = strncmp(line + strspn(line, BLANKS), start, strlen(start)) == 0;
-		char *changed = fits ? words_add(line, words) : must_copy(line);
+		char *changed = fits ? change_line(line, words, only_clear) : must_copy(line);
 		fprintf(result.stream, "%s%s", changed, rest ? "\n" : "");
 		found |= fits;
 		free(changed);
@@ -80,6 +127,52 @@ char *words_add_to_lines(const char *text, const char *start, const struct strin
 		whole = NULL;
 	}
 	return whole;
+}
+
+char *words_add_to_lines(const char *text, const char *start, const struct strings *words) {
+	return change_lines(text, start, words, false);
+}
+
+/* Are there any in a line of the text that starts so? */
+static bool has_contradiction(const char *text, const char *start, const struct strings *words) {
+	bool found = false;
+	char *copy = must_copy(text), *rest = copy, *line;
+	while ((line = strsep(&rest, "\n"))) {
+		for (size_t i = 0; i < contradictions_count; i++) {
+			found |=
+				strncmp(line + strspn(line, BLANKS), start, strlen(start)) == 0 &&
+				strings_contain(words, contradictions[i].word) &&
+				words_contain(line, contradictions[i].contradiction, BLANKS "=\"'");
+		}
+	}
+	free(copy);
+	return found;
+}
+
+char *words_clear_lines(const char *text, const char *start, const struct strings *words) {
+	return has_contradiction(text, start, words) ? change_lines(text, start, words, true)
+						     : NULL;
+}
+
+/* In comments they stay. */
+static size_t count_lines_with(const char *text, const char *word) {
+	size_t count = 0;
+	char *copy = must_copy(text), *rest = copy, *line;
+	while ((line = strsep(&rest, "\n"))) {
+		count += words_contain(line, word, BLANKS "=\"'");
+	}
+	free(copy);
+	return count;
+}
+
+void words_find_cleared(struct strings *cleared, const char *before, const char *after) {
+	for (size_t i = 0; i < contradictions_count; i++) {
+		const char *word = contradictions[i].contradiction;
+		if (count_lines_with(before, word) > count_lines_with(after, word) &&
+			!strings_contain(cleared, word)) {
+			strings_add(cleared, word);
+		}
+	}
 }
 
 /* The next byte, with blanks for one between words and for none at either end of a line. */

@@ -569,6 +569,23 @@ def a_graphics_card_is_set_up_with_a_rom_that_uefi_can_use(shell):
     assert '/0000:??:00.1", ATTR{vendor}=="0x10de", ATTR{device}=="0x228b"' in said, said
 
 
+def a_set_up_is_taken_back_beside_what_was_changed_since(shell):
+    shell.write("root/etc/initramfs-tools/modules", "")
+    grub = shell.write("root/etc/default/grub", 'GRUB_CMDLINE_LINUX="ro"\n')
+    root = ["--into", os.path.join(shell.work, "root")]
+    assert shell.run("setup", *root, "--device", "05:00.0", "--apply").returncode == DONE
+    with open(grub, encoding="utf-8") as file:
+        after = file.read()
+    shell.write("root/etc/default/grub", after.replace("ro ", "rw "))
+    done = shell.expect(FAILED, f"\"before\" in {shell.state}/setup.json", "setup", *root, "--undo")
+    assert '-GRUB_CMDLINE_LINUX="ro ' in done.stdout and '+GRUB_CMDLINE_LINUX="rw ' in done.stdout
+    shell.write("root/etc/default/grub", f"# mine\n{after}")
+    done = shell.run("setup", *root, "--undo")
+    assert done.returncode == DONE and "/etc/default/grub was changed by somebody" in done.stdout
+    with open(grub, encoding="utf-8") as file:
+        assert file.read() == '# mine\nGRUB_CMDLINE_LINUX="ro"\n'
+
+
 def what_a_reserved_disk_holds_is_told(shell):
     shell.write("root/etc/initramfs-tools/modules", "")
     shell.write("root/etc/default/grub", 'GRUB_CMDLINE_LINUX=""\n')
@@ -618,6 +635,7 @@ TESTS = [
     tables_fit_a_terminal_of_80_columns,
     set_ups_that_make_no_sense_are_refused,
     a_graphics_card_is_set_up_with_a_rom_that_uefi_can_use,
+    a_set_up_is_taken_back_beside_what_was_changed_since,
     what_a_reserved_disk_holds_is_told,
     a_set_up_says_what_the_machine_lacks,
 ]

@@ -60,6 +60,75 @@ static void a_debian_system_is_set_up_and_back(void **state) {
 	setup_system_finish(&system);
 }
 
+static bool has_note(const struct setup_system *system, const char *words) {
+	bool found = false;
+	for (size_t i = 0; i < system->plan.notes.count; i++) {
+		found |= strstr(system->plan.notes.items[i], words) != NULL;
+	}
+	return found;
+}
+
+/* GRUB puts the words of GRUB_CMDLINE_LINUX_DEFAULT behind the others, and both count. */
+static void what_keeps_the_iommu_off_is_taken_out_of_grubs_words(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_put(&system, "/etc/default/grub",
+		"# not iommu=off\nGRUB_DEFAULT=0\n"
+		"GRUB_CMDLINE_LINUX_DEFAULT=\"quiet  splash intel_iommu=off iommu=off\"\n"
+		"GRUB_CMDLINE_LINUX=\"iommu=off ro xiommu=off\"\n",
+		0640);
+	setup_system_put(&system, "/etc/default/grub.d/50-cloud.cfg",
+		"  GRUB_CMDLINE_LINUX_DEFAULT='amd_iommu=off'\n", 0644);
+	static const char other[] = "GRUB_TIMEOUT=0 # iommu=off\n";
+	setup_system_put(&system, "/etc/default/grub.d/60-other.cfg", other, 0644);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/default/grub",
+		"# not iommu=off\nGRUB_DEFAULT=0\n"
+		"GRUB_CMDLINE_LINUX_DEFAULT=\"quiet  splash\"\n"
+		"GRUB_CMDLINE_LINUX=\"ro xiommu=off intel_iommu=on iommu=pt\"\n");
+	setup_system_assert_has(
+		&system, "/etc/default/grub.d/50-cloud.cfg", "  GRUB_CMDLINE_LINUX_DEFAULT=''\n");
+	setup_system_assert_has(&system, "/etc/default/grub.d/60-other.cfg", other);
+	assert_true(has_note(&system, "\"intel_iommu=off\" is taken out"));
+	assert_true(has_note(&system, "\"iommu=off\" is taken out"));
+	assert_true(has_note(&system, "\"amd_iommu=off\" is taken out"));
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+	/* Huge pages alone need no IOMMU. */
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	static const char off[] = "GRUB_CMDLINE_LINUX=\"iommu=off\"\n";
+	setup_system_put(&system, "/etc/default/grub", off, 0640);
+	system.options.devices_count = 0;
+	system.options.hugepages_1g = 4;
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, "/etc/default/grub",
+		"GRUB_CMDLINE_LINUX=\"iommu=off hugepagesz=1G hugepages=4\"\n");
+	assert_false(has_note(&system, "taken out"));
+	setup_system_finish(&system);
+}
+
+static void what_keeps_the_iommu_off_is_taken_out_of_entries(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_ARCH, NULL);
+	static const char entry[] = "/boot/loader/entries/arch.conf";
+	setup_system_put(&system, entry,
+		"title Arch Linux\nlinux /vmlinuz-linux\noptions amd_iommu=off rw iommu=off\n",
+		0755);
+	system.options.own_entry = true;
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_assert_has(&system, entry, "\noptions rw iommu=pt\n");
+	setup_system_assert_has(&system, "/boot/loader/entries/arch-portal.conf",
+		"\noptions rw iommu=pt portal.vfio=1\n");
+	assert_true(has_note(&system, "\"amd_iommu=off\" is taken out"));
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
+	setup_system_finish(&system);
+}
+
 static void a_fedora_system_is_set_up_and_back(void **state) {
 	struct setup_system system;
 	setup_system_init(&system, LAYOUT_FEDORA, NULL);
@@ -473,6 +542,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(generating_alone_changes_nothing),
 		cmocka_unit_test(a_debian_system_is_set_up_and_back),
+		cmocka_unit_test(what_keeps_the_iommu_off_is_taken_out_of_grubs_words),
+		cmocka_unit_test(what_keeps_the_iommu_off_is_taken_out_of_entries),
 		cmocka_unit_test(a_fedora_system_is_set_up_and_back),
 		cmocka_unit_test(an_arch_system_is_set_up_and_back),
 		cmocka_unit_test(an_entry_of_systemd_boot_leaves_the_usual_one_without_the_devices),

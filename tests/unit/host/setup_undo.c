@@ -51,12 +51,85 @@ static void what_somebody_else_changed_is_not_taken_back_over(void **state) {
 	setup_system_put(&system, "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"mine\"\n", 0644);
 	char *mine = setup_system_snapshot(&system);
 	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), -1);
-	changes_undone_finish(&undone);
 	assert_non_null(strstr(error.text, "/etc/default/grub was changed by somebody else"));
+	assert_non_null(strstr(error.text, system.manifest));
+	/* It can be shown what was changed. */
+	assert_int_equal(undone.edited.count, 1);
+	assert_non_null(strstr(undone.edited.files[0].before, "intel_iommu=on iommu=pt"));
+	assert_string_equal(undone.edited.files[0].after, "GRUB_CMDLINE_LINUX=\"mine\"\n");
+	changes_undone_finish(&undone);
 	char *now = setup_system_snapshot(&system);
 	assert_string_equal(now, mine);
 	free(now);
 	free(mine);
+	setup_system_finish(&system);
+}
+
+/* Whoever undoes a set-up that was made long ago has other lines in the file by then. */
+static void what_somebody_else_changed_elsewhere_in_a_file_stays(void **state) {
+	static const char *const texts[] = {
+		"GRUB_DEFAULT=0\nGRUB_TIMEOUT=9\nGRUB_CMDLINE_LINUX_DEFAULT=\"loud\"\n"
+		"GRUB_CMDLINE_LINUX=\"ro%s\"\n# mine",
+		"# mine\nGRUB_CMDLINE_LINUX=\"ro%s\"\n",
+		"GRUB_CMDLINE_LINUX=\"ro%s\"\nGRUB_DEFAULT=0\n",
+	};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct setup_system system;
+		struct changes_undone undone;
+		struct error error = {""};
+		setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+		setup_system_generate(&system);
+		setup_system_apply(&system);
+		const char *mark = strstr(texts[i], "%s");
+		char *with = must_print("%.*s intel_iommu=on iommu=pt%s", (int)(mark - texts[i]),
+			texts[i], mark + 2);
+		char *without = must_print("%.*s%s", (int)(mark - texts[i]), texts[i], mark + 2);
+		setup_system_put(&system, "/etc/default/grub", with, 0640);
+		assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), 0);
+		char *now = changes_read(system.root, "/etc/default/grub");
+		assert_string_equal(now, without);
+		free(now);
+		assert_int_equal(undone.merged.count, 1);
+		assert_string_equal(undone.merged.items[0], "/etc/default/grub");
+		assert_int_equal(undone.edited.count, 0);
+		assert_int_equal(access(system.manifest, F_OK), -1);
+		changes_undone_finish(&undone);
+		free(with);
+		free(without);
+		setup_system_finish(&system);
+	}
+}
+
+/* As whoever is refused is told to, or as an undo leaves it that a power loss has ended. */
+static void lines_that_are_as_before_already_are_left_alone(void **state) {
+	struct setup_system system;
+	struct changes_undone undone;
+	struct error error = {""};
+	static const char mine[] = "# mine\nGRUB_CMDLINE_LINUX=\"ro\"\n";
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_put(&system, "/etc/default/grub", mine, 0640);
+	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), 0);
+	setup_system_assert_has(&system, "/etc/default/grub", mine);
+	changes_undone_finish(&undone);
+	setup_system_finish(&system);
+}
+
+/* Which of both was the set-up's nobody knows. */
+static void lines_that_are_there_twice_are_left_to_whoever_wrote_them(void **state) {
+	struct setup_system system;
+	struct changes_undone undone;
+	struct error error = {""};
+	static const char twice[] = "GRUB_CMDLINE_LINUX=\"ro intel_iommu=on iommu=pt\"\n"
+				    "GRUB_CMDLINE_LINUX=\"ro intel_iommu=on iommu=pt\"\n";
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	setup_system_put(&system, "/etc/default/grub", twice, 0640);
+	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), -1);
+	setup_system_assert_has(&system, "/etc/default/grub", twice);
+	changes_undone_finish(&undone);
 	setup_system_finish(&system);
 }
 
@@ -224,6 +297,9 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(interrupted_anywhere_it_can_be_taken_back),
 		cmocka_unit_test(what_somebody_else_changed_is_not_taken_back_over),
+		cmocka_unit_test(what_somebody_else_changed_elsewhere_in_a_file_stays),
+		cmocka_unit_test(lines_that_are_as_before_already_are_left_alone),
+		cmocka_unit_test(lines_that_are_there_twice_are_left_to_whoever_wrote_them),
 		cmocka_unit_test(an_entry_that_somebody_else_changed_is_not_taken_back_over),
 		cmocka_unit_test(a_file_that_went_with_its_kernel_stays_away),
 		cmocka_unit_test(an_entry_whose_tries_are_over_is_taken_back),
