@@ -103,6 +103,8 @@ def make(disk, programs):
         "/boot/efi/": None,
         "/etc/fstab": (FSTAB.encode(), 0o644),
         "/etc/hostname": (b"host\n", 0o644),
+        # An emulated processor compresses slowly.
+        "/etc/initramfs-tools/conf.d/compress": (b"COMPRESSLEVEL=1\n", 0o644),
         "/etc/machine-id": (b"5b0c3c7ee7f24d0a9ac1e6d7f0f3a1b2\n", 0o444),
         "/usr/local/sbin/test-shell": (SHELL.encode(), 0o755),
         "/etc/systemd/system/test-shell.service": (UNIT.encode(), 0o644),

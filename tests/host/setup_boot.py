@@ -1,7 +1,7 @@
-"""What `portal-host setup` writes, booted: a whole Debian system on a disk, with GRUB, in a QEMU machine
-with an IOMMU and two cards to spare.
+"""What `portal-host setup` writes, booted: a whole Debian system on a disk, with a boot loader, in a QEMU
+machine with an IOMMU and two cards to spare.
 
-setup_boot.py PORTAL-HOST INPUT-DEVICE
+setup_boot.py PORTAL-HOST INPUT-DEVICE grub|systemd-boot
 
 Every function below is one test, in order: each goes on where the one before it left the machine.
 """
@@ -116,10 +116,21 @@ def unplug_keyboard(machine):
     machine.run("exec 7>&-; wait; rm /tmp/until /tmp/told")
 
 
-def the_disk_gets_a_boot_loader(machine):
+def the_disk_gets_grub(machine):
     machine.run(f"sed -i '/^GRUB_CMDLINE_LINUX_DEFAULT=/s/=.*/=\"{bootdisk.WORDS}\"/' "
                 "/etc/default/grub")
     machine.run("grub-install --recheck && update-grub")
+
+
+def the_disk_gets_systemd_boot(machine):
+    machine.run("dpkg --purge $(dpkg-query -Wf '${Package}\\n' 'grub*') && rm -rf /boot/grub")
+    machine.run("bootctl install")
+    # The kernel's modules have their index, and to make it anew each time takes minutes here.
+    machine.run("ln -s /dev/null /etc/kernel/install.d/50-depmod.install")
+    machine.run("kernel-install add $(uname -r) /boot/vmlinuz-$(uname -r)")
+
+
+def the_system_is_as_its_people_left_it(machine):
     machine.run("useradd -m ann && useradd -r libvirt-qemu")
     # One driver that the initramfs loads by name; the other comes by udev.
     machine.run("echo bochs >>/etc/initramfs-tools/modules")
@@ -212,6 +223,11 @@ def grub_is_told_to_start_the_entry_for_vms(machine):
     machine.run(f"grub-reboot {shlex.quote(entry)}")
 
 
+def systemd_boot_is_told_to_start_the_entry_for_vms(machine):
+    machine.run("bootctl status | grep -q 'Product: systemd-boot'")
+    machine.run("bootctl set-oneshot $(basename /boot/efi/loader/entries/*-portal.conf)")
+
+
 def the_entry_for_vms_leaves_them_the_cards(machine):
     expect_reserved(machine, WORDS | {"portal.vfio=1"})
 
@@ -232,16 +248,30 @@ def an_entry_is_made(machine):
     follow(machine, said)
 
 
-BOOTS = [
-    [the_cards_are_with_vfio_from_the_start, doctor_finds_what_the_set_up_made,
-     huge_pages_and_compressed_swap_are_there, the_shared_keyboard_and_the_sound_have_their_places,
-     the_set_up_is_taken_back],
-    [the_cards_are_with_their_own_drivers_again, a_card_whose_rom_is_for_uefi_is_taken,
-     an_entry_is_made],
-    [the_usual_entry_leaves_the_cards_with_the_host, grub_is_told_to_start_the_entry_for_vms],
-    [the_entry_for_vms_leaves_them_the_cards, the_set_up_is_taken_back],
-    [the_cards_are_with_their_own_drivers_again],
-]
+# For each boot loader: what follows on a start from outside of the disk, and on each from the disk.
+BOOTS = {
+    "grub": [
+        [the_disk_gets_grub, the_system_is_as_its_people_left_it,
+         a_card_whose_rom_is_for_a_bios_is_refused, the_machine_is_set_up],
+        [the_cards_are_with_vfio_from_the_start, doctor_finds_what_the_set_up_made,
+         huge_pages_and_compressed_swap_are_there,
+         the_shared_keyboard_and_the_sound_have_their_places, the_set_up_is_taken_back],
+        [the_cards_are_with_their_own_drivers_again, a_card_whose_rom_is_for_uefi_is_taken,
+         an_entry_is_made],
+        [the_usual_entry_leaves_the_cards_with_the_host, grub_is_told_to_start_the_entry_for_vms],
+        [the_entry_for_vms_leaves_them_the_cards, the_set_up_is_taken_back],
+        [the_cards_are_with_their_own_drivers_again],
+    ],
+    "systemd-boot": [
+        [the_disk_gets_systemd_boot, the_system_is_as_its_people_left_it, the_machine_is_set_up],
+        [the_cards_are_with_vfio_from_the_start, the_set_up_is_taken_back],
+        [the_cards_are_with_their_own_drivers_again, an_entry_is_made],
+        [the_usual_entry_leaves_the_cards_with_the_host,
+         systemd_boot_is_told_to_start_the_entry_for_vms],
+        [the_entry_for_vms_leaves_them_the_cards, the_set_up_is_taken_back],
+        [the_cards_are_with_their_own_drivers_again],
+    ],
+}
 
 
 def devices(work, kind):
@@ -256,8 +286,8 @@ def run_all(machine, tests):
     return all(run_tests(machine, [test]) == 0 for test in tests)
 
 
-def boot_from_the_disk(machine):
-    for number, tests in enumerate(BOOTS):
+def boot_from_the_disk(machine, boots):
+    for number, tests in enumerate(boots):
         if number > 0:
             machine.reboot()
         if not run_all(machine, tests):
@@ -268,19 +298,18 @@ def boot_from_the_disk(machine):
 def main():
     if not os.path.isdir(os.environ.get("PORTAL_BOOT_TREE", "")):
         raise SystemExit("PORTAL_BOOT_TREE names no tree: run this through tools/test --all")
+    first, *boots = BOOTS[sys.argv[3]]
     with tempfile.TemporaryDirectory() as work:
         disk = os.path.join(work, "disk.img")
         bootdisk.make(disk, {"/usr/local/bin/portal-host": sys.argv[1],
                              "/usr/local/bin/input-device": sys.argv[2]})
         machine = bootdisk.DiskMachine(work, disk, devices(work, 0), kernel=True)
         try:
-            well = run_all(machine, [
-                the_disk_gets_a_boot_loader, a_card_whose_rom_is_for_a_bios_is_refused,
-                the_machine_is_set_up])
+            well = run_all(machine, first)
             if well:
                 machine.power_off()
                 machine = bootdisk.DiskMachine(work, disk, devices(work, 3))
-                well = boot_from_the_disk(machine)
+                well = boot_from_the_disk(machine, boots)
         finally:
             machine.close()
         return 0 if well else 1
