@@ -18,12 +18,22 @@ from hostmachine import expect, run_tests
 
 GPU, NIC = "0000:00:08.0", "0000:01:00.0"
 OWN_GPU = "0000:00:03.0"
+# Of the network card while a bus more comes before its own.
+MOVED_NIC = "0000:02:00.0"
 
 DEVICES = [
     "pcie-root-port,id=port1,bus=pcie.0,addr=0x4,chassis=1,slot=1",
     # The host's own card and the one to spare are of one kind.
     "VGA,bus=pcie.0,addr=0x3",
     "e1000e,bus=port1",
+]
+# One more card of the network card's kind, at the address that this one had, and another one where the
+# graphics card was: with its ids, of another class.
+OTHER_DEVICES = [
+    *DEVICES,
+    "pcie-root-port,id=port0,bus=pcie.0,addr=0x2,chassis=2,slot=2",
+    "e1000e,bus=port0",
+    "VGA,bus=pcie.0,addr=0x8",
 ]
 
 WORDS = {"intel_iommu=on", "iommu=pt"}
@@ -53,19 +63,26 @@ def expect_same(before, now):
     expect(now == before, "files differ:\n" + "\n".join(sorted(before ^ now)))
 
 
-def drivers(machine):
-    """Who has the two cards."""
+def drivers(machine, *addresses):
+    """Who has these devices, or the two cards, once udev is through with all that came: the start
+    does not wait for it."""
+    machine.run("udevadm settle")
     found = {device["address"]: device["driver"] for device in machine.devices()["devices"]}
-    return found[GPU], found[NIC]
+    return tuple(found[address] for address in addresses or (GPU, NIC))
 
 
 def command_line(machine):
     return set(machine.run("cat /proc/cmdline").split())
 
 
+def kernel_says(machine, address):
+    """Of a device, since the start."""
+    return machine.run(f"journalctl -k -b -o short-monotonic | grep -F {address}", status=None)
+
+
 def kernel_names(machine, driver, address):
     """Did the driver say anything of the card since the start?"""
-    return machine.run(f"journalctl -k -b -o cat | grep -E '{driver}.*{address}' | wc -l") != "0"
+    return any(driver in line for line in kernel_says(machine, address).splitlines())
 
 
 def follow(machine, said):
@@ -82,7 +99,7 @@ def expect_reserved(machine, words):
     # Never another one, not even for a moment.
     expect(not kernel_names(machine, "e1000e", NIC), "e1000e had the network card first")
     expect(not kernel_names(machine, "bochs", GPU), "bochs had the graphics card first")
-    own = {device["address"]: device["driver"] for device in machine.devices()["devices"]}[OWN_GPU]
+    own, = drivers(machine, OWN_GPU)
     expect(own.startswith("bochs"), f"the host's own card, of the same kind, is with {own}")
     expect(kernel_names(machine, "bochs", OWN_GPU), "the kernel's messages are not those looked for")
     expect(words <= command_line(machine), f"command line: {command_line(machine)}")
@@ -93,7 +110,8 @@ def expect_reserved(machine, words):
 
 def expect_with_host(machine):
     gpu, nic = drivers(machine)
-    expect(gpu and gpu.startswith("bochs") and nic == "e1000e", f"drivers: {gpu}, {nic}")
+    expect(gpu and gpu.startswith("bochs") and nic == "e1000e",
+           f"drivers: {gpu}, {nic}\n{kernel_says(machine, GPU)}\n{kernel_says(machine, NIC)}")
 
 
 class State:
@@ -165,6 +183,27 @@ def the_cards_are_with_vfio_from_the_start(machine):
     expect_reserved(machine, WORDS)
     said = machine.run("journalctl -k -b -o cat | grep 'Default domain type'")
     expect("Passthrough (set via kernel command line)" in said, said)
+
+
+def a_card_whose_bus_has_another_number_is_with_vfio_from_the_start(machine):
+    ids = {device["address"]: device["ids"] for device in machine.devices()["devices"]}
+    expect(ids[NIC] == ids[MOVED_NIC], f"the machine's buses are others than those meant: {ids}")
+    nic, = drivers(machine, MOVED_NIC)
+    expect(nic == "vfio-pci", f"the network card is with {nic}")
+    expect(not kernel_names(machine, "e1000e", MOVED_NIC), "e1000e had the network card first")
+
+
+def cards_in_the_places_of_others_are_with_their_own_drivers(machine):
+    expect_with_host(machine)
+    expect(kernel_names(machine, "e1000e", NIC), "the kernel's messages are not those looked for")
+
+
+def doctor_tells_of_the_card_that_is_not_where_it_was(machine):
+    found = json.loads(machine.host("--json", "doctor", status=None))
+    told = [entry for entry in found if entry["id"] == "reservation"]
+    expect([entry["grade"] for entry in told] == ["problem"], f"{found}")
+    expect(f"1234:1111 is there now ({GPU}), which the host's driver bochs" in told[0]["finding"],
+           f"{told}")
 
 
 def doctor_finds_what_the_set_up_made(machine):
@@ -248,33 +287,62 @@ def an_entry_is_made(machine):
     follow(machine, said)
 
 
-# For each boot loader: what follows on a start from outside of the disk, and on each from the disk.
-BOOTS = {
+def from_outside(work, disk):
+    return bootdisk.DiskMachine(work, disk, with_rom(work, 0), kernel=True)
+
+
+def with_its_cards(work, disk):
+    return bootdisk.DiskMachine(work, disk, with_rom(work, 3))
+
+
+def with_other_cards(work, disk):
+    return bootdisk.DiskMachine(work, disk, OTHER_DEVICES)
+
+
+# For each boot loader: the machine that is switched on, and what follows on each of its boots until it
+# is switched off.
+STARTS = {
     "grub": [
-        [the_disk_gets_grub, the_system_is_as_its_people_left_it,
-         a_card_whose_rom_is_for_a_bios_is_refused, the_machine_is_set_up],
-        [the_cards_are_with_vfio_from_the_start, doctor_finds_what_the_set_up_made,
-         huge_pages_and_compressed_swap_are_there,
-         the_shared_keyboard_and_the_sound_have_their_places, the_set_up_is_taken_back],
-        [the_cards_are_with_their_own_drivers_again, a_card_whose_rom_is_for_uefi_is_taken,
-         an_entry_is_made],
-        [the_usual_entry_leaves_the_cards_with_the_host, grub_is_told_to_start_the_entry_for_vms],
-        [the_entry_for_vms_leaves_them_the_cards, the_set_up_is_taken_back],
-        [the_cards_are_with_their_own_drivers_again],
+        (from_outside, [
+            [the_disk_gets_grub, the_system_is_as_its_people_left_it,
+             a_card_whose_rom_is_for_a_bios_is_refused, the_machine_is_set_up],
+        ]),
+        (with_its_cards, [
+            [the_cards_are_with_vfio_from_the_start, doctor_finds_what_the_set_up_made,
+             huge_pages_and_compressed_swap_are_there,
+             the_shared_keyboard_and_the_sound_have_their_places, the_set_up_is_taken_back],
+            [the_cards_are_with_their_own_drivers_again, a_card_whose_rom_is_for_uefi_is_taken,
+             an_entry_is_made],
+            [the_usual_entry_leaves_the_cards_with_the_host,
+             grub_is_told_to_start_the_entry_for_vms],
+            [the_entry_for_vms_leaves_them_the_cards, the_set_up_is_taken_back],
+            [the_cards_are_with_their_own_drivers_again],
+        ]),
     ],
     "systemd-boot": [
-        [the_disk_gets_systemd_boot, the_system_is_as_its_people_left_it, the_machine_is_set_up],
-        [the_cards_are_with_vfio_from_the_start, the_set_up_is_taken_back],
-        [the_cards_are_with_their_own_drivers_again, an_entry_is_made],
-        [the_usual_entry_leaves_the_cards_with_the_host,
-         systemd_boot_is_told_to_start_the_entry_for_vms],
-        [the_entry_for_vms_leaves_them_the_cards, the_set_up_is_taken_back],
-        [the_cards_are_with_their_own_drivers_again],
+        (from_outside, [
+            [the_disk_gets_systemd_boot, the_system_is_as_its_people_left_it,
+             the_machine_is_set_up],
+        ]),
+        (with_other_cards, [
+            [a_card_whose_bus_has_another_number_is_with_vfio_from_the_start,
+             cards_in_the_places_of_others_are_with_their_own_drivers,
+             doctor_tells_of_the_card_that_is_not_where_it_was],
+        ]),
+        (with_its_cards, [
+            [the_cards_are_with_vfio_from_the_start, the_set_up_is_taken_back],
+            [the_cards_are_with_their_own_drivers_again, an_entry_is_made],
+            [the_usual_entry_leaves_the_cards_with_the_host,
+             systemd_boot_is_told_to_start_the_entry_for_vms],
+            [the_entry_for_vms_leaves_them_the_cards, the_set_up_is_taken_back],
+            [the_cards_are_with_their_own_drivers_again],
+        ]),
     ],
 }
 
 
-def devices(work, kind):
+def with_rom(work, kind):
+    """The cards, with a ROM of this kind on the one to spare."""
     rom = os.path.join(work, f"rom-{kind}")
     with open(rom, "wb") as file:
         file.write(image(kind))
@@ -286,32 +354,28 @@ def run_all(machine, tests):
     return all(run_tests(machine, [test]) == 0 for test in tests)
 
 
-def boot_from_the_disk(machine, boots):
-    for number, tests in enumerate(boots):
-        if number > 0:
-            machine.reboot()
-        if not run_all(machine, tests):
-            return False
-    return True
+def run_start(machine, boots):
+    """From a machine that is up until it is off. Did all go well?"""
+    try:
+        for number, tests in enumerate(boots):
+            if number > 0:
+                machine.reboot()
+            if not run_all(machine, tests):
+                return False
+        machine.power_off()
+        return True
+    finally:
+        machine.close()
 
 
 def main():
     if not os.path.isdir(os.environ.get("PORTAL_BOOT_TREE", "")):
         raise SystemExit("PORTAL_BOOT_TREE names no tree: run this through tools/test --all")
-    first, *boots = BOOTS[sys.argv[3]]
     with tempfile.TemporaryDirectory() as work:
         disk = os.path.join(work, "disk.img")
         bootdisk.make(disk, {"/usr/local/bin/portal-host": sys.argv[1],
                              "/usr/local/bin/input-device": sys.argv[2]})
-        machine = bootdisk.DiskMachine(work, disk, devices(work, 0), kernel=True)
-        try:
-            well = run_all(machine, first)
-            if well:
-                machine.power_off()
-                machine = bootdisk.DiskMachine(work, disk, devices(work, 3))
-                well = boot_from_the_disk(machine, boots)
-        finally:
-            machine.close()
+        well = all(run_start(start(work, disk), boots) for start, boots in STARTS[sys.argv[3]])
         return 0 if well else 1
 
 
