@@ -232,8 +232,8 @@ int change_read_policy(struct cli *cli, struct change *change, struct policy *po
 	}
 	for (size_t i = 0; i < policy->unguarded.count; i++) {
 		/* One that cannot be found cannot be taken either. */
-		const struct pci_device *device =
-			known_resolve(&cli->known, &cli->machine, policy->unguarded.items[i], NULL);
+		const struct pci_device *device = known_resolve_lasting(
+			&cli->known, &cli->machine, policy->unguarded.items[i], NULL);
 		if (device) {
 			strings_add(&change->unguarded, device->name);
 		}

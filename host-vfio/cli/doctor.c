@@ -2,10 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/must.h"
 #include "cli/cli.h"
 #include "cli/services.h"
 #include "cli/terminal.h"
 #include "doctor/doctor.h"
+#include "policy/decide.h"
 
 enum { INDENT = 9 };
 
@@ -71,6 +73,27 @@ static void print_diagnoses(const struct diagnoses *diagnoses) {
 	}
 }
 
+/* What the policy names in vain, or by a number that another card may get. */
+static void examine_policy(struct cli *cli, struct diagnoses *diagnoses) {
+	static const struct strings none;
+	struct decisions decisions;
+	struct policy policy;
+	struct error error;
+	if (policy_load(&policy, cli->config, &error) < 0) {
+		diagnoses_add(diagnoses, DIAGNOSIS_PROBLEM, "policy",
+			must_print("The policy cannot be read: %s.", error.text),
+			must_copy("Mend the line (portal-host(5))."));
+		return;
+	}
+	decide(&decisions, &policy, &cli->known, &cli->machine, &none);
+	for (size_t i = 0; i < decisions.warnings.count; i++) {
+		diagnoses_add(diagnoses, DIAGNOSIS_HINT, "policy",
+			must_print("In the policy: %s.", decisions.warnings.items[i]), NULL);
+	}
+	decisions_finish(&decisions);
+	policy_finish(&policy);
+}
+
 int cli_doctor(struct cli *cli) {
 	struct diagnoses diagnoses = {0};
 	const char *rom = cli_option(cli, "--rom");
@@ -80,6 +103,7 @@ int cli_doctor(struct cli *cli) {
 	}
 	if (status == CLI_DONE) {
 		doctor_examine(&diagnoses, &cli->machine, cli->tree);
+		examine_policy(cli, &diagnoses);
 		/* Another machine's programs cannot be asked. */
 		if (!cli->machine_file && strcmp(cli->root, "/") == 0) {
 			struct services services;

@@ -27,7 +27,7 @@ int setup_check_guard(struct cli *cli, const struct setup *setup) {
 		taken[i] = is_reserved(setup, &machine->devices[i]);
 	}
 	struct guard_objection *objections;
-	size_t count = guard_check(machine, taken, false, &objections);
+	size_t count = guard_check(machine, taken, NULL, &objections);
 	for (size_t i = 0; i < count; i++) {
 		if (!strings_contain(&setup->unguarded, objections[i].device->name)) {
 			const char *name = objections[i].device->name;

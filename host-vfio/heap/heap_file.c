@@ -1,5 +1,6 @@
 #include "heap/heap_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -9,6 +10,10 @@
 #include <unistd.h>
 
 #include "heap.h"
+#include "memory/memory_plan.h"
+
+static_assert(MEMORY_PLAN_LEAST == PORTAL_HEAP_SIZE_MIN + PORTAL_HEAP_DAX_BASE,
+	"what is planned can be made");
 
 const char *heap_file_user(uid_t user, char text[HEAP_FILE_USER]) {
 	const struct passwd *entry = getpwuid(user);

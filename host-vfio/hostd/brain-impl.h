@@ -14,6 +14,7 @@ struct brain {
 	struct core core;
 	struct assigned assigned; /* as in assigned.scfg */
 	bool notes_checked; /* and what a former daemon wrote there holds */
+	struct strings warned; /* what was last said of the policy */
 	struct strings seen; /* the devices that there were when nothing was changing */
 	struct core_action action; /* the change under way, when it is the core's */
 	struct waiting *by_hand; /* or a person's */
@@ -40,6 +41,12 @@ void brain_notice_devices(struct brain *brain);
 void brain_begin_change(struct brain *brain, struct core_action *action);
 /* The device of a CORE_ATTACH, to libvirt. */
 void brain_attach(struct brain *brain, const struct core_action *action);
+
+/* brain_warnings.c: what the policy says in vain. */
+
+/* Says each warning once, until it has gone: those of the policy's names and addresses. Between
+ * changes, while which a device can be away. */
+void brain_warn(struct brain *brain);
 
 /* brain_claims.c: the hooks that wait. */
 

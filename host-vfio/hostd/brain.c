@@ -139,6 +139,7 @@ void brain_decide(struct daemon *daemon) {
 	if (!daemon->change && daemon->machine_known) {
 		brain_notice_devices(brain);
 		brain_check_claims(brain);
+		brain_warn(brain);
 	}
 	bool progress = decide_all(brain);
 	brain_begin_by_hand(brain);
@@ -177,6 +178,7 @@ void brain_states_known(struct daemon *daemon, bool known) {
 
 void brain_policy_changed(struct daemon *daemon) {
 	core_set_policy(&daemon->brain->core, &daemon->policy);
+	strings_finish(&daemon->brain->warned); /* whoever has read it again is told again */
 	survey_request(daemon);
 }
 
@@ -251,6 +253,7 @@ void brain_finish(struct daemon *daemon) {
 	brain_claims_finish(brain);
 	brain_orders_finish(brain);
 	brain_devices_finish(brain);
+	strings_finish(&brain->warned);
 	core_finish(&brain->core);
 	sd_event_source_disable_unref(brain->patience);
 	free(brain);

@@ -196,8 +196,8 @@ static int find_unguarded(struct change *change, struct strings *unguarded, stru
 	}
 	/* One that cannot be found cannot be taken either. */
 	for (size_t i = 0; i < policy->count; i++) {
-		const struct pci_device *device =
-			known_resolve(&change->known, &change->machine, policy->items[i], NULL);
+		const struct pci_device *device = known_resolve_lasting(
+			&change->known, &change->machine, policy->items[i], NULL);
 		if (device) {
 			strings_add(unguarded, device->name);
 		}

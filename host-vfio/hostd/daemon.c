@@ -5,6 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "hostd/audit.h"
@@ -117,6 +118,10 @@ static int read_files(const struct daemon_options *options, struct policy *polic
 	struct known *known, struct error *error) {
 	if (policy_load(policy, options->config, error) < 0) {
 		return -1;
+	}
+	if (access(options->config, F_OK) < 0 && errno == ENOENT) {
+		say(LOG_NOTICE, "%s is not there: every device stays with the host",
+			options->config);
 	}
 	char *path = must_print("%s/devices.scfg", options->state);
 	int status = known_load(known, path, error);

@@ -174,6 +174,48 @@ struct pci_device *known_resolve(const struct known *known, const struct machine
 	return device;
 }
 
+static bool same_address(const char *a, const char *b) {
+	struct pci_address one, other;
+	return pci_address_parse(a, &one) && pci_address_parse(b, &other) &&
+	       pci_address_compare(&one, &other) == 0;
+}
+
+/* Of those that had the address. NULL: none, or one of them has it. */
+static const struct known_device *find_former(const struct known *known,
+	const struct machine *machine, const char *address, const struct pci_device **place) {
+	const struct known_device *former = NULL;
+	for (size_t i = 0; i < known->count; i++) {
+		const struct known_device *entry = &known->devices[i];
+		struct pci_device *device;
+		if (!same_address(entry->address, address)) {
+			continue;
+		}
+		known_locate(known, entry, machine, &device);
+		if (device && same_address(device->name, address)) {
+			return NULL;
+		}
+		*place = former ? *place : device;
+		former = former ? former : entry;
+	}
+	return former;
+}
+
+struct pci_device *known_resolve_lasting(const struct known *known, const struct machine *machine,
+	const char *text, struct error *error) {
+	const struct pci_device *place = NULL;
+	const struct known_device *former = find_former(known, machine, text, &place);
+	if (!former) {
+		return known_resolve(known, machine, text, error);
+	}
+	error_set(error,
+		"%s is where %s was, which is %s now: say %s if that is meant, and else give what "
+		"is "
+		"there now a name (portal-host remember %s NAME)",
+		text, former->name, place ? place->name : "not in this machine", former->name,
+		text);
+	return NULL;
+}
+
 const char *known_name_of(
 	const struct known *known, const struct machine *machine, const struct pci_device *device) {
 	for (size_t i = 0; i < known->count; i++) {

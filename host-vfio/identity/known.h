@@ -46,6 +46,10 @@ const char *known_state_name(enum known_state state);
  * another card, not to be told from others of its kind. */
 struct pci_device *known_resolve(const struct known *known, const struct machine *machine,
 	const char *text, struct error *error);
+/* The same for what was written down to hold for long, as a policy: an address that a known device
+ * had when it was seen last, and has no more, stands for nothing. NULL with the reason. */
+struct pci_device *known_resolve_lasting(const struct known *known, const struct machine *machine,
+	const char *text, struct error *error);
 /* The name that a device present in the machine is known by, or NULL. */
 const char *known_name_of(
 	const struct known *known, const struct machine *machine, const struct pci_device *device);

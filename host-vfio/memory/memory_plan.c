@@ -33,6 +33,11 @@ static uint64_t wish_of(const struct memory_demand *demand, unsigned headroom) {
 	return wish < least ? least : wish > most ? most : wish;
 }
 
+bool memory_plan_has_sizes(uint64_t least, uint64_t most) {
+	return least >= MEMORY_PLAN_LEAST && align_down(most) >= least &&
+	       align_down(most) >= align_up(least);
+}
+
 /* All sums below stay far from 2^64 because no summand is above this. */
 static const uint64_t far_too_much = (uint64_t)1 << 50;
 
@@ -40,10 +45,10 @@ static int check(const struct memory_demand *demand, struct error *error) {
 	if (demand->memory > far_too_much || demand->heap_most > far_too_much) {
 		return error_set(error, "%s: no machine has that much memory", demand->name);
 	}
-	if (demand->heap_least == 0 || align_down(demand->heap_most) < least_of(demand)) {
+	if (!memory_plan_has_sizes(demand->heap_least, demand->heap_most)) {
 		return error_set(error,
 			"%s: the heap's limits leave no size in between (they are rounded to "
-			"2 MiB)",
+			"2 MiB, and none is below 6 MiB)",
 			demand->name);
 	}
 	return 0;

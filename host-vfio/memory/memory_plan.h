@@ -1,6 +1,7 @@
 #ifndef HOST_MEMORY_MEMORY_PLAN_H
 #define HOST_MEMORY_MEMORY_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,9 @@
 
 /* Heaps come in pieces of this size: what a DAX device and a huge page are aligned to. */
 enum { MEMORY_PLAN_ALIGNMENT = 2 * 1024 * 1024 };
+
+/* And none is smaller: portal-heap's own limit, with the block that makes it a DAX device. */
+enum { MEMORY_PLAN_LEAST = 6 * 1024 * 1024 };
 
 struct memory_demand {
 	const char *name;
@@ -36,6 +40,9 @@ struct memory_plan {
  * the least sizes fit, or a limit makes no sense. */
 int memory_plan_init(struct memory_plan *plan, uint64_t budget, const struct memory_demand *demands,
 	size_t count, unsigned headroom, struct error *error);
+/* Is there a size that a heap can have between these limits, and is the lower one such a size when
+ * it is rounded up? */
+bool memory_plan_has_sizes(uint64_t least, uint64_t most);
 void memory_plan_finish(struct memory_plan *plan);
 
 #endif

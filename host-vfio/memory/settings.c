@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "base/size.h"
+#include "memory/memory_plan.h"
 
 static const uint64_t gib = 1024 * 1024 * 1024, mib = 1024 * 1024;
 
@@ -62,9 +63,15 @@ static bool read_unnamed(const char *text, bool *refuse) {
 
 int memory_settings_read(struct memory_settings *settings, const struct scfg_file *file,
 	const struct scfg_directive *directive) {
-	settings->planned = true;
+	if (directive->params_len > 0 || settings->has_block) {
+		return scfg_file_refuse(file, directive, "expected once: memory { ... }");
+	}
+	settings->planned = settings->has_block = true;
 	for (size_t i = 0; i < directive->children.directives_len; i++) {
 		const struct scfg_directive *child = &directive->children.directives[i];
+		if (scfg_file_is_repeated(&directive->children, child)) {
+			return scfg_file_refuse(file, child, "\"%s\" is there twice", child->name);
+		}
 		const char *value = child->params_len == 1 ? child->params[0] : "";
 		bool good = false;
 		if (strcmp(child->name, "budget") == 0) {
@@ -93,18 +100,22 @@ static bool read_guest_child(struct memory_guest *guest, const struct scfg_direc
 	if (strcmp(child->name, "memory") == 0 && child->params_len == 1) {
 		return size_parse(child->params[0], &guest->memory);
 	}
-	if (strcmp(child->name, "domain") == 0 && child->params_len == 1 && !guest->domain) {
+	if (strcmp(child->name, "domain") == 0 && child->params_len == 1 && child->params[0][0]) {
 		guest->domain = must_copy(child->params[0]);
 		return true;
 	}
-	return strcmp(child->name, "heap") == 0 && child->params_len == 2 &&
-	       size_parse(child->params[0], &guest->heap_least) &&
+	return false;
+}
+
+static bool read_heap(struct memory_guest *guest, const struct scfg_directive *child) {
+	return child->params_len == 2 && size_parse(child->params[0], &guest->heap_least) &&
 	       size_parse(child->params[1], &guest->heap_most);
 }
 
 int memory_settings_read_guest(struct memory_settings *settings, const struct scfg_file *file,
 	const struct scfg_directive *directive) {
-	if (directive->params_len != 1 || memory_settings_find(settings, directive->params[0])) {
+	if (directive->params_len != 1 || directive->params[0][0] == '\0' ||
+		memory_settings_find(settings, directive->params[0])) {
 		return scfg_file_refuse(file, directive, "expected: guest NAME, each once");
 	}
 	settings->planned = true;
@@ -115,6 +126,17 @@ int memory_settings_read_guest(struct memory_settings *settings, const struct sc
 		.name = must_copy(directive->params[0]), .heap_least = 64 * mib, .heap_most = gib};
 	for (size_t i = 0; i < directive->children.directives_len; i++) {
 		const struct scfg_directive *child = &directive->children.directives[i];
+		if (scfg_file_is_repeated(&directive->children, child)) {
+			return scfg_file_refuse(file, child, "\"%s\" is there twice", child->name);
+		}
+		if (strcmp(child->name, "heap") == 0 && read_heap(guest, child)) {
+			if (!memory_plan_has_sizes(guest->heap_least, guest->heap_most)) {
+				return scfg_file_refuse(file, child,
+					"expected: heap LEAST MOST, LEAST 6M or more, and between "
+					"them a multiple of 2M");
+			}
+			continue;
+		}
 		if (!read_guest_child(guest, child)) {
 			return scfg_file_refuse(file, child,
 				"expected: domain DOMAIN, memory SIZE, heap LEAST MOST");

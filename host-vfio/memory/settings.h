@@ -16,6 +16,7 @@ struct memory_guest {
 };
 
 struct memory_settings {
+	bool has_block; /* there is a memory block */
 	bool planned; /* there is a memory or a guest block: without any, nothing is refused */
 	uint64_t budget; /* 0: all but the reserve */
 	uint64_t reserve; /* what the host keeps */

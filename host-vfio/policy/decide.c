@@ -33,12 +33,12 @@ static void set(struct decision *decision, const struct policy_vm *vm, const cha
 	decision->vm = vm;
 }
 
-/* Is the device one of those named? What cannot be found is said once, by warn_of_absent(). */
+/* Is the device one of those named? What cannot be found is said once, by warn(). */
 static bool is_named(const struct decider *decider, const struct strings *names,
 	const struct pci_device *device) {
 	for (size_t i = 0; i < names->count; i++) {
-		if (known_resolve(decider->known, decider->machine, names->items[i], NULL) ==
-			device) {
+		if (known_resolve_lasting(
+			    decider->known, decider->machine, names->items[i], NULL) == device) {
 			return true;
 		}
 	}
@@ -89,8 +89,11 @@ static const struct policy_exception *find_exception(
 	const struct decider *decider, const struct pci_device *device) {
 	for (size_t i = 0; i < decider->policy->exceptions_count; i++) {
 		const struct policy_exception *exception = &decider->policy->exceptions[i];
-		if (known_resolve(decider->known, decider->machine, exception->device, NULL) ==
-			device) {
+		/* What is to stay stays, whatever it has become. */
+		struct pci_device *(*resolve)(const struct known *, const struct machine *,
+			const char *, struct error *) =
+			exception->target == POLICY_HOST ? known_resolve : known_resolve_lasting;
+		if (resolve(decider->known, decider->machine, exception->device, NULL) == device) {
 			return exception;
 		}
 	}
@@ -129,26 +132,18 @@ static void decide_alone(const struct decider *decider, struct decision *decisio
 	}
 }
 
-static bool controller_runs(const struct decider *decider) {
-	for (size_t i = 0; i < decider->running->count; i++) {
-		const struct policy_vm *vm =
-			policy_find_vm(decider->policy, decider->running->items[i]);
-		if (vm && vm->role == POLICY_ROLE_CONTROLLER) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Whether the guard takes something back. Each pass can change what is the last of its kind. */
 static bool apply_guard(const struct decider *decider) {
 	struct decisions *decisions = decider->decisions;
 	bool *taken = must_alloc(decisions->count, sizeof(*taken));
+	bool *lent = must_alloc(decisions->count, sizeof(*lent));
 	for (size_t i = 0; i < decisions->count; i++) {
-		taken[i] = decisions->items[i].vm != NULL;
+		const struct policy_vm *vm = decisions->items[i].vm;
+		taken[i] = vm != NULL;
+		lent[i] = vm && vm->role == POLICY_ROLE_CONTROLLER;
 	}
 	struct guard_objection *objections;
-	size_t count = guard_check(decider->machine, taken, controller_runs(decider), &objections);
+	size_t count = guard_check(decider->machine, taken, lent, &objections);
 	bool changed = false;
 	for (size_t i = 0; i < count; i++) {
 		const struct pci_device *device = objections[i].device;
@@ -164,6 +159,7 @@ static bool apply_guard(const struct decider *decider) {
 	}
 	guard_free(objections, count);
 	free(taken);
+	free(lent);
 	return changed;
 }
 
@@ -204,27 +200,71 @@ static bool apply_groups(const struct decider *decider) {
 	return changed;
 }
 
-static void warn_of_name(const struct decider *decider, const char *where, const char *name) {
+/* Is what is at the address known by its name as well, so that another card would be noticed? */
+static bool is_watched(const struct decider *decider, const struct pci_device *device) {
+	const char *name = known_name_of(decider->known, decider->machine, device);
+	const struct known_device *entry = name ? known_find(decider->known, name) : NULL;
+	return entry && strcmp(entry->address, device->name) == 0;
+}
+
+/* `addresses`: what is named by nothing else. */
+static void warn_of_name(const struct decider *decider, const char *where, const char *name,
+	struct strings *addresses) {
+	struct pci_address address;
 	struct error error;
-	if (!known_resolve(decider->known, decider->machine, name, &error)) {
+	const struct pci_device *device =
+		known_resolve_lasting(decider->known, decider->machine, name, &error);
+	if (!device) {
 		strings_take(
 			&decider->decisions->warnings, must_print("%s: %s", where, error.text));
+	} else if (pci_address_parse(name, &address) && !is_watched(decider, device) &&
+		   !strings_contain(addresses, name)) {
+		strings_add(addresses, name);
 	}
 }
 
-static void warn_of_absent(const struct decider *decider) {
+static void warn_of_addresses(const struct decider *decider, const struct strings *addresses) {
+	char *list = must_copy("");
+	for (size_t i = 0; i < addresses->count; i++) {
+		char *longer = must_print("%s%s%s", list, i > 0 ? ", " : "", addresses->items[i]);
+		free(list);
+		list = longer;
+	}
+	if (addresses->count > 0) {
+		strings_take(&decider->decisions->warnings,
+			must_print("named by address only: %s. When cards are changed, another one "
+				   "can have the address; a name stays with its card (portal-host "
+				   "remember ADDRESS NAME)",
+				list));
+	}
+	free(list);
+}
+
+static void warn_of_names(const struct decider *decider) {
 	const struct policy *policy = decider->policy;
+	struct strings addresses = {0};
 	for (size_t i = 0; i < policy->exceptions_count; i++) {
-		warn_of_name(decider, "device", policy->exceptions[i].device);
+		warn_of_name(decider, "device", policy->exceptions[i].device, &addresses);
 	}
 	for (size_t i = 0; i < policy->unguarded.count; i++) {
-		warn_of_name(decider, "unguard", policy->unguarded.items[i]);
+		warn_of_name(decider, "unguard", policy->unguarded.items[i], &addresses);
 	}
 	for (size_t i = 0; i < policy->vms_count; i++) {
-		for (size_t k = 0; k < policy->vms[i].devices.count; k++) {
-			warn_of_name(decider, policy->vms[i].name, policy->vms[i].devices.items[k]);
+		const struct policy_vm *vm = &policy->vms[i];
+		for (size_t k = 0; k < vm->devices.count; k++) {
+			warn_of_name(decider, vm->name, vm->devices.items[k], &addresses);
 		}
 	}
+	for (size_t i = 0; i < policy->release.resets_count; i++) {
+		warn_of_name(decider, "reset", policy->release.resets[i].device, &addresses);
+	}
+	warn_of_addresses(decider, &addresses);
+	strings_finish(&addresses);
+}
+
+static void warn(const struct decider *decider) {
+	const struct policy *policy = decider->policy;
+	warn_of_names(decider);
 	for (size_t i = 0; i < decider->running->count; i++) {
 		if (!policy_find_vm(policy, decider->running->items[i])) {
 			strings_take(&decider->decisions->warnings,
@@ -241,7 +281,7 @@ void decide(struct decisions *decisions, const struct policy *policy, const stru
 		.items = must_alloc(machine->devices_count, sizeof(*decisions->items)),
 		.count = machine->devices_count,
 	};
-	warn_of_absent(&decider);
+	warn(&decider);
 	for (size_t i = 0; i < decisions->count; i++) {
 		decisions->items[i].device = &machine->devices[i];
 		decide_alone(&decider, &decisions->items[i]);

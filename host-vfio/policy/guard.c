@@ -157,8 +157,8 @@ static void check_network(struct objections *objections, const struct machine *m
 }
 
 /* One controller is enough, but where there are keyboards it must be one with a keyboard. */
-static void check_input(
-	struct objections *objections, const struct machine *machine, const bool *taken) {
+static void check_input(struct objections *objections, const struct machine *machine,
+	const bool *taken, const bool *lent) {
 	const struct pci_device *last = NULL;
 	bool keyboards = false;
 	if (machine->ps2_keyboard) {
@@ -172,28 +172,28 @@ static void check_input(
 		if (!(keyboards ? has_keyboard(device) : is_held(device, HOLDER_INPUT))) {
 			continue;
 		}
-		if (!taken[i]) {
+		if (!taken[i] || (lent && lent[i])) {
 			return;
 		}
 		last = last ? last : device;
 	}
 	if (last) {
 		object(objections, GUARD_INPUT, last,
-			must_copy("no controller runs, and it is the last with a keyboard or mouse "
-				  "plugged into it (there is no PS/2 keyboard)"));
+			must_copy(
+				"it is the last with a keyboard or mouse plugged into it (there is "
+				"no PS/2 keyboard), and nothing but a controller's end brings that "
+				"back by itself"));
 	}
 }
 
-size_t guard_check(const struct machine *machine, const bool *taken, bool controller_runs,
+size_t guard_check(const struct machine *machine, const bool *taken, const bool *lent,
 	struct guard_objection **objections) {
 	struct objections found = {0};
 	check_each(&found, machine, taken);
 	check_network(&found, machine, taken, HOLDER_ROUTE, GUARD_ROUTE);
 	check_network(&found, machine, taken, HOLDER_LOGIN, GUARD_LOGIN);
 	check_network(&found, machine, taken, HOLDER_NETWORK, GUARD_NETWORK);
-	if (!controller_runs) {
-		check_input(&found, machine, taken);
-	}
+	check_input(&found, machine, taken, lent);
 	*objections = found.items;
 	return found.count;
 }

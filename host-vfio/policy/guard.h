@@ -11,8 +11,7 @@ enum guard_rule {
 	GUARD_LOGIN, /* the last one through which somebody is logged in now */
 	GUARD_NETWORK, /* the last one through which any network is reached */
 	GUARD_CONSOLE, /* the boot VGA with a console on it */
-	GUARD_INPUT, /* the last USB controller with a keyboard or mouse, while no controller VM
-			runs */
+	GUARD_INPUT, /* the last USB controller with a keyboard or mouse, but to a controller VM */
 };
 
 struct guard_objection {
@@ -22,10 +21,12 @@ struct guard_objection {
 };
 
 /* Objects to giving away the devices marked in `taken` (one flag for each of the machine's
- * devices). `controller_runs`: a controller VM holds them while it runs, and the person sits before
- * it. Returns the number of objections, put into an array for guard_free(). Those of GUARD_NETWORK
- * come behind the others of network cards, and go when one of those is heeded. */
-size_t guard_check(const struct machine *machine, const bool *taken, bool controller_runs,
+ * devices). `lent` (the same, or NULL for none): those of them that a controller VM has while it
+ * runs, and the person sits before it, and that return when it ends; whoever else has the last
+ * keyboard then keeps it. Returns the number of objections, put into an array for guard_free().
+ * Those of GUARD_NETWORK come behind the others of network cards, and go when one of those is
+ * heeded. */
+size_t guard_check(const struct machine *machine, const bool *taken, const bool *lent,
 	struct guard_objection **objections);
 void guard_free(struct guard_objection *objections, size_t count);
 const char *guard_rule_name(enum guard_rule rule);

@@ -78,7 +78,7 @@ static int read_device(struct policy *policy, const struct scfg_file *file,
 
 static int read_vm_child(
 	const struct scfg_file *file, struct policy_vm *vm, const struct scfg_directive *child) {
-	if (strcmp(child->name, "domain") == 0 && child->params_len == 1) {
+	if (strcmp(child->name, "domain") == 0 && child->params_len == 1 && child->params[0][0]) {
 		free(vm->domain);
 		vm->domain = must_copy(child->params[0]);
 		return 0;
@@ -114,7 +114,7 @@ static int read_vm_child(
  * memory SIZE }, router NAME { domain DOMAIN; memory SIZE } */
 static int read_vm(struct policy *policy, const struct scfg_file *file,
 	const struct scfg_directive *directive, enum policy_role role) {
-	if (directive->params_len != 1) {
+	if (directive->params_len != 1 || directive->params[0][0] == '\0') {
 		return scfg_file_refuse(file, directive, "expected: %s NAME", directive->name);
 	}
 	const char *name = directive->params[0];
@@ -130,7 +130,13 @@ static int read_vm(struct policy *policy, const struct scfg_file *file,
 	struct policy_vm *vm = &policy->vms[policy->vms_count++];
 	*vm = (struct policy_vm){.name = must_copy(name), .role = role, .domain = must_copy(name)};
 	for (size_t i = 0; i < directive->children.directives_len; i++) {
-		if (read_vm_child(file, vm, &directive->children.directives[i]) < 0) {
+		const struct scfg_directive *child = &directive->children.directives[i];
+		bool list =
+			strcmp(child->name, "devices") == 0 || strcmp(child->name, "guests") == 0;
+		if (!list && scfg_file_is_repeated(&directive->children, child)) {
+			return scfg_file_refuse(file, child, "\"%s\" is there twice", child->name);
+		}
+		if (read_vm_child(file, vm, child) < 0) {
 			return -1;
 		}
 	}
@@ -188,6 +194,36 @@ static int read_directive(
 	return scfg_file_refuse(file, directive, "\"%s\" is no directive of this file", name);
 }
 
+static int refuse_domain(const char *path, const char *one, const char *other, const char *domain,
+	struct error *error) {
+	return error_set(error,
+		"%s: %s and %s are both libvirt's domain %s: one of them has to have another "
+		"\"domain\"",
+		path, one, other, domain);
+}
+
+/* What libvirt says of a domain must be said of one VM, or one guest. */
+static int check_domains(const struct policy *policy, const char *path, struct error *error) {
+	const struct memory_guest *guests = policy->memory.guests;
+	for (size_t i = 0; i < policy->vms_count; i++) {
+		const struct policy_vm *vm = &policy->vms[i];
+		const struct policy_vm *first = policy_find_domain(policy, vm->domain);
+		if (first != vm) {
+			return refuse_domain(path, first->name, vm->name, vm->domain, error);
+		}
+	}
+	for (size_t i = 0; i < policy->memory.guests_count; i++) {
+		const char *domain = policy_guest_domain(policy, guests[i].name);
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(policy_guest_domain(policy, guests[k].name), domain) == 0) {
+				return refuse_domain(
+					path, guests[k].name, guests[i].name, domain, error);
+			}
+		}
+	}
+	return 0;
+}
+
 /* What one line says of another can only be checked when all of them are read. */
 static int check(const struct policy *policy, const char *path, struct error *error) {
 	for (size_t i = 0; i < policy->exceptions_count; i++) {
@@ -199,7 +235,7 @@ static int check(const struct policy *policy, const char *path, struct error *er
 				path, exception->device, exception->vm);
 		}
 	}
-	return 0;
+	return check_domains(policy, path, error);
 }
 
 int policy_load(struct policy *policy, const char *path, struct error *error) {

@@ -343,7 +343,7 @@ void release_options_init(struct release_options *options, const struct policy *
 	};
 	for (size_t i = 0; i < release->resets_count && !options->resets; i++) {
 		const struct pci_device *device =
-			known_resolve(known, machine, release->resets[i].device, NULL);
+			known_resolve_lasting(known, machine, release->resets[i].device, NULL);
 		if (device && strcmp(device->name, address) == 0) {
 			options->resets = &release->resets[i].methods;
 		}

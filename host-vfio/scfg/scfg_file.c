@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "config_file.h"
@@ -24,6 +25,14 @@ int scfg_file_read(const char *path, scfg_file_directive *read, void *data, stru
 	}
 	config_file_finish(&config);
 	return status;
+}
+
+bool scfg_file_is_repeated(const struct scfg_block *block, const struct scfg_directive *directive) {
+	const struct scfg_directive *first = block->directives;
+	while (first < directive && strcmp(first->name, directive->name) != 0) {
+		first++;
+	}
+	return first < directive;
 }
 
 int scfg_file_refuse(

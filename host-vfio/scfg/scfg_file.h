@@ -2,6 +2,7 @@
 #define HOST_SCFG_SCFG_FILE_H
 
 #include <scfg.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 
@@ -21,6 +22,9 @@ typedef int scfg_file_directive(
 /* Calls `read` for one directive after another; an absent file has none. -1 with the reason when
  * the file cannot be read or is no scfg, or as soon as `read` returns it. */
 int scfg_file_read(const char *path, scfg_file_directive *read, void *data, struct error *error);
+
+/* Is it not the first of its name in its block? */
+bool scfg_file_is_repeated(const struct scfg_block *block, const struct scfg_directive *directive);
 
 /* Sets the reason: "PATH, line N: …". Returns -1. */
 int scfg_file_refuse(const struct scfg_file *file, const struct scfg_directive *at,

@@ -122,7 +122,7 @@ static void check_guard(struct findings *findings, const struct plan *plan,
 		taken[i] = plan_has(plan, machine->devices[i].name);
 	}
 	struct guard_objection *objections;
-	size_t count = guard_check(machine, taken, false, &objections);
+	size_t count = guard_check(machine, taken, NULL, &objections);
 	for (size_t i = 0; i < count; i++) {
 		if (!strings_contain(unguarded, objections[i].device->name)) {
 			const char *name = objections[i].device->name;

@@ -152,6 +152,23 @@ def wrong_devices_are_told_apart(shell):
     shell.expect(FAILED, "no device is known as ghost", "forget", "ghost")
 
 
+def lines_of_the_policy_that_stand_for_nothing_are_named(shell):
+    policy = shell.write("host.scfg", "device dock-usb to host\nunguard 05:00.0\ncontroller work\n")
+    absent = "device: \"dock-usb\" is neither a PCI address nor the name of a known device"
+    number = "named by address only: 05:00.0."
+    done = shell.run("assignments")
+    assert done.returncode == DONE and absent in done.stderr and number in done.stderr, done
+    found = [entry["finding"] for entry in json.loads(shell.run("--json", "doctor").stdout)
+             if entry["id"] == "policy"]
+    assert len(found) == 2 and absent in found[0] and number in found[1], found
+    shell.run("remember", "05:00.0", "front")
+    assert number not in shell.run("assignments").stderr
+    os.unlink(os.path.join(shell.state, "devices.scfg"))
+    shell.write("host.scfg", "banana\n")
+    shell.expect(REFUSED, "", "doctor")
+    os.unlink(policy)
+
+
 def machines_that_cannot_be_read_are_told_apart(shell):
     missing = os.path.join(shell.work, "missing")
     shell.expect(FAILED, f"{missing}: No such file", "--machine", missing, "list", machine=None)
@@ -615,6 +632,7 @@ TESTS = [
     wrong_command_lines_are_told_apart,
     the_help_fits_a_terminal_of_80_columns,
     wrong_devices_are_told_apart,
+    lines_of_the_policy_that_stand_for_nothing_are_named,
     machines_that_cannot_be_read_are_told_apart,
     what_stands_in_the_way_refuses_a_change,
     a_dry_run_of_what_is_refused_has_no_steps,

@@ -4,7 +4,7 @@ here."""
 
 import os
 
-from hostdtest import Hostd, hostd_write, main, MORE_USB, TOP, USB, until
+from hostdtest import Hostd, hostd_write, main, MORE_USB, refused, TOP, USB, until
 
 NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
 <sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>
@@ -81,4 +81,25 @@ def another_boot(finish, work):
         assert file.read() == ""
 
 
-main({"all-but-one": all_but_one, "another-boot": another_boot})
+def in_vain(finish, work):
+    """A name in the policy that nothing has is said when the policy is read, and again when it is read
+    again; and that there is no policy at all."""
+    hostd, link = begin(finish, work)
+    warning = b'the policy: device: "dock-usb" is neither a PCI address nor the name of a known device'
+    assert warning not in hostd.log.text, hostd.log.text
+    hostd.write(POLICY + "device dock-usb to host\n")
+    for _ in range(2):
+        said = len(hostd.log.text)
+        link.call("Reload")
+        hostd.log.for_text(warning, said)
+    hostd.write(POLICY + "controller other {\n\tdomain work\n}\n")
+    refused("Refused", "work and other are both libvirt's domain work", link.call, "Reload")
+    os.unlink(hostd.config)
+    said = len(hostd.log.text)
+    link.call("Reload")
+    hostd.log.for_text(f"{hostd.config} is not there: every device stays with the host".encode(), said)
+    # Each was said once a reading.
+    assert hostd.log.text.count(warning) == 2, hostd.log.text
+
+
+main({"all-but-one": all_but_one, "another-boot": another_boot, "in-vain": in_vain})

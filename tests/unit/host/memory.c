@@ -110,7 +110,7 @@ static void no_plan_ever_exceeds_its_budget(void **state) {
 			demands[i] = (struct memory_demand){
 				.name = "x",
 				.memory = numbers[4 * i] % (8 * gib),
-				.heap_least = numbers[4 * i + 1] % (256 * mib) + 1,
+				.heap_least = 6 * mib + numbers[4 * i + 1] % (256 * mib),
 				.heap_most = 258 * mib + numbers[4 * i + 2] % (2 * gib),
 				.used = numbers[4 * i + 3] % (3 * gib),
 			};

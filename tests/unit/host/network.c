@@ -59,7 +59,7 @@ static char *object_to(const struct machine *machine, const char *addresses) {
 		taken[device - machine->devices] = true;
 	}
 	struct guard_objection *objections;
-	size_t count = guard_check(machine, taken, false, &objections);
+	size_t count = guard_check(machine, taken, NULL, &objections);
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);

@@ -149,7 +149,7 @@ static void a_line_for_one_device_outweighs_its_category(void **state) {
 		"work,vault");
 	expect(&scene, "05:00.0", NULL, "05:00.0 go to the host");
 	expect(&scene, "00:17.0", "vault", "00:17.0 go to vault");
-	assert_int_equal(scene.decisions.warnings.count, 1);
+	assert_int_equal(scene.decisions.warnings.count, 2);
 	assert_non_null(strstr(scene.decisions.warnings.items[0], "no PCI function 77:00.0"));
 	end(&scene);
 }
@@ -231,6 +231,20 @@ static void the_last_usb_controller_with_a_keyboard_stays_while_no_controller_ru
 	begin(&scene, "two-gpu-desktop", "assign usb to controllers\ncontroller work\n", "work");
 	expect(&scene, "00:14.0", "work", "usb");
 	end(&scene);
+	/* What the router has while a controller runs, it has still when that has ended: nothing
+	 * but a controller's end brings a keyboard back. */
+	begin(&scene, "two-gpu-desktop",
+		"assign usb to controllers\ndevice 00:14.0 to router\ncontroller work\nrouter "
+		"net\n",
+		"work,net");
+	expect(&scene, "00:14.0", NULL, "nothing but a controller's end brings that back");
+	expect(&scene, "05:00.0", "work", "usb");
+	end(&scene);
+	begin(&scene, "two-gpu-desktop",
+		"device 00:14.0 to vm net\ncontroller work\nrouter net\nunguard 00:14.0\n",
+		"work,net");
+	expect(&scene, "00:14.0", "net", "00:14.0 go to net");
+	end(&scene);
 	/* A PS/2 keyboard is enough to get by. */
 	begin(&scene, "notes-laptop", "assign usb to router\nrouter net\n", "net");
 	expect(&scene, "00:14.0", "net", "usb");
@@ -291,6 +305,56 @@ static void a_wireless_keyboard_is_behind_every_radio_that_it_may_be_reached_thr
 	tree_destroy(memory_tree_base(tree));
 }
 
+/* The card at `place` was named "fast" when it was at `former`. */
+static void name_fast(struct scene *scene, const char *place, const char *former) {
+	struct error error = {""};
+	assert_int_equal(
+		known_add(&scene->known, "fast", machine_find(&scene->machine, place), &error), 0);
+	free(scene->known.devices[0].address);
+	scene->known.devices[0].address = must_copy(former);
+	decisions_finish(&scene->decisions);
+	decide(&scene->decisions, &scene->policy, &scene->known, &scene->machine, &scene->running);
+}
+
+static void expect_warning(const struct scene *scene, const char *words) {
+	const struct strings *warnings = &scene->decisions.warnings;
+	for (size_t i = 0; i < warnings->count; i++) {
+		if (strstr(warnings->items[i], words)) {
+			return;
+		}
+	}
+	fail_msg("nobody says %s", words);
+}
+
+static void an_address_that_its_card_has_left_stands_for_nothing(void **state) {
+	static const char text[] = "device 05:00.0 to controllers\ndevice 06:00.0 to host\n"
+				   "unguard 06:00.0\nassign net to controllers\n"
+				   "controller work\n";
+	struct scene scene;
+	begin(&scene, "two-gpu-desktop", text, "work");
+	expect(&scene, "05:00.0", "work", "05:00.0 go to controllers");
+	expect(&scene, "06:00.0", NULL, "06:00.0 go to the host");
+	assert_int_equal(scene.decisions.warnings.count, 1);
+	expect_warning(&scene, "named by address only: 05:00.0, 06:00.0. When cards are changed");
+	/* Another card is at the address now. */
+	name_fast(&scene, "01:00.0", "0000:05:00.0");
+	expect(&scene, "05:00.0", NULL, "usb go to the host");
+	expect_warning(&scene,
+		"device: 05:00.0 is where fast was, which is 0000:01:00.0 now: say fast if");
+	expect_warning(&scene, "named by address only: 06:00.0");
+	/* What is to stay stays; what is to be let go is not any more. */
+	name_fast(&scene, "01:00.0", "0000:06:00.0");
+	expect(&scene, "06:00.0", NULL, "06:00.0 go to the host");
+	expect_warning(&scene, "device: 06:00.0 is where fast was");
+	expect_warning(&scene, "unguard: 06:00.0 is where fast was");
+	/* The same card is, and is known to be. */
+	name_fast(&scene, "05:00.0", "0000:05:00.0");
+	expect(&scene, "05:00.0", "work", "05:00.0 go to controllers");
+	expect_warning(&scene, "named by address only: 06:00.0.");
+	assert_int_equal(scene.decisions.warnings.count, 1);
+	end(&scene);
+}
+
 /* Whatever is taken, and from whatever machine, the guard's answer keeps the host alive. */
 static void what_the_guard_lets_go_never_includes_what_the_host_lives_on(void **state) {
 	for (size_t k = 0; fixture_names[k]; k++) {
@@ -305,7 +369,7 @@ static void what_the_guard_lets_go_never_includes_what_the_host_lives_on(void **
 				taken[i] = bits & 1;
 			}
 			struct guard_objection *objections;
-			size_t count = guard_check(&machine, taken, false, &objections);
+			size_t count = guard_check(&machine, taken, NULL, &objections);
 			for (size_t i = 0; i < count; i++) {
 				assert_true(taken[objections[i].device - machine.devices]);
 			}
@@ -313,7 +377,7 @@ static void what_the_guard_lets_go_never_includes_what_the_host_lives_on(void **
 				taken[objections[i].device - machine.devices] = false;
 			}
 			guard_free(objections, count);
-			assert_int_equal(guard_check(&machine, taken, false, &objections), 0);
+			assert_int_equal(guard_check(&machine, taken, NULL, &objections), 0);
 			guard_free(objections, 0);
 		}
 		free(taken);
@@ -331,6 +395,22 @@ static void a_wrong_policy_is_refused_with_line_and_reason(void **state) {
 		{"device 01:00.0 router\n", "expected: device"},
 		{"device 01:00.0 to vm ghost\n", "no VM is called that"},
 		{"controller\n", "expected: controller NAME"},
+		{"controller \"\"\n", "line 1: expected: controller NAME"},
+		{"controller a {\n domain \"\"\n}\n", "line 2: \"domain\" has no place"},
+		{"controller a {\n domain b\n domain c\n}\n", "line 3: \"domain\" is there twice"},
+		{"controller a\nrouter b {\n domain a\n}\n",
+			"a and b are both libvirt's domain a: one of them has to have another"},
+		{"guest a {\n memory 1G\n}\nguest b {\n domain a\n memory 1G\n}\n",
+			"a and b are both"},
+		{"memory junk {\n}\n", "line 1: expected once: memory { ... }"},
+		{"memory {\n}\nmemory {\n}\n", "line 3: expected once: memory { ... }"},
+		{"memory {\n budget 1G\n budget 2G\n}\n", "line 3: \"budget\" is there twice"},
+		{"guest \"\" {\n memory 1G\n}\n", "line 1: expected: guest NAME"},
+		{"guest a {\n memory 1G\n memory 2G\n}\n", "line 3: \"memory\" is there twice"},
+		{"guest a {\n memory 1G\n heap 1000001 3000003\n}\n",
+			"line 3: expected: heap LEAST MOST, LEAST 6M or more"},
+		{"guest a {\n memory 1G\n heap 65M 65M\n}\n", "between them a multiple of 2M"},
+		{"guest a {\n memory 1G\n heap 64M 32M\n}\n", "between them a multiple of 2M"},
 		{"controller a\ncontroller a\n", "line 2: there is a VM \"a\" already"},
 		{"router a\nrouter b\n", "line 2: there is a router already"},
 		{"router a {\n devices 01:00.0\n}\n", "line 2: \"devices\" has no place"},
@@ -397,6 +477,7 @@ int main(void) {
 			the_last_usb_controller_with_a_keyboard_stays_while_no_controller_runs),
 		cmocka_unit_test(
 			a_wireless_keyboard_is_behind_every_radio_that_it_may_be_reached_through),
+		cmocka_unit_test(an_address_that_its_card_has_left_stands_for_nothing),
 		cmocka_unit_test(what_the_guard_lets_go_never_includes_what_the_host_lives_on),
 		cmocka_unit_test(memory_settings_are_read_with_their_defaults),
 		cmocka_unit_test(a_wrong_policy_is_refused_with_line_and_reason),
