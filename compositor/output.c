@@ -23,6 +23,7 @@
 #include "placement.h"
 #include "seat.h"
 #include "server.h"
+#include "taskbar.h"
 #include "toplevel.h"
 
 void output_describe(const struct wlr_output *wlr_output, char *text, size_t size) {
@@ -140,6 +141,7 @@ static void evacuate(struct output *output) {
 	struct server *server = output->server;
 	struct toplevel *toplevel;
 	wl_list_for_each (toplevel, &server->toplevels, link) {
+		taskbar_entry_leave(toplevel->taskbar, output);
 		if (toplevel->output == output) {
 			toplevel->output = NULL;
 		}

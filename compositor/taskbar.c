@@ -96,18 +96,19 @@ void taskbar_entry_destroy(struct taskbar_entry *entry) {
 	free(entry);
 }
 
+void taskbar_entry_leave(struct taskbar_entry *entry, struct output *output) {
+	if (entry != NULL && output != NULL && entry->output == output) {
+		wlr_foreign_toplevel_handle_v1_output_leave(entry->handle, output->wlr_output);
+		entry->output = NULL;
+	}
+}
+
 static void update_output(struct taskbar_entry *entry) {
 	struct output *output = toplevel_find_output(entry->toplevel);
 	if (output == entry->output) {
 		return;
 	}
-	// The output that was left may be gone altogether: then the handle has seen that itself.
-	struct output *old;
-	wl_list_for_each (old, &entry->toplevel->server->outputs, link) {
-		if (old == entry->output) {
-			wlr_foreign_toplevel_handle_v1_output_leave(entry->handle, old->wlr_output);
-		}
-	}
+	taskbar_entry_leave(entry, entry->output);
 	entry->output = output;
 	if (output != NULL) {
 		wlr_foreign_toplevel_handle_v1_output_enter(entry->handle, output->wlr_output);

@@ -1,6 +1,7 @@
 #ifndef TASKBAR_H
 #define TASKBAR_H
 
+struct output;
 struct taskbar_entry;
 struct toplevel;
 
@@ -12,5 +13,8 @@ struct taskbar_entry *taskbar_entry_create(struct toplevel *toplevel);
 void taskbar_entry_destroy(struct taskbar_entry *entry);
 /** Title, state or output have changed; NULL is fine. */
 void taskbar_entry_update(struct taskbar_entry *entry);
+
+/** The output is not in the layout any more; NULL is fine. */
+void taskbar_entry_leave(struct taskbar_entry *entry, struct output *output);
 
 #endif

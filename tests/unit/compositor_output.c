@@ -9,11 +9,15 @@
 #include <cmocka.h>
 #include <wlr/backend.h>
 #include <wlr/interfaces/wlr_output.h>
+#include <wlr/types/wlr_foreign_toplevel_management_v1.h>
+#include <wlr/types/wlr_xdg_shell.h>
 #include <wlr/util/log.h>
 
 #include "compositor_config.h"
 #include "output.h"
 #include "server.h"
+#include "taskbar.h"
+#include "toplevel.h"
 
 struct screen {
 	struct wlr_output base;
@@ -106,6 +110,44 @@ static void test_a_screen_that_refuses_everything_is_left_dark(void **state) {
 	wlr_output_destroy(&screen->base);
 }
 
+/* Which screens a bar shows a window on. */
+static struct wlr_output *shown_on(struct server *server) {
+	struct wlr_foreign_toplevel_manager_v1 *manager = server->globals.foreign_toplevel;
+	struct wlr_foreign_toplevel_handle_v1 *handle =
+		wl_container_of(manager->toplevels.next, handle, link);
+	struct wlr_foreign_toplevel_handle_v1_output *shown;
+	assert_true(wl_list_length(&handle->outputs) <= 1);
+	wl_list_for_each (shown, &handle->outputs, link) {
+		return shown->output;
+	}
+	return NULL;
+}
+
+/* The new one is where the old one was, in memory as well: what was told of that is no news of it.
+ */
+static void test_a_bar_is_told_of_a_screen_that_takes_anothers_place(void **state) {
+	struct server *server = *state;
+	struct wlr_xdg_surface surface = {0};
+	struct wlr_xdg_toplevel xdg = {.base = &surface};
+	struct toplevel toplevel = {.server = server, .xdg = &xdg, .box = {10, 10, 100, 100}};
+	struct screen *former = plug_in(server, 0);
+	wl_list_insert(&server->toplevels, &toplevel.link);
+	toplevel.taskbar = taskbar_entry_create(&toplevel);
+	assert_non_null(toplevel.taskbar);
+	assert_ptr_equal(shown_on(server), &former->base);
+	wlr_output_destroy(&former->base);
+	assert_null(shown_on(server));
+	struct screen *latter = plug_in(server, 0);
+	taskbar_entry_update(toplevel.taskbar);
+	assert_ptr_equal(shown_on(server), &latter->base);
+	taskbar_entry_destroy(toplevel.taskbar);
+	wl_list_remove(&toplevel.link);
+	if (toplevel.changed != NULL) {
+		wl_event_source_remove(toplevel.changed);
+	}
+	wlr_output_destroy(&latter->base);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
@@ -113,6 +155,8 @@ int main(void) {
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_screen_that_refuses_everything_is_left_dark, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_bar_is_told_of_a_screen_that_takes_anothers_place, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
