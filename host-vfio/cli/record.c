@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/must.h"
@@ -58,9 +57,6 @@ int cli_record(struct cli *cli) {
 	if (machine_read(&cli->machine, cli->tree, &error) < 0) {
 		return cli_fail(CLI_FAILED, "%s", error.text);
 	}
-	if (geteuid() != 0 && !cli->machine_file) {
-		fputs("portal-host: not run as root: what other users have open is not recorded\n",
-			stderr);
-	}
+	cli_tell_unseen(cli);
 	return record(cli, cli->args[0]);
 }

@@ -134,16 +134,16 @@ static void examine_vfio(
 	}
 }
 
-/* Are both functions of one card? A processor with graphics has USB, sound and more in the same
- * slot, which are no part of the graphics. */
-static bool is_of_card(const struct machine *machine, const struct pci_device *device,
+/* Does it come along with the device anyway, as the sound of a graphics card does? A processor with
+ * graphics has USB, sound and more in the same slot, which are no part of them, and the ports of
+ * one network card are given away one by one. */
+static bool comes_along(const struct machine *machine, const struct pci_device *device,
 	const struct pci_device *other) {
 	const struct pci_device *gpu = machine_gpu_of(machine, device);
-	return pci_address_same_slot(&other->address, &device->address) &&
-	       (gpu ? machine_gpu_of(machine, other) == gpu : other->category == device->category);
+	return other == device || (gpu && machine_gpu_of(machine, other) == gpu);
 }
 
-/* The members of a device's group that are not of the same card; the caller's. NULL: none.
+/* The members of a device's group that are no part of it; the caller's. NULL: none.
  * `one_chip`: all of them are in its slot. */
 static char *find_strangers(
 	const struct machine *machine, const struct pci_device *device, bool *one_chip) {
@@ -155,7 +155,7 @@ static char *find_strangers(
 		if (other->iommu_group != device->iommu_group ||
 			other->category == CATEGORY_BRIDGE ||
 			(other->category == CATEGORY_SYSTEM && !other->driver) ||
-			is_of_card(machine, device, other)) {
+			comes_along(machine, device, other)) {
 			continue;
 		}
 		char *longer = must_print("%s%s%s (%s)", list ? list : "", list ? ", " : "",

@@ -334,6 +334,8 @@ def who_may_not_see_all_holders_is_told_so(shell):
         said = json.loads(shell.run_as_nobody("--json", *root, *command).stdout)
         device, = said["devices"] if command == ["list"] else said
         assert device["holdersComplete"] is False and device["holders"] == [], device
+    done = shell.run_as_nobody(*root, "record", "-")
+    assert done.returncode == DONE and words in done.stderr and "[/sys" in done.stdout, done
     # Who may look sees that it is refused, and is told of nothing else.
     os.chmod(os.path.join(shell.work, "root/proc/4711/fd"), 0o755)
     done = shell.run_as_nobody(*take)

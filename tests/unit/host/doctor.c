@@ -296,6 +296,9 @@ static void groups_and_cards_are_judged_by_what_a_person_would_give_away(void **
 		"0000:04:00.0 (gpu) shares IOMMU group 3 with 0000:04:00.2 (other), 0000:04:00.3 "
 		"(usb), 0000:04:00.4 (usb), 0000:04:00.6 (audio): they go to a VM together");
 	expect(&visit, "group", DIAGNOSIS_HINT, "parts of one chip");
+	expect(&visit, "group", DIAGNOSIS_HINT,
+		"0000:04:00.4 (usb) shares IOMMU group 3 with 0000:04:00.0 (gpu), 0000:04:00.1 "
+		"(gpu-audio), 0000:04:00.2 (other), 0000:04:00.3 (usb), 0000:04:00.6 (audio)");
 	end(&visit);
 	begin(&visit, "two-gpu-desktop");
 	expect(&visit, "group", DIAGNOSIS_GOOD, "by itself");
