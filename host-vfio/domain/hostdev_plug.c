@@ -5,6 +5,7 @@
 #include "base/must.h"
 #include "domain/document.h"
 #include "domain/heap_ports.h"
+#include "domain/hostdev.h"
 #include "domain/manager-impl.h"
 #include "domain/tree.h"
 
@@ -32,16 +33,18 @@ int hostdev_plug_find_port(xmlNode *root, struct error *error) {
 		"its definition, for its next start");
 }
 
-static int find_port(
-	struct domain_manager *manager, const char *name, int *bus, struct error *error) {
+/* `there`: it has the device already. */
+static int find_port(struct domain_manager *manager, const char *name,
+	const struct domain_address *host, int *bus, bool *there, struct error *error) {
 	char *xml;
 	int failure = domain_manager_get_xml(manager, name, true, &xml, error);
 	if (failure != 0) {
 		return failure;
 	}
 	xmlDoc *document = domain_document_parse(xml, error);
-	*bus = document == NULL ? -1
-				: hostdev_plug_find_port(xmlDocGetRootElement(document), error);
+	xmlNode *root = document == NULL ? NULL : xmlDocGetRootElement(document);
+	*there = root != NULL && hostdev_find(root, host) != NULL;
+	*bus = *there ? 0 : root == NULL ? -1 : hostdev_plug_find_port(root, error);
 	xmlFreeDoc(document);
 	free(xml);
 	return *bus < 0 ? DOMAIN_FAILURE_REFUSED : 0;
@@ -64,12 +67,13 @@ static char *describe(const struct domain_address *host, int bus) {
 int hostdev_plug_attach(struct domain_manager *manager, const char *name,
 	const struct domain_address *host, struct error *error) {
 	int failure, bus;
+	bool there = false;
 	virDomainPtr domain = domain_manager_lookup(manager, name, &failure, error);
 	if (domain == NULL) {
 		return failure;
 	}
-	failure = find_port(manager, name, &bus, error);
-	if (failure == 0) {
+	failure = find_port(manager, name, host, &bus, &there, error);
+	if (failure == 0 && !there) {
 		char *device = describe(host, bus);
 		if (virDomainAttachDeviceFlags(domain, device, VIR_DOMAIN_AFFECT_LIVE) < 0) {
 			failure = domain_manager_fail(error);

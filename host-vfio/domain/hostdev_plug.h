@@ -11,8 +11,8 @@ int hostdev_plug_find_port(xmlNode *root, struct error *error);
 
 /*
  * Gives one of the host's PCI functions, which VFIO has already, to a running domain. Only the
- * running machine changes, never its definition. Each function gets a root port of its own. 0, or
- * an enum domain_failure with the reason: among them that the domain has it already.
+ * running machine changes, never its definition. Each function gets a root port of its own. 0, also
+ * where the domain has it already; or an enum domain_failure with the reason.
  */
 int hostdev_plug_attach(struct domain_manager *manager, const char *name,
 	const struct domain_address *host, struct error *error);

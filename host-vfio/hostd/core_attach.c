@@ -23,6 +23,25 @@ void core_give_all(struct core *core, const struct core_view *view, struct core_
 	decisions_finish(&decisions);
 }
 
+static bool shares_group(const struct pci_device *one, const struct pci_device *other) {
+	return one != other && one->iommu_group >= 0 && one->iommu_group == other->iommu_group &&
+	       core_is_vfio(other);
+}
+
+/* Is it the device itself that is open? VFIO's node is its whole group's, and does not say which
+ * functions are: another one that was noted for the VM may be. Where none was, it is the first,
+ * which is attached before the others. */
+static bool is_open_itself(const struct core *core, const struct core_view *view,
+	const struct decisions *decisions, size_t index, const char *vm) {
+	const struct pci_device *device = decisions->items[index].device;
+	bool itself = core_is_held(core, device);
+	for (size_t i = 0; i < decisions->count && itself; i++) {
+		bool noted = view->given[i] && strcmp(view->given[i], vm) == 0;
+		itself = !shares_group(device, decisions->items[i].device) || (i > index && !noted);
+	}
+	return itself;
+}
+
 /* What is there for a VM that was found running: it has it open, or was given it by a former
  * daemon, whatever has become of that; or a person took it. The rest a former daemon did not get
  * to. */
@@ -32,8 +51,8 @@ static void give_found(const struct core *core, const struct core_view *view,
 		const struct pci_device *device = decisions->items[i].device;
 		const char *given = view->given[i];
 		if (core_is_for(&decisions->items[i], vm->name) && core_is_vfio(device) &&
-			(!view->ours[i] || core_is_held(core, device) ||
-				(given && strcmp(given, vm->name) == 0))) {
+			(!view->ours[i] || (given && strcmp(given, vm->name) == 0) ||
+				is_open_itself(core, view, decisions, i, vm->name))) {
 			give(vm, device->name);
 		}
 	}
@@ -74,12 +93,28 @@ void core_forget_lost(struct core *core, const struct core_view *view) {
 	decisions_finish(&decisions);
 }
 
+/* Is it this VM that has the group open, for another function of it? VFIO lets nobody else open any
+ * of it then. */
+static bool has_group(const struct core *core, const struct decisions *decisions,
+	const struct core_vm *vm, const struct pci_device *device) {
+	for (size_t i = 0; i < decisions->count; i++) {
+		const struct pci_device *other = decisions->items[i].device;
+		if (shares_group(device, other) && strings_contain(&vm->given, other->name) &&
+			core_is_held(core, other)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool is_to_attach(const struct core *core, const struct core_view *view,
-	const struct core_vm *vm, const struct decision *decision, size_t index) {
+	const struct core_vm *vm, const struct decisions *decisions, size_t index) {
+	const struct decision *decision = &decisions->items[index];
 	const struct pci_device *device = decision->device;
 	return core_is_for(decision, vm->name) && view->ours[index] && core_is_vfio(device) &&
-	       !core_is_held(core, device) && !strings_contain(&vm->given, device->name) &&
-	       !strings_contain(&core->failed, device->name);
+	       !strings_contain(&vm->given, device->name) &&
+	       !strings_contain(&core->failed, device->name) &&
+	       (!core_is_held(core, device) || has_group(core, decisions, vm, device));
 }
 
 bool core_plan_attach(struct core *core, const struct core_view *view, struct core_action *action) {
@@ -94,7 +129,7 @@ bool core_plan_attach(struct core *core, const struct core_view *view, struct co
 		const struct core_vm *vm = &core->vms[i];
 		bool wants = vm->state == CORE_RUNNING && !vm->asked;
 		for (size_t k = 0; wants && k < decisions.count && !action->vm; k++) {
-			if (is_to_attach(core, view, vm, &decisions.items[k], k)) {
+			if (is_to_attach(core, view, vm, &decisions, k)) {
 				action->vm = must_copy(vm->name);
 				strings_add(&action->names, decisions.items[k].device->name);
 			}

@@ -12,6 +12,7 @@
 
 #define USB "0000:05:00.0"
 #define CARD "0000:01:00.0"
+#define SOUND "0000:01:00.1" /* of the card, in one IOMMU group with it */
 
 /* Work runs without the USB controller, which was not there when it started. */
 static void begin_without(struct world *world) {
@@ -305,6 +306,134 @@ static void one_for_which_udev_finds_no_driver_is_taken_without(void **state) {
 	finish(&world);
 }
 
+/* Work runs without the card, which was not there when it started; then it is plugged in and taken.
+ */
+static void plug_card(struct world *world) {
+	world_begin(world, world_policy, 0);
+	world_unplug(world, CARD);
+	world_unplug(world, SOUND);
+	world_run(world, WORK);
+	world_plug(world, CARD);
+	world_plug(world, SOUND);
+	while (world->changing) {
+		world_end_change(world, NULL);
+	}
+	assert_string_equal(world_driver(world, SOUND), "vfio-pci");
+}
+
+static void expect_attach(struct world *world, const char *vm, const char *device) {
+	assert_non_null(world->attach.vm);
+	assert_string_equal(world->attach.vm, vm);
+	assert_string_equal(world->attach.names.items[0], device);
+}
+
+static void assert_has_card(struct world *world, const char *vm) {
+	assert_null(world->attach.vm);
+	assert_string_equal(world_owner(world, CARD), vm);
+	assert_string_equal(world_owner(world, SOUND), vm);
+	assert_string_equal(core_owner(&world->core, CARD), vm);
+	assert_string_equal(core_owner(&world->core, SOUND), vm);
+}
+
+static void all_functions_of_a_card_come_to_the_vm_that_runs(void **state) {
+	struct world world;
+	plug_card(&world);
+	expect_attach(&world, "work", CARD);
+	world_end_attach(&world, NULL);
+	expect_attach(&world, "work", SOUND);
+	world_end_attach(&world, NULL);
+	assert_has_card(&world, "work");
+	finish(&world);
+}
+
+static void a_function_that_comes_later_follows_the_one_that_is_attached(void **state) {
+	struct world world;
+	world_begin(&world, world_policy, 0);
+	world_unplug(&world, SOUND);
+	world_run(&world, WORK);
+	assert_string_equal(world_owner(&world, CARD), "work");
+	world_plug(&world, SOUND);
+	assert_int_equal(world.change.kind, CORE_TAKE);
+	world_end_change(&world, NULL);
+	expect_attach(&world, "work", SOUND);
+	world_end_attach(&world, NULL);
+	assert_has_card(&world, "work");
+	finish(&world);
+}
+
+static void no_function_is_attached_while_another_vm_has_one_of_its_group(void **state) {
+	struct world world;
+	world_begin(&world, world_policy, 0);
+	world_run(&world, PLAY);
+	world_run(&world, SIDE);
+	for (size_t i = 0; i < world.policy.vms_count; i++) {
+		if (strcmp(world.policy.vms[i].name, "side") == 0) {
+			strings_add(&world.policy.vms[i].devices, CARD);
+			strings_add(&world.policy.vms[i].devices, SOUND);
+		}
+	}
+	core_set_policy(&world.core, &world.policy);
+	world_end_vm(&world, PLAY, false);
+	assert_null(world.attach.vm);
+	world_let_go_of(&world, CARD);
+	assert_null(world.attach.vm); /* its sound is still with play */
+	world_let_go_of(&world, SOUND);
+	expect_attach(&world, "side", CARD);
+	world_end_attach(&world, NULL);
+	expect_attach(&world, "side", SOUND);
+	world_end_attach(&world, NULL);
+	assert_has_card(&world, "side");
+	finish(&world);
+}
+
+static void what_a_daemon_killed_between_two_functions_left_the_next_attaches(void **state) {
+	for (int attached = 0; attached < 2; attached++) {
+		struct world world;
+		plug_card(&world);
+		expect_attach(&world, "work", CARD);
+		world_end_attach(&world, NULL);
+		expect_attach(&world, "work", SOUND);
+		world_kill(&world, attached == 1);
+		world_come_again(&world);
+		expect_attach(&world, "work", SOUND);
+		world_end_attach(&world, NULL);
+		assert_has_card(&world, "work");
+		finish(&world);
+	}
+}
+
+static void after_one_killed_while_the_first_was_attached_the_others_follow(void **state) {
+	for (int attached = 0; attached < 2; attached++) {
+		struct world world;
+		plug_card(&world);
+		expect_attach(&world, "work", CARD);
+		world_kill(&world, attached == 1);
+		world_come_again(&world);
+		if (attached == 0) {
+			expect_attach(&world, "work", CARD);
+			world_end_attach(&world, NULL);
+		}
+		expect_attach(&world, "work", SOUND);
+		world_end_attach(&world, NULL);
+		assert_has_card(&world, "work");
+		finish(&world);
+	}
+}
+
+static void a_function_that_a_person_detached_is_not_attached_again(void **state) {
+	struct world world;
+	plug_card(&world);
+	world_end_attach(&world, NULL);
+	world_end_attach(&world, NULL);
+	world_let_go_of(&world, SOUND);
+	assert_null(world.attach.vm);
+	world_kill(&world, false);
+	world_come_again(&world);
+	assert_null(world.attach.vm);
+	assert_null(world_owner(&world, SOUND));
+	world_end(&world);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_plugged_in_is_attached_to_the_vm_that_runs),
@@ -323,6 +452,12 @@ int main(void) {
 		cmocka_unit_test(what_another_vm_left_while_there_was_no_daemon_is_attached),
 		cmocka_unit_test(a_device_whose_driver_is_being_loaded_is_waited_for),
 		cmocka_unit_test(one_for_which_udev_finds_no_driver_is_taken_without),
+		cmocka_unit_test(all_functions_of_a_card_come_to_the_vm_that_runs),
+		cmocka_unit_test(a_function_that_comes_later_follows_the_one_that_is_attached),
+		cmocka_unit_test(no_function_is_attached_while_another_vm_has_one_of_its_group),
+		cmocka_unit_test(what_a_daemon_killed_between_two_functions_left_the_next_attaches),
+		cmocka_unit_test(after_one_killed_while_the_first_was_attached_the_others_follow),
+		cmocka_unit_test(a_function_that_a_person_detached_is_not_attached_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

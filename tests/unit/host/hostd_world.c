@@ -112,32 +112,56 @@ void world_end(struct world *world) {
 	machine_finish(&world->machine);
 }
 
+static bool shares_group(const struct pci_device *one, const struct pci_device *other) {
+	return one != other && one->iommu_group >= 0 && one->iommu_group == other->iommu_group;
+}
+
 static size_t device_index(const struct world *world, const char *address) {
 	const struct pci_device *device = machine_find(&world->machine, address);
 	assert_non_null(device);
 	return (size_t)(device - world->machine.devices);
 }
 
+/* Who has it open, as far as the kernel says: VFIO's node is that of a whole group. NULL: nobody.
+ */
+static const char *find_holder(const struct world *world, size_t index) {
+	const struct pci_device *device = &world->machine.devices[index];
+	for (size_t i = 0; core_is_vfio(device) && i < world->machine.devices_count; i++) {
+		if (world->owner[i] && shares_group(&world->machine.devices[i], device)) {
+			return world->owner[i];
+		}
+	}
+	return world->owner[index];
+}
+
+static void show_holders(struct world *world) {
+	for (size_t index = 0; index < world->machine.devices_count; index++) {
+		struct pci_device *device = &world->machine.devices[index];
+		const char *vm = find_holder(world, index);
+		for (size_t i = 0; i < device->holders_count; i++) {
+			if (device->holders[i].pid == 1) {
+				free(device->holders[i].name);
+				free(device->holders[i].through);
+				device->holders[i] = device->holders[--device->holders_count];
+			}
+		}
+		if (vm) {
+			machine_add_holder(device, HOLDER_PROCESS, vm, "/dev/vfio/1", 1);
+		}
+	}
+}
+
 static void bind_to(struct world *world, size_t index, const char *driver) {
 	struct pci_device *device = &world->machine.devices[index];
 	free(device->driver);
 	device->driver = must_copy(driver);
+	show_holders(world);
 }
 
 /* Opens and closes what the VM has; `vm` NULL: nobody. */
 static void hold(struct world *world, size_t index, const char *vm) {
-	struct pci_device *device = &world->machine.devices[index];
 	world->owner[index] = vm;
-	for (size_t i = 0; i < device->holders_count; i++) {
-		if (device->holders[i].pid == 1) {
-			free(device->holders[i].name);
-			free(device->holders[i].through);
-			device->holders[i] = device->holders[--device->holders_count];
-		}
-	}
-	if (vm) {
-		machine_add_holder(device, HOLDER_PROCESS, vm, "/dev/vfio/1", 1);
-	}
+	show_holders(world);
 }
 
 /* A VM is allowed to start: everything of it is ready, nobody has any of it, and then it has it. */
@@ -179,8 +203,21 @@ static void check_attach(struct world *world, const struct core_action *action) 
 	assert_int_equal(action->names.count, 1);
 	assert_null(world->attach.vm);
 	size_t index = device_index(world, action->names.items[0]);
+	const struct pci_device *device = &world->machine.devices[index];
 	assert_false(world->absent[index]);
-	assert_null(world->owner[index]);
+	/* No group has functions in two VMs. Of one that has some in this VM nothing says which,
+	 * and libvirt is asked again for what it has done before. */
+	bool shared = false;
+	for (size_t i = 0; i < world->machine.devices_count; i++) {
+		if (shares_group(&world->machine.devices[i], device) && world->owner[i]) {
+			assert_string_equal(world->owner[i], action->vm);
+			shared = true;
+		}
+	}
+	if (world->owner[index]) {
+		assert_true(shared);
+		assert_string_equal(world->owner[index], action->vm);
+	}
 	assert_true(world->ours[index]);
 	assert_true(core_is_vfio(&world->machine.devices[index]));
 	assert_int_equal(world->truth[index_of(action->vm)], RUNNING);
@@ -248,7 +285,15 @@ static void note_owners(struct world *world) {
 	}
 }
 
+static void note_given_up(struct world *world) {
+	for (int vm = 0; vm < VMS; vm++) {
+		world->given_up[vm] |= world->truth[vm] == LAUNCHING &&
+				       core_find(&world->core, world_vms[vm])->state == CORE_OFF;
+	}
+}
+
 void world_obey(struct world *world) {
+	note_given_up(world);
 	for (int i = 0;; i++) {
 		struct core_view view = world_view(world);
 		struct core_action action;
@@ -258,6 +303,7 @@ void world_obey(struct world *world) {
 			return;
 		}
 		perform(world, &action);
+		note_given_up(world);
 		core_action_finish(&action);
 	}
 }
@@ -302,7 +348,6 @@ void world_end_attach(struct world *world, const char *problem) {
 		problem = "it is not there";
 	}
 	if (!problem) {
-		assert_null(world->owner[index]);
 		hold(world, index, world_vms[vm]);
 	}
 	core_attach_ended(&world->core, attach.vm, attach.names.items[0], problem);
@@ -320,6 +365,12 @@ static void let_go(struct world *world, int vm) {
 
 void world_let_go(struct world *world, int vm) {
 	let_go(world, vm);
+	core_machine_changed(&world->core);
+	world_obey(world);
+}
+
+void world_let_go_of(struct world *world, const char *address) {
+	hold(world, device_index(world, address), NULL);
 	core_machine_changed(&world->core);
 	world_obey(world);
 }
@@ -368,11 +419,6 @@ void world_time_out(struct world *world) {
 	struct core_view view = world_view(world);
 	if (core_is_waiting(&world->core)) {
 		core_timeout(&world->core, &view);
-		for (int vm = 0; vm < VMS; vm++) {
-			world->given_up[vm] |=
-				world->truth[vm] == LAUNCHING &&
-				core_find(&world->core, world_vms[vm])->state == CORE_OFF;
-		}
 		world_obey(world);
 	}
 }

@@ -34,7 +34,7 @@ struct world {
 	struct core core;
 	enum truth truth[VMS];
 	bool by_core[VMS]; /* LAUNCHING because of CORE_START */
-	/* core took too long for it to start for a failure, and cannot know what it has. */
+	/* core took its start for failed, and cannot know what it has. */
 	bool given_up[VMS];
 	bool shutting[VMS]; /* asked to shut down, not yet answered */
 	struct core_action change; /* under way */
@@ -57,6 +57,7 @@ void world_obey(struct world *world);
 void world_end_change(struct world *world, const char *problem);
 void world_end_attach(struct world *world, const char *problem);
 void world_let_go(struct world *world, int vm);
+void world_let_go_of(struct world *world, const char *address);
 void world_start_by_hand(struct world *world, int vm);
 void world_end_launch(struct world *world, int vm, const char *problem);
 /* Its devices may take longer. */
