@@ -5,6 +5,7 @@
 #include <systemd/sd-varlink.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "cli/cli.h"
 #include "cli/table.h"
 #include "hostd/host_interface.h"
@@ -157,6 +158,18 @@ static size_t print_texts(sd_json_variant *reply, const char *array, const char 
 	return count;
 }
 
+static size_t print_leaving(sd_json_variant *reply) {
+	sd_json_variant *seconds = sd_json_variant_by_key(reply, "endAfterSeconds");
+	if (!seconds || sd_json_variant_is_null(seconds)) {
+		return print_texts(reply, "leaving", "is shut down");
+	}
+	char *what = must_print("is shut down, and ended if it still runs after %llu s",
+		(unsigned long long)sd_json_variant_unsigned(seconds));
+	size_t count = print_texts(reply, "leaving", what);
+	free(what);
+	return count;
+}
+
 /* Does any of them block? */
 static bool print_findings(const struct cli *cli, sd_json_variant *reply) {
 	sd_json_variant *list = sd_json_variant_by_key(reply, "findings");
@@ -188,12 +201,14 @@ static int print_switch(const struct cli *cli, sd_json_variant *reply) {
 	if (cli->json) {
 		return CLI_DONE;
 	}
-	size_t said = print_texts(reply, "leaving", "is shut down") +
-		      print_texts(reply, "returning", "returns to the host");
+	size_t said = print_leaving(reply) + print_texts(reply, "returning", "returns to the host");
 	for (size_t i = 0; i < count; i++) {
 		fputs(get_text(sd_json_variant_by_index(plans, i), "text"), stdout);
 	}
-	if (said + count == 0) {
+	const char *starting = get_text(reply, "starting");
+	if (starting) {
+		printf("%s is started\n", starting);
+	} else if (said + count == 0) {
 		puts("nobody is shut down, and no device is moved");
 	}
 	return CLI_DONE;
@@ -212,9 +227,7 @@ int cli_switch(struct cli *cli) {
 		if (!host) {
 			json_set_string(&parameters, "controller", cli->args[0]);
 		}
-		if (!dry_run) {
-			json_set_flag(&parameters, "force", force);
-		}
+		json_set_flag(&parameters, "force", force);
 		json_set_flag(&parameters, "allowInteractiveAuthentication", isatty(STDIN_FILENO));
 		status = call(link,
 			dry_run ? HOST_INTERFACE ".PlanSwitch" : HOST_INTERFACE ".Switch",

@@ -61,6 +61,18 @@ void hostdev_each(
 	}
 }
 
+static void add_address(void *data, const struct domain_address *host) {
+	char text[DOMAIN_ADDRESS_TEXT];
+	domain_address_format(host, text);
+	strings_add(data, text);
+}
+
+struct strings hostdev_list(xmlNode *root) {
+	struct strings addresses = {0};
+	hostdev_each(root, add_address, &addresses);
+	return addresses;
+}
+
 static xmlNode *create(xmlNode *devices, const struct domain_address *host) {
 	xmlNode *hostdev = tree_add(devices, "hostdev", NULL);
 	tree_set(hostdev, "mode", "subsystem");

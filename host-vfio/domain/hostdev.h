@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "domain/guest_pci.h"
 
 /* The host's PCI functions in a domain's definition. */
@@ -39,6 +40,8 @@ void hostdev_remove(xmlNode *root, const struct domain_address *host);
  * a network interface (type='hostdev') or below a disk (type='nvme'). */
 void hostdev_each(
 	xmlNode *root, void (*each)(void *data, const struct domain_address *host), void *data);
+/* The same as a list of addresses ("0000:01:00.0"); the caller finishes it. */
+struct strings hostdev_list(xmlNode *root);
 /* The function's <hostdev>, or its <interface>; or NULL. */
 xmlNode *hostdev_find(xmlNode *root, const struct domain_address *host);
 

@@ -57,18 +57,12 @@ static char *read_definition(void) {
 	return NULL;
 }
 
-static void add_device(void *data, const struct domain_address *host) {
-	char text[DOMAIN_ADDRESS_TEXT];
-	domain_address_format(host, text);
-	strings_add(data, text);
-}
-
 /* The host's PCI devices that the domain is defined with. */
 static struct strings find_devices(const char *definition) {
 	struct strings devices = {0};
 	xmlDoc *document = definition ? domain_document_parse(definition, NULL) : NULL;
 	if (document) {
-		hostdev_each(xmlDocGetRootElement(document), add_device, &devices);
+		devices = hostdev_list(xmlDocGetRootElement(document));
 		xmlFreeDoc(document);
 	}
 	return devices;

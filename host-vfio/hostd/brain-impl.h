@@ -57,10 +57,25 @@ void brain_allow(struct brain *brain, const char *vm);
 void brain_refuse(struct brain *brain, const char *vm, const char *reason);
 void brain_claims_finish(struct brain *brain);
 
-/* brain_orders.c: what people want. */
+/* brain_switch.c: whether there can be a switch, and its answer. */
 
 /* `problem` NULL: it is done. */
 void brain_answer_switch(struct brain *brain, const char *problem);
+/* Nothing was found that stands in its way. */
+void brain_begin_switch(struct order *order);
+/* It, or what it would do, is refused. */
+void brain_refuse_switch(struct order *order, const char *error, const char *reason);
+/* Where everything belongs once it is done; the caller finishes it. */
+void brain_decide_then(
+	const struct daemon *daemon, const char *controller, struct decisions *decisions);
+
+/* brain_orders.c: what people want done, one after the other. */
+
+/* Finds what a switch would do and what stands in its way, when it is its turn: to say so, or,
+ * where it is brain.switching, to begin it. */
+void brain_look_ahead(struct order *order);
+/* Is what is under way by a person's order only that? */
+bool brain_only_plans(const struct brain *brain);
 /* The next of what waits, when nothing is under way. */
 void brain_begin_by_hand(struct brain *brain);
 void brain_orders_finish(struct brain *brain);

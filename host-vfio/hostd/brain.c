@@ -207,6 +207,18 @@ void brain_foresee(
 	looks_finish(&looks);
 }
 
+void brain_decide_then(
+	const struct daemon *daemon, const char *controller, struct decisions *decisions) {
+	struct brain *brain = daemon->brain;
+	struct looks looks;
+	struct core_view view = make_view(brain, &looks);
+	struct core_foresight foresight;
+	core_foresee(&foresight, &brain->core, &view, controller);
+	core_decide_then(decisions, &brain->core, &view, &foresight.leaving, controller);
+	core_foresight_finish(&foresight);
+	looks_finish(&looks);
+}
+
 static void handle_recovered(void *data, const char *error, const char *reason) {
 	struct brain *brain = data;
 	core_others_change_ended(&brain->core);

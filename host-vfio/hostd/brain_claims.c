@@ -5,10 +5,10 @@
 #include <syslog.h>
 
 #include "base/must.h"
+#include "hostd/definition.h"
 #include "hostd/guest_call.h"
 #include "hostd/host_interface.h"
 #include "hostd/survey.h"
-#include "policy/decide.h"
 
 /* A hook that waits for its answer. */
 struct claim {
@@ -55,71 +55,22 @@ static void answer_claim(struct brain *brain, const char *vm, const char *refusa
 	}
 }
 
-/* A device of the VM's definition that the policy does not give to it: why not, the caller's; NULL
- * when there is none. */
 static char *find_stray(const struct brain *brain, const struct claim *claim) {
 	const struct daemon *daemon = brain->daemon;
 	struct decisions decisions;
 	struct strings running = core_running(&brain->core);
-	char *refusal = NULL;
 	decide(&decisions, &daemon->policy, &daemon->known, &daemon->machine, &running);
-	for (size_t i = 0; i < decisions.count && !refusal; i++) {
-		const struct decision *decision = &decisions.items[i];
-		bool own = decision->vm && strcmp(decision->vm->name, claim->vm) == 0;
-		if (!own && strings_contain(&claim->devices, decision->device->name)) {
-			refusal = must_print("its definition has %s, which belongs to %s: %s",
-				decision->device->name,
-				decision->vm ? decision->vm->name : "the host", decision->reason);
-		}
-	}
+	char *refusal = definition_find_stray(&decisions, claim->vm, &claim->devices);
 	decisions_finish(&decisions);
 	strings_finish(&running);
 	return refusal;
 }
 
-/* Where a known device is that was at this address when it was named; NULL: it is there, or is not
- * known to be anywhere. */
-static const char *find_new_place(
-	const struct brain *brain, const char *address, const char **name) {
-	const struct daemon *daemon = brain->daemon;
-	for (size_t i = 0; i < daemon->known.count; i++) {
-		const struct known_device *known = &daemon->known.devices[i];
-		struct pci_device *device;
-		if (strcmp(known->address, address) != 0) {
-			continue;
-		}
-		known_locate(&daemon->known, known, &daemon->machine, &device);
-		if (device && strcmp(device->name, address) != 0) {
-			*name = known->name;
-			return device->name;
-		}
-	}
-	return NULL;
-}
-
-/* An address of the VM's definition that its card has left, or that nothing is at: what to do, the
- * caller's; NULL when there is none. Libvirt would only say so when all others were taken. */
 static char *find_moved(const struct brain *brain, const struct claim *claim) {
-	const struct policy_vm *vm = policy_find_vm(&brain->daemon->policy, claim->vm);
-	const char *domain = vm ? vm->domain : claim->vm;
-	for (size_t i = 0; i < claim->devices.count; i++) {
-		const char *address = claim->devices.items[i], *name;
-		const char *place = find_new_place(brain, address, &name);
-		/* The definition knows already, and has another card at the old one. */
-		if (place && !strings_contain(&claim->devices, place)) {
-			return must_print("%s has moved from %s to %s, and the definition has the "
-					  "old address: portal-host domain edit %s --remove-device "
-					  "%s --device %s --apply",
-				name, address, place, domain, address, name);
-		}
-		if (!machine_find(&brain->daemon->machine, address)) {
-			return must_print("its definition has %s, where there is no device now: "
-					  "portal-host domain edit %s --remove-device %s --apply "
-					  "takes it out",
-				address, domain, address);
-		}
-	}
-	return NULL;
+	const struct daemon *daemon = brain->daemon;
+	const struct policy_vm *vm = policy_find_vm(&daemon->policy, claim->vm);
+	return definition_find_moved(
+		&daemon->known, &daemon->machine, vm ? vm->domain : claim->vm, &claim->devices);
 }
 
 void brain_check_claims(struct brain *brain) {

@@ -6,97 +6,22 @@
 #include "hostd/budget.h"
 #include "hostd/survey.h"
 #include "inventory/json.h"
-#include "transaction/transaction.h"
 
 /* A person's change, until what is under way has ended. */
 struct waiting {
 	struct order *order;
 	enum change_kind kind;
-	bool plans; /* what a switch would do, and does nothing */
+	enum {
+		BY_HAND,
+		PLANS, /* what a switch would do, and does nothing */
+		SWITCHES, /* the same, and then does it */
+	} purpose;
 	sd_json_variant *answer; /* of one that plans, as far as it is known */
 	STAILQ_ENTRY(waiting) link; /* brain.waiting */
 };
 
-void brain_answer_switch(struct brain *brain, const char *problem) {
-	struct order *order = brain->switching;
-	brain->switching = NULL;
-	if (!order) {
-		return;
-	}
-	char *object = must_copy(order->controller ? order->controller : "the host");
-	if (problem) {
-		order_fail(order, object, "Failed", "%s", problem);
-	} else {
-		order_done(order, object, NULL);
-	}
-	free(object);
-}
-
-/* Found out before anything is shut down for it. */
-static bool has_memory_for(struct daemon *daemon, const struct policy_vm *vm, struct error *error) {
-	struct strings leaving = brain_rivals(daemon, vm);
-	int status = budget_check_switch(daemon, vm->domain, &leaving, error);
-	strings_finish(&leaving);
-	return status == 0;
-}
-
-/* One that cannot be is refused before anything is shut down for it. */
-static bool can_switch(struct order *order) {
-	struct brain *brain = order->daemon->brain;
-	const char *name = order->controller;
-	const struct policy_vm *vm = name ? policy_find_vm(&order->daemon->policy, name) : NULL;
-	const struct core_vm *core = vm ? core_find(&brain->core, name) : NULL;
-	const struct domains *domains = &order->daemon->domains;
-	struct error error;
-	if (name && (!vm || vm->role != POLICY_ROLE_CONTROLLER)) {
-		order_fail(
-			order, name, "NoSuchController", "the policy has no controller %s", name);
-	} else if (!domains->known) {
-		order_fail(order, name, "NoLibvirt", "%s",
-			domains->reason ? domains->reason : "libvirt has not answered yet");
-	} else if (brain->switching) {
-		order_fail(order, name, "Busy", "a switch is under way already");
-	} else if (vm && domains_state(domains, vm->domain) == DOMAIN_ABSENT) {
-		order_fail(order, name, "Refused", "libvirt has no domain %s", vm->domain);
-	} else if (core && core->state == CORE_STOPPING) {
-		order_fail(order, name, "Busy", "%s is just shutting down", name);
-	} else if (vm && (!core || core->state == CORE_OFF) &&
-		   !has_memory_for(order->daemon, vm, &error)) {
-		order_fail(order, name, "Refused", "%s", error.text);
-	} else {
-		return true;
-	}
-	return false;
-}
-
-/* What becomes of a change under way is what the switch begins with: nobody is shut down for it
- * before. Nor for one that an unfinished change will refuse. */
-static bool is_settled(struct order *order) {
-	const struct daemon *daemon = order->daemon;
-	const struct waiting *by_hand = daemon->brain->by_hand;
-	char *journals = must_print("%s/transactions", daemon->options->state);
-	const struct transaction_host host = {.journals = journals};
-	struct error error;
-	bool settled = false;
-	if (daemon->change && !(by_hand && by_hand->plans)) {
-		order_fail(order, order->controller, "Busy",
-			"a change of devices is under way: try again when it has ended");
-	} else if (transaction_is_blocked(&host, &error)) {
-		order_fail(order, order->controller, "Refused", "%s", error.text);
-	} else {
-		settled = true;
-	}
-	free(journals);
-	return settled;
-}
-
-void brain_switch(struct order *order) {
-	struct brain *brain = order->daemon->brain;
-	if (can_switch(order) && is_settled(order)) {
-		brain->switching = order;
-		core_switch(&brain->core, order->controller, order->force);
-		survey_request(order->daemon);
-	}
+bool brain_only_plans(const struct brain *brain) {
+	return brain->by_hand && brain->by_hand->purpose == PLANS;
 }
 
 static struct strings list_of(char **strv) {
@@ -115,18 +40,23 @@ static void waiting_free(struct waiting *waiting) {
 static void handle_hand_ended(void *data, const char *error, const char *reason) {
 	struct brain *brain = data;
 	struct waiting *waiting = brain->by_hand;
-	const char *object = waiting->plans && !waiting->order->controller ? "the host" : NULL;
-	if (error) {
-		order_fail(waiting->order, object, error, "%s", reason);
-	} else {
-		order_done(waiting->order, object, waiting->answer);
-	}
+	struct order *order = waiting->order;
+	brain->by_hand = NULL;
 	core_others_change_ended(&brain->core);
-	if (!waiting->plans) {
+	if (error && waiting->purpose != BY_HAND) {
+		brain_refuse_switch(order, error, reason);
+	} else if (error) {
+		order_fail(order, NULL, error, "%s", reason);
+	} else if (waiting->purpose == SWITCHES) {
+		brain_begin_switch(order);
+	} else {
+		bool host = waiting->purpose == PLANS && !order->controller;
+		order_done(order, host ? "the host" : NULL, waiting->answer);
+	}
+	if (waiting->purpose == BY_HAND) {
 		core_machine_changed(&brain->core);
 	}
 	waiting_free(waiting);
-	brain->by_hand = NULL;
 	survey_request(brain->daemon);
 }
 
@@ -156,6 +86,19 @@ static sd_json_variant *list_json(const struct strings *list) {
 	return array;
 }
 
+/* Beside the plans and the findings. */
+static void describe_switch(const struct brain *brain, struct waiting *waiting,
+	const struct core_foresight *foresight, bool starts) {
+	json_set(&waiting->answer, "leaving", list_json(&foresight->leaving));
+	if (waiting->order->force) {
+		json_set_number(
+			&waiting->answer, "endAfterSeconds", brain->daemon->options->patience_s);
+	}
+	json_set(&waiting->answer, "returning", list_json(&foresight->returning));
+	json_set_string(&waiting->answer, "starting", starts ? waiting->order->controller : NULL);
+	json_set(&waiting->answer, "plans", json_array());
+}
+
 /* The memory that a VM locks is compared with what there is only where nobody has to leave any. */
 static void begin_plan(struct brain *brain, struct waiting *waiting) {
 	struct daemon *daemon = brain->daemon;
@@ -166,17 +109,18 @@ static void begin_plan(struct brain *brain, struct waiting *waiting) {
 	struct core_foresight foresight;
 	struct preflight_vm memory;
 	brain_foresee(daemon, name, &foresight);
-	json_set(&waiting->answer, "leaving", list_json(&foresight.leaving));
-	json_set(&waiting->answer, "returning", list_json(&foresight.returning));
-	json_set(&waiting->answer, "plans", json_array());
-	bool starts = core && core->state == CORE_OFF && foresight.leaving.count == 0 &&
-		      budget_preflight(daemon, vm->domain, &memory);
+	bool starts = core && core->state == CORE_OFF;
+	describe_switch(brain, waiting, &foresight, starts);
+	bool locks = starts && foresight.leaving.count == 0 &&
+		     budget_preflight(daemon, vm->domain, &memory);
 	const struct change_order order = {
 		.kind = CHANGE_RELEASE,
 		.names = &foresight.taking,
+		.returning = &foresight.returning,
 		.unguarded = &foresight.taking,
-		.vm = starts ? &memory : NULL,
+		.vm = locks ? &memory : NULL,
 		.dry_run = true,
+		.refuse = waiting->purpose == SWITCHES,
 	};
 	/* Nothing is moved, and nothing else is begun before it has ended. */
 	core_others_change(&brain->core, &nothing);
@@ -204,7 +148,7 @@ void brain_begin_by_hand(struct brain *brain) {
 	}
 	STAILQ_REMOVE_HEAD(&brain->waiting, link);
 	brain->by_hand = next;
-	if (next->plans) {
+	if (next->purpose != BY_HAND) {
 		begin_plan(brain, next);
 		return;
 	}
@@ -232,22 +176,22 @@ void brain_begin_by_hand(struct brain *brain) {
 	strings_finish(&unguarded);
 }
 
-static void wait_for_turn(struct order *order, enum change_kind kind, bool plans) {
+static void wait_for_turn(struct order *order, struct waiting wanted) {
 	struct brain *brain = order->daemon->brain;
 	struct waiting *waiting = must_alloc(1, sizeof(*waiting));
-	*waiting = (struct waiting){.order = order, .kind = kind, .plans = plans};
+	*waiting = wanted;
+	waiting->order = order;
 	STAILQ_INSERT_TAIL(&brain->waiting, waiting, link);
 	survey_request(order->daemon);
 }
 
 void brain_change(struct order *order, enum change_kind kind) {
-	wait_for_turn(order, kind, false);
+	wait_for_turn(order, (struct waiting){.kind = kind});
 }
 
-void brain_plan_switch(struct order *order) {
-	if (can_switch(order)) {
-		wait_for_turn(order, CHANGE_RELEASE, true);
-	}
+void brain_look_ahead(struct order *order) {
+	bool switches = order->daemon->brain->switching == order;
+	wait_for_turn(order, (struct waiting){.purpose = switches ? SWITCHES : PLANS});
 }
 
 void brain_orders_finish(struct brain *brain) {

@@ -22,11 +22,16 @@ struct change_order {
 	bool stop_holders, suspend; /* to release cards */
 	const struct preflight_vm *vm; /* that starts with what is taken; NULL: none does */
 	bool dry_run; /* of those that take: only said, by the handlers' `plan` */
+	/* Of a dry run: addresses of what would be returned before, once the VMs that have it have
+	 * let it go; NULL: nothing. And is it to be refused where something stands in the way? */
+	const struct strings *returning;
+	bool refuse;
 };
 
 struct change_handlers {
 	void (*progress)(void *data, const char *sentence);
-	/* Of a dry run: {"plan", "text"} for each plan that would be carried out, in order, and
+	/* Of a dry run: {"what", "plan", "text"} for each plan that would be carried out, in order,
+	 * and
 	 * {"findings"} last. May be NULL otherwise. */
 	void (*plan)(void *data, sd_json_variant *object);
 	/* `error` NULL: it was done. Else "Refused", "Failed" (and all is as it was) or

@@ -205,17 +205,15 @@ static int find_unguarded(struct change *change, struct strings *unguarded, stru
 	return 0;
 }
 
-static void plan_to_return(struct change *change) {
+static void plan_to_return(struct change *change, const struct strings *names) {
 	struct journal_records records;
 	struct strings problems = {0};
 	char *boot = transaction_boot(change->host.tree);
 	const char *now = boot ? boot : "";
 	journal_read_all(&records, change->journals, &problems);
-	release_plan_return(
-		&change->plan, &change->machine, &change->host, &change->names, &records, now);
-	for (size_t i = 0; i < change->names.count; i++) {
-		const struct pci_device *device =
-			machine_find(&change->machine, change->names.items[i]);
+	release_plan_return(&change->plan, &change->machine, &change->host, names, &records, now);
+	for (size_t i = 0; i < names->count; i++) {
+		const struct pci_device *device = machine_find(&change->machine, names->items[i]);
 		if (!transaction_former(&records, now, device)) {
 			findings_add(&change->findings, true,
 				"%s was not taken since the machine was booted, so there is no "
@@ -223,7 +221,6 @@ static void plan_to_return(struct change *change) {
 				device->name);
 		}
 	}
-	release_find_users(&change->findings, &change->plan, &change->machine);
 	free(boot);
 	strings_finish(&problems);
 	journal_records_finish(&records);
@@ -275,7 +272,7 @@ static bool plan_next(struct change *change, const struct strings *unguarded, si
 	return true;
 }
 
-static void tell_plan(const struct change *change) {
+static void tell_plan(const struct change *change, const char *what) {
 	sd_json_variant *object = NULL;
 	char *text = NULL;
 	size_t size;
@@ -283,6 +280,7 @@ static void tell_plan(const struct change *change) {
 	must_have(file);
 	plan_print(&change->plan, file);
 	fclose(file);
+	json_set_string(&object, "what", what);
 	json_set(&object, "plan", plan_json(&change->plan));
 	json_set_string(&object, "text", text);
 	tell_object(change->out, object);
@@ -295,6 +293,47 @@ static void tell_findings(const struct change *change) {
 	tell_object(change->out, object);
 }
 
+/* What is to come back without these. */
+static void leave_out(struct strings *names, const struct strings *others) {
+	struct strings kept = {0};
+	for (size_t i = 0; i < names->count; i++) {
+		if (!strings_contain(others, names->items[i])) {
+			strings_add(&kept, names->items[i]);
+		}
+	}
+	strings_finish(names);
+	*names = kept;
+}
+
+/* What comes back first, one transaction after the other. Where something cannot, a switch goes on
+ * without it. */
+static void look_ahead_of_return(struct change *change) {
+	const struct strings *returning = change->work->order->returning;
+	struct strings names = {0};
+	/* In the machine's order. */
+	for (size_t i = 0; returning && i < change->machine.devices_count; i++) {
+		const char *name = change->machine.devices[i].name;
+		if (strings_contain(returning, name)) {
+			strings_add(&names, name);
+		}
+	}
+	while (names.count > 0) {
+		struct strings next = release_next_return(&change->machine, &names);
+		plan_to_return(change, &next);
+		if (change->plan.steps_count > 0) {
+			tell_plan(change, "return");
+		}
+		release_foresee(&change->machine, &change->plan);
+		plan_finish(&change->plan);
+		leave_out(&names, &next);
+		strings_finish(&next);
+	}
+	for (size_t i = 0; i < change->findings.count; i++) {
+		change->findings.items[i].blocks = false;
+	}
+	strings_finish(&names);
+}
+
 /* Finds everything that stands in the way, before anything is moved, and the VM's memory among it:
  * each plan is looked at on the machine that those before it would leave, so that nobody is stopped
  * for something that is refused with what comes after. */
@@ -305,7 +344,7 @@ static void look_ahead(struct change *change, const struct strings *unguarded) {
 	}
 	for (size_t next = 0; plan_next(change, unguarded, &next);) {
 		if (order->dry_run && change->plan.steps_count > 0) {
-			tell_plan(change);
+			tell_plan(change, "take");
 		}
 		release_foresee(&change->machine, &change->plan);
 		plan_finish(&change->plan);
@@ -335,14 +374,22 @@ static enum transaction_outcome take_all(
 	return outcome;
 }
 
+static enum transaction_outcome say_all(
+	struct change *change, const struct strings *unguarded, struct error *error) {
+	look_ahead_of_return(change);
+	look_ahead(change, unguarded);
+	tell_findings(change);
+	return change->work->order->refuse && findings_refuse(&change->findings, error) < 0
+		       ? TRANSACTION_REFUSED
+		       : TRANSACTION_COMMITTED;
+}
+
 static enum transaction_outcome take(struct change *change, struct error *error) {
 	struct strings unguarded = {0};
 	enum transaction_outcome outcome = TRANSACTION_REFUSED;
 	if (find_unguarded(change, &unguarded, error) == 0) {
 		if (change->work->order->dry_run) {
-			look_ahead(change, &unguarded);
-			tell_findings(change);
-			outcome = TRANSACTION_COMMITTED;
+			outcome = say_all(change, &unguarded, error);
 		} else if (can_be_taken(change, &unguarded, error)) {
 			outcome = take_all(change, &unguarded, error);
 		}
@@ -362,7 +409,8 @@ static enum transaction_outcome carry_out(struct change *change, struct error *e
 		return TRANSACTION_REFUSED;
 	}
 	if (kind == CHANGE_RETURN) {
-		plan_to_return(change);
+		plan_to_return(change, &change->names);
+		release_find_users(&change->findings, &change->plan, &change->machine);
 		return go(change, "return", error);
 	}
 	return take(change, error);

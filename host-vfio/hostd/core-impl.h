@@ -2,7 +2,6 @@
 #define HOST_HOSTD_CORE_IMPL_H
 
 #include "hostd/core.h"
-#include "policy/decide.h"
 
 /* The parts of core.h among themselves. */
 

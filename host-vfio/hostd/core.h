@@ -5,7 +5,7 @@
 
 #include "base/strings.h"
 #include "identity/known.h"
-#include "policy/policy.h"
+#include "policy/decide.h"
 
 /*
  * What portal-hostd decides, without doing any of it. Events change what is known; after each, the
@@ -160,6 +160,9 @@ struct core_foresight {
 void core_foresee(struct core_foresight *foresight, const struct core *core,
 	const struct core_view *view, const char *vm);
 void core_foresight_finish(struct core_foresight *foresight);
+/* Where everything belongs after it; the caller finishes it. */
+void core_decide_then(struct decisions *decisions, const struct core *core,
+	const struct core_view *view, const struct strings *leaving, const char *vm);
 /* The VM that was given the device at this address, or NULL. */
 const char *core_owner(const struct core *core, const char *device);
 /* Is that known of all VMs, so that it can be noted for a daemon that comes again? */

@@ -21,8 +21,8 @@ static struct strings find_leaving(
 	return leaving;
 }
 
-/* Where everything belongs when those have left and it runs. */
-static void decide_then(struct decisions *decisions, const struct core *core,
+/* When those have left and it runs. */
+void core_decide_then(struct decisions *decisions, const struct core *core,
 	const struct core_view *view, const struct strings *leaving, const char *vm) {
 	struct strings now = core_running(core), then = {0};
 	for (size_t i = 0; i < now.count; i++) {
@@ -81,7 +81,7 @@ void core_foresee(struct core_foresight *foresight, const struct core *core,
 	const struct core_view *view, const char *vm) {
 	struct decisions decisions;
 	*foresight = (struct core_foresight){.leaving = find_leaving(core, view, vm)};
-	decide_then(&decisions, core, view, &foresight->leaving, vm);
+	core_decide_then(&decisions, core, view, &foresight->leaving, vm);
 	for (size_t i = 0; i < decisions.count; i++) {
 		const struct decision *decision = &decisions.items[i];
 		const struct pci_device *device = decision->device;

@@ -173,6 +173,8 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(Finding,
 	SD_VARLINK_DEFINE_FIELD(text, SD_VARLINK_STRING, 0));
 
 static SD_VARLINK_DEFINE_STRUCT_TYPE(SwitchPlan,
+	SD_VARLINK_FIELD_COMMENT("'return' to the host, or 'take' for the controller"),
+	SD_VARLINK_DEFINE_FIELD(what, SD_VARLINK_STRING, 0),
 	SD_VARLINK_FIELD_COMMENT("as in the journal of the change: portal-host-journal(5)"),
 	SD_VARLINK_DEFINE_FIELD(plan, SD_VARLINK_OBJECT, 0),
 	SD_VARLINK_FIELD_COMMENT("for people, a line for each step"),
@@ -180,16 +182,23 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(SwitchPlan,
 
 static SD_VARLINK_DEFINE_METHOD(PlanSwitch, SD_VARLINK_FIELD_COMMENT("null: to none"),
 	SD_VARLINK_DEFINE_INPUT(controller, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("as of Switch"),
+	SD_VARLINK_DEFINE_INPUT(force, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT("may polkit ask a person? not, by default"),
 	SD_VARLINK_DEFINE_INPUT(
 		allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT("the controllers that would be shut down"),
 	SD_VARLINK_DEFINE_OUTPUT(leaving, SD_VARLINK_STRING, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("with 'force' those that have not shut down after so long are "
+				 "ended; null: they stay, and the switch fails"),
+	SD_VARLINK_DEFINE_OUTPUT(endAfterSeconds, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT("the addresses of what the host would get back"),
 	SD_VARLINK_DEFINE_OUTPUT(returning, SD_VARLINK_STRING, SD_VARLINK_ARRAY),
 	SD_VARLINK_FIELD_COMMENT(
 		"of everything that would be taken; with one that blocks nothing is"),
 	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(findings, Finding, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("the controller that would be started last; null: none"),
+	SD_VARLINK_DEFINE_OUTPUT(starting, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT("one after the other"),
 	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(plans, SwitchPlan, SD_VARLINK_ARRAY));
 
@@ -278,7 +287,8 @@ SD_VARLINK_DEFINE_INTERFACE(org_portal_Host, "org.portal.Host",
 	SD_VARLINK_SYMBOL_COMMENT(
 		"Shuts down the controllers that have what the new one is to have, waits until "
 		"they have let it go, and starts the new one; answered when it runs. When that "
-		"does not work, the former ones are started again."),
+		"does not work, the former ones are started again. What PlanSwitch finds in the "
+		"way refuses it before anybody is shut down."),
 	&vl_method_Switch,
 	SD_VARLINK_SYMBOL_COMMENT("What Switch would do now, without doing any of it."),
 	&vl_method_PlanSwitch,

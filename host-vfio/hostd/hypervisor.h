@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "domain/manager.h"
 #include "memory/usage.h"
+#include "policy/decide.h"
 
 /*
  * libvirt, seen from a loop that must never wait for it: one process of its own watches the
@@ -20,6 +21,15 @@ enum hypervisor_operation {
 	HYPERVISOR_SHUTDOWN, /* ask for it */
 	HYPERVISOR_KILL,
 	HYPERVISOR_ATTACH, /* a device of the host's, while it runs */
+	HYPERVISOR_CHECK, /* refused when its definition is of another machine than this one is */
+};
+
+/* What a definition is compared with: definition.h. */
+struct hypervisor_check {
+	const struct known *known;
+	const struct machine *machine;
+	const struct decisions *decisions; /* where everything is to belong */
+	const char *vm; /* as the policy calls it */
 };
 
 struct hypervisor_order {
@@ -27,6 +37,8 @@ struct hypervisor_order {
 	const char *domain;
 	uint64_t heap; /* to start: bytes of its heap; 0: as it is */
 	const char *device; /* to attach: its address */
+	const struct hypervisor_check *check; /* looked at before hypervisor_call() returns, or by
+						 the process that it makes */
 };
 
 /* What came of a call beside 0 and enum domain_failure. */

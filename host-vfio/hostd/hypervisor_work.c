@@ -7,10 +7,13 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "domain/document.h"
+#include "domain/hostdev.h"
 #include "domain/hostdev_plug.h"
 #include "heap/domain_usage.h"
 #include "heap/guest_heap.h"
 #include "heap/start_needs.h"
+#include "hostd/definition.h"
 #include "hostd/usage_json.h"
 #include "inventory/address.h"
 #include "inventory/json.h"
@@ -270,6 +273,36 @@ static int attach(
 	return hostdev_plug_attach(manager, work->order.domain, &host, error);
 }
 
+/* libvirt says the same when the VM starts, and by then others were shut down for it. */
+static int check(
+	struct domain_manager *manager, const struct hypervisor_work *work, struct error *error) {
+	const struct hypervisor_check *check = work->order.check;
+	char *xml;
+	int failure = domain_manager_get_xml(manager, work->order.domain, false, &xml, error);
+	if (failure != 0) {
+		return failure;
+	}
+	xmlDoc *document = domain_document_parse(xml, error);
+	free(xml);
+	if (!document) {
+		return DOMAIN_FAILURE_REFUSED;
+	}
+	struct strings devices = hostdev_list(xmlDocGetRootElement(document));
+	char *problem =
+		definition_find_moved(check->known, check->machine, work->order.domain, &devices);
+	if (!problem) {
+		problem = definition_find_stray(check->decisions, check->vm, &devices);
+	}
+	if (problem) {
+		error_set(error, "%s: %s", check->vm, problem);
+		failure = DOMAIN_FAILURE_REFUSED;
+	}
+	free(problem);
+	strings_finish(&devices);
+	xmlFreeDoc(document);
+	return failure;
+}
+
 static int perform(struct domain_manager *manager, const struct hypervisor_work *work,
 	struct ending *ending, int out, struct error *error) {
 	int failure = 0;
@@ -278,6 +311,8 @@ static int perform(struct domain_manager *manager, const struct hypervisor_work 
 		return start(manager, work, out, error);
 	case HYPERVISOR_ATTACH:
 		return attach(manager, work, error);
+	case HYPERVISOR_CHECK:
+		return check(manager, work, error);
 	case HYPERVISOR_SHUTDOWN:
 		failure = domain_manager_shutdown(manager, work->order.domain, error);
 		break;

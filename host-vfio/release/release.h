@@ -39,8 +39,9 @@ void release_plan(struct plan *plan, struct findings *findings, const struct mac
 	const struct step_host *host, const struct strings *names, const struct strings *unguarded,
 	const struct release_options *options);
 
-/* What a machine is once a plan to take devices was carried out: VFIO has them, and whoever was
- * stopped for it holds nothing any more. For plans of what comes after. */
+/* What a machine is once a plan was carried out: its devices have the drivers that were wanted and
+ * nobody on them, as far as is known, and whoever was stopped for it holds nothing any more. For
+ * plans of what comes after. */
 void release_foresee(struct machine *machine, const struct plan *plan);
 
 /* Which of these devices (addresses, in the machine's order) return next where each that can is to

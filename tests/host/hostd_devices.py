@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 from hostdtest import (
-    CONTROLLERS, controllers, DOMAIN, drivers, HEAP_DOMAIN, Hostd, hostd_write, LAN, main, MORE_USB,
+    carried_out, CONTROLLERS, controllers, DOMAIN, drivers, HEAP_DOMAIN, Hostd, hostd_write, LAN, main, MORE_USB,
     refused, SHELL, until, USB, libvirt, wait)
 
 
@@ -66,6 +66,25 @@ def switch(finish, work):
     libvirt.virsh("destroy", "play")
     libvirt.virsh("destroy", "net")
     until(link, lambda now: now == home)
+
+
+def exact(finish, work):
+    """What a switch does to devices, there and back, is what was said of it."""
+    hostd, link = controllers(finish, work)
+    libvirt.virsh("start", "work")
+    for target, leaving, whats in (("play", "work", ["return"]), ("work", "play", ["take"]),
+                                   (None, "work", ["return", "return"])):
+        called = {"controller": target} if target else {}
+        before, said = carried_out(hostd), len(hostd.log.text)
+        plan = link.call("PlanSwitch", **called)
+        assert plan["leaving"] == [leaving] and plan.get("starting") == target, plan
+        planned = [(entry["what"], entry["plan"]) for entry in plan["plans"]]
+        assert [what for what, _ in planned] == whats, plan
+        assert carried_out(hostd) == before, "it was done"
+        link.send("Switch", **called)
+        hear(hostd, leaving, said)
+        assert link.receive() == {}
+        assert carried_out(hostd) == before + planned, (carried_out(hostd)[len(before):], planned)
 
 
 def force(finish, work):
@@ -264,5 +283,5 @@ def killed_late(finish, work):
         at = hostd.log.for_text(f"return from VMs {MORE_USB}: done".encode(), at)
 
 
-main({"switch": switch, "force": force, "by-hand": by_hand, "window": window,
+main({"switch": switch, "exact": exact, "force": force, "by-hand": by_hand, "window": window,
       "holders": holders, "blind": blind, "killed": killed, "killed-late": killed_late})

@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 
-from hostdtest import HOOK, Hostd, SHELL, hostd_write, main, refused, until, wait
+from hostdtest import (
+    carried_out, HOOK, Hostd, SHELL, hostd_write, journals, main, refused, until, wait)
 
 NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
 <sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>%s</node>
@@ -50,10 +51,6 @@ def prepare(link, domain, *devices):
     return link.call("Hook", domain=domain, operation="prepare", devices=devices)
 
 
-def journals(hostd):
-    """The changes that were begun."""
-    path = os.path.join(hostd.state, "transactions")
-    return sorted(set(os.listdir(path)) - {"lock"}) if os.path.exists(path) else []
 
 
 def whole(finish, work):
@@ -158,12 +155,9 @@ def foreseen(finish, work):
     assert status == 0 and json.loads(out) == said, (out, error)
     status, out, error = switch(hostd, "play")
     assert status == 0 and "ask kwin_wayland (pid 1502) to end" in out, (out, error)
-    assert out.endswith(said["plans"][2]["text"]), out
+    assert out.endswith(said["plans"][2]["text"] + "play is started\n"), out
     assert prepare(link, "play") == {}
-    # A line of a journal begins with its checksum.
-    done = [json.loads(open(os.path.join(hostd.state, "transactions", name), encoding="utf-8")
-                       .readline().split(" ", 1)[1])["plan"] for name in journals(hostd)]
-    assert done == plans, (done, plans)
+    assert carried_out(hostd) == [("take", plan) for plan in plans], (carried_out(hostd), plans)
     refused("NoSuchController", "no controller ghost", link.call, "PlanSwitch", controller="ghost")
 
 
@@ -178,7 +172,11 @@ def who_leaves(finish, work):
     assert [entry["plan"]["devices"][0]["address"] for entry in said["plans"]] == [IGPU, CARD], said
     assert "work is shut down\n" in switch(hostd, "play")[1]
     status, out, _ = switch(hostd, "--host")
-    assert status == 0 and out == f"work is shut down\n{USB} returns to the host\n", out
+    assert status == 0 and out == (
+        f"work is shut down\n{USB} returns to the host\n"
+        f" 1. open {USB} to every driver again (within 5 s)\n"
+        f" 2. unbind {USB} from vfio-pci (within 30 s)\n"
+        f" 3. bind {USB} to xhci_hcd (within 30 s)\n"), out
     # What stands in the way is found for all of it.
     hostd.write(SWITCHING.replace("00:02.0\n}", "00:02.0 04:00.0\n}")
                 + "device 04:00.0 to controllers\nunguard 04:00.0\n")
@@ -186,6 +184,9 @@ def who_leaves(finish, work):
     status, out, error = switch(hostd, "play")
     assert status == 3 and f"refused: {DISK} is in use: / is mounted" in out, (status, out)
     assert "nothing would be changed" in error and "1. " not in out, (out, error)
+    assert hostd.machine_state() == before, hostd.machine_state()
+    # Nor is anybody shut down by the switch itself.
+    refused("Refused", f"{DISK} is in use: / is mounted", link.call, "Switch", controller="play")
     assert hostd.machine_state() == before, hostd.machine_state()
     assert b"stop work" not in hostd.log.text, hostd.log.text
 
@@ -217,4 +218,69 @@ def again(finish, work):
     assert hostd.drivers() == home, hostd.drivers()
 
 
-main({"again": again, "whole": whole, "moved": moved, "saved": saved, "foreseen": foreseen, "who-leaves": who_leaves})
+def back(finish, work):
+    """What returns is said with its steps, before what is taken, and how long nobody is waited for."""
+    policy = SWITCHING.replace("\tdevices 05:00.0\n", f"\tdevices 05:00.0 {LAN}\n", 1)
+    hostd, link = begin(finish, work, policy + "assign net to controllers\nunguard 06:00.0\n",
+                        "work", "play", running=["work"])
+    until(link, lambda drivers: drivers[USB] == drivers[LAN] == "vfio-pci")
+    link.wait_for("GetState", lambda said: not said["changing"])
+    before = carried_out(hostd)
+    for target, whats in (("play", ["return", "take", "take"]), (None, ["return", "return"])):
+        called = {"controller": target} if target else {}
+        said = link.call("PlanSwitch", **called)
+        assert said["leaving"] == ["work"] and said.get("starting") == target, said
+        assert [entry["what"] for entry in said["plans"]] == whats, said
+        assert [device["address"] for entry in said["plans"] if entry["what"] == "return"
+                for device in entry["plan"]["devices"]] == ([LAN] if target else [USB, LAN]), said
+        assert said.get("endAfterSeconds") is None, said
+        forced = link.call("PlanSwitch", force=True, **called)
+        assert forced.pop("endAfterSeconds") == 120 and forced == {
+            key: value for key, value in said.items() if key != "endAfterSeconds"}, forced
+        out = switch(hostd, *([target] if target else ["--host"]), "--force")[1]
+        assert "work is shut down, and ended if it still runs after 120 s\n" in out, out
+        assert out.endswith(f"{target} is started\n" if target else said["plans"][-1]["text"]), out
+    assert carried_out(hostd) == before, carried_out(hostd)
+
+
+def moved_since(finish, work):
+    """A card that has moved since it was defined keeps a switch from shutting anybody down."""
+    os.makedirs(os.path.join(work, "state"))
+    hostd_write(os.path.join(work, "state", "devices.scfg"), KNOWN)
+    node = os.path.join(work, "node.xml")
+
+    def define(*addresses):
+        devices = "".join(HOSTDEV.replace("bus='0x06'", f"bus='0x{address[5:7]}'")
+                          for address in addresses)
+        hostd_write(node, NODE % "".join((
+            DOMAIN % ("work", 1),
+            (DOMAIN % ("play", 5)).replace("</os>", f"</os><devices>{devices}</devices>"))))
+
+    for addresses, words in (
+            (["0000:05:00.0", "0000:02:00.0"], "play: fast has moved from 0000:02:00.0 to 0000:01:00.0, "
+             "and the definition has the old address: portal-host domain edit play --remove-device "
+             "0000:02:00.0 --device fast --apply"),
+            (["0000:03:00.0"], "play: its definition has 0000:03:00.0, where there is no device now"),
+            # Another card is where one was.
+            ([DISK], f"play: its definition has {DISK}, which belongs to the host"),
+            ([CARD, USB], "")):
+        define(*addresses)
+        hostd = Hostd(work, SWITCHING, "--uri", f"test://{node}", machine="two-gpu-desktop").start()
+        link = hostd.link()
+        until(link, lambda drivers: drivers[USB] == "vfio-pci")
+        link.wait_for("GetState", lambda said: not said["changing"])
+        before = hostd.machine_state()
+        if words:
+            refused("Refused", words, link.call, "Switch", controller="play")
+            refused("Refused", words, link.call, "PlanSwitch", controller="play")
+            status, _, error = switch(hostd, "play")
+            assert status == 3 and words in error, (status, error)
+            assert hostd.machine_state() == before, hostd.machine_state()
+            assert b"stop work" not in hostd.log.text, hostd.log.text
+        else:
+            assert link.call("PlanSwitch", controller="play")["starting"] == "play"
+        hostd.stop()
+
+
+main({"again": again, "whole": whole, "moved": moved, "saved": saved, "foreseen": foreseen, "who-leaves": who_leaves,
+      "back": back, "moved-since": moved_since})

@@ -226,6 +226,21 @@ def hook_script(work):
             f'exec {HOOK} "$@"\n')
 
 
+def journals(hostd):
+    """The changes that were begun."""
+    path = os.path.join(hostd.state, "transactions")
+    return sorted(set(os.listdir(path)) - {"lock"}) if os.path.exists(path) else []
+
+
+def carried_out(hostd):
+    """What was done to devices, by the journals: [(what, plan)]. Their lines begin with a checksum."""
+    begun = []
+    for name in journals(hostd):
+        with open(os.path.join(hostd.state, "transactions", name), encoding="utf-8") as file:
+            begun.append(json.loads(file.readline().split(" ", 1)[1]))
+    return [(entry["begin"], entry["plan"]) for entry in begun]
+
+
 def drivers(link):
     return {entry["address"]: entry.get("driver")
             for entry in link.call("ListAssignments")["devices"]}
