@@ -20,6 +20,9 @@ controller play
 
 # Its driver is not loaded before it comes.
 PLUG = "8086:10c9"
+# Of two functions, in one IOMMU group. The kernel would not look for a second one behind igb, which has
+# ARI and names none.
+DOUBLE = "1af4:1041"
 PORT = "pcie-root-port,id=port2,bus=pcie.0,addr=0x5,chassis=2,slot=2"
 
 PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "".join(
@@ -87,6 +90,13 @@ def wait_until_gone(machine):
         pass
 
 
+def plug_both(machine):
+    """A card of two functions: the slot is looked at when the first is there."""
+    options = {"driver": "virtio-net-pci", "bus": "port2", "disable-legacy": "on", "iommu_platform": True}
+    machine.monitor.execute("device_add", id="second", addr="0x0.0x1", **options)
+    machine.monitor.execute("device_add", id="plug", addr="0x0.0x0", multifunction=True, **options)
+
+
 def live_devices(machine, name):
     return machine.virsh("dumpxml", name).count("<hostdev ")
 
@@ -146,6 +156,32 @@ def one_that_comes_again_is_attached_again_and_returns_with_the_controllers_end(
     expect("had it" not in said, said)
 
 
+def all_functions_of_one_come_and_go_together(machine):
+    machine.virsh("start", "desk")
+    machine.follow("/tmp/system.log", "@ ready")
+    since = machine.mark()
+    plug_both(machine)
+    machine.hear("attach .* to desk: done", 2, since)
+    first, second = machine.find(DOUBLE)
+    expect(first["iommuGroup"] == second["iommuGroup"], f"one group: {first}, {second}")
+    live = machine.virsh("dumpxml", "desk")
+    for card in (first, second):
+        bus, function = int(card["address"][5:7], 16), card["address"][-1]
+        expect(f"<address domain='0x0000' bus='0x{bus:02x}' slot='0x00' function='0x{function}'/>" in live,
+               live)
+    machine.follow("/tmp/system.log", f"@ add {DOUBLE.upper()}", 2)
+    # What the controller has by itself is no reason to have it again.
+    machine.call("Recover")
+    expect(machine.log(since).count("attach ") == 2, machine.log(since))
+    machine.virsh("destroy", "desk")
+    machine.hear("return from VMs .*: done", 4, since)
+    drivers = [card["driver"] for card in machine.find(DOUBLE)]
+    expect(drivers == ["virtio-pci", "virtio-pci"], f"not back: {drivers}")
+    pull(machine)
+    wait_until_gone(machine)
+    machine.hear(f"{first['address']} .*is gone", since=since)
+
+
 def one_that_a_controller_does_not_let_go_of_goes_with_the_controllers_end(machine):
     # Without a system there is nobody to let it go.
     machine.virsh("start", "play")
@@ -200,6 +236,7 @@ def main():
                 a_card_that_is_plugged_in_comes_to_the_controller_that_runs,
                 one_that_is_pulled_out_is_let_go_by_the_controller,
                 one_that_comes_again_is_attached_again_and_returns_with_the_controllers_end,
+                all_functions_of_one_come_and_go_together,
                 one_that_a_controller_does_not_let_go_of_goes_with_the_controllers_end,
                 what_finds_no_port_is_said_and_comes_back,
             ]) else 0
