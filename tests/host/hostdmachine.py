@@ -10,9 +10,9 @@ LOG = "/run/hostd.log"
 
 
 class Hostd(Host):
-    """programs: paths of portal-host, portal-hostd and portal-host-hook."""
+    """programs: paths of portal-host, portal-hostd and portal-host-hook; more: as Host."""
 
-    def __init__(self, work, programs, policy, **more):
+    def __init__(self, work, programs, policy, /, **more):
         program, self._hostd, self._hook = programs
         self._policy = policy
         super().__init__(work, program, Hostd._prepare, **more)

@@ -93,7 +93,7 @@ class Shell:
     """A machine's shell (tests/host/init) at the other end of a socket."""
 
     def __init__(self, connection, last_words):
-        """last_words: called for what a machine that went away said last."""
+        """last_words: called for what is to be said of a machine that went away or gives no answer."""
         self._socket = connection
         self._shell = connection.makefile("rb")
         self._last_words = last_words
@@ -110,16 +110,21 @@ class Shell:
             try:
                 line = self._shell.readline()
             except TimeoutError:
-                raise Silence("no answer, after:\n" + "\n".join([*lines, self._last_words()])) \
-                    from None
+                raise Silence("no answer, after:\n" + "\n".join([*lines, self._describe()])) from None
             if not line:
-                raise Silence("the machine went away:\n" + self._last_words())
+                raise Silence("the machine went away:\n" + self._describe())
             text = line.decode(errors="replace").strip("\r\n")
             # Differences of files have lines that begin alike.
             answer = re.fullmatch(r"@@ (ready|\d+)", text)
             if answer:
                 return lines, answer.group(1)
             lines.append(text)
+
+    def _describe(self):
+        try:
+            return self._last_words()
+        except Failure as failure:
+            return f"and nothing can be found out about it: {failure}"
 
     def send(self, command):
         """Begins a line in the machine's shell; result() is its output."""
