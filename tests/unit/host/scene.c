@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/must.h"
 #include "fixture.h"
 
 /* Counts in the process that runs; each run is a process of its own. */
@@ -45,10 +46,14 @@ void scene_begin_with(struct scene *scene, struct kernel_model *model) {
 	reports_left = -1;
 }
 
-void scene_begin(struct scene *scene, const char *fixture, const char *address) {
+void scene_begin(struct scene *scene, const char *fixture, const char *addresses) {
 	struct strings names = {0};
 	scene_begin_with(scene, kernel_model_create(fixture));
-	strings_add(&names, address);
+	char *copy = must_copy(addresses), *rest = copy, *address;
+	while ((address = strsep(&rest, " "))) {
+		strings_add(&names, address);
+	}
+	free(copy);
 	plan_take(&scene->plan, &scene->machine, &names);
 	strings_finish(&names);
 }

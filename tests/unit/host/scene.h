@@ -15,7 +15,8 @@ struct scene {
 	char *before; /* kernel_model_state() */
 };
 
-void scene_begin(struct scene *scene, const char *fixture, const char *address);
+/* `addresses` with a blank between them. */
+void scene_begin(struct scene *scene, const char *fixture, const char *addresses);
 /* The same with a model of one's own, and no plan yet. The model is taken over. */
 void scene_begin_with(struct scene *scene, struct kernel_model *model);
 /* Plans to release a graphics card, whatever the survival guard says. */
