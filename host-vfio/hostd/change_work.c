@@ -250,8 +250,42 @@ static enum transaction_outcome go(struct change *change, const char *what, stru
 	return change->plan.steps_count == 0 ? TRANSACTION_COMMITTED : run(change, what, error);
 }
 
+/* What the policy gives to a VM: a person takes nothing from those who use it without saying so. */
+static struct release_options stopping(const struct change *change) {
+	const struct policy_release *release = &change->work->policy->release;
+	return (struct release_options){
+		.stop_holders = change->work->order->kind == CHANGE_RELEASE && release->stop_all,
+		.kill = release->kill,
+	};
+}
+
+/* Whoever has it open is stopped for this device, and comes back with it. */
+static void plan_held(struct change *change, const char *device, const struct strings *unguarded) {
+	const struct release_options options = stopping(change);
+	struct strings names = {0};
+	strings_add(&names, device);
+	release_plan_take(
+		&change->plan, &change->findings, &change->machine, &names, unguarded, &options);
+	strings_finish(&names);
+}
+
+/* What would have got them out of the way, where the policy keeps a VM from starting. */
+static void advise(struct change *change) {
+	bool held = false;
+	for (size_t i = 0; i < change->findings.count; i++) {
+		const struct finding *finding = &change->findings.items[i];
+		held |= finding->blocks && finding->pid != 0;
+	}
+	if (held && change->work->order->kind == CHANGE_RELEASE && !stopping(change).stop_holders) {
+		findings_add(&change->findings, true,
+			"\"stop-holders all\" in the policy's release block has such processes "
+			"stopped");
+	}
+}
+
 /* Plans what comes next: graphics cards first and one by one, each by the ladder that sees to it
- * that VFIO can open it; then the others together. False when that was all; `next` is from 0. */
+ * that VFIO can open it, and so what a process is stopped for; then the others together. False when
+ * that was all; `next` is from 0. */
 static bool plan_next(struct change *change, const struct strings *unguarded, size_t *next) {
 	const struct strings *names = &change->names;
 	bool cards = change->work->order->kind != CHANGE_TAKE;
@@ -262,6 +296,11 @@ static bool plan_next(struct change *change, const struct strings *unguarded, si
 			plan_release(change, device->name, unguarded);
 			return true;
 		}
+		if (stopping(change).stop_holders &&
+			release_has_holders(&change->machine, device)) {
+			plan_held(change, device->name, unguarded);
+			return true;
+		}
 	}
 	if (*next > names->count) {
 		return false;
@@ -269,6 +308,7 @@ static bool plan_next(struct change *change, const struct strings *unguarded, si
 	(*next)++;
 	plan_take(&change->plan, &change->machine, names);
 	preflight_take(&change->findings, &change->plan, &change->machine, names, unguarded, 0);
+	advise(change);
 	return true;
 }
 

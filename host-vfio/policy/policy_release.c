@@ -53,15 +53,23 @@ static int read_suspend(struct policy_release *release, const struct scfg_file *
 	return scfg_file_refuse(file, directive, "expected: suspend ask|never|allowed");
 }
 
-/* stop-holders [kill] */
+/* stop-holders [kill] [all] */
 static int read_stop(struct policy_release *release, const struct scfg_file *file,
 	const struct scfg_directive *directive) {
-	bool kill = directive->params_len == 1 && strcmp(directive->params[0], "kill") == 0;
-	if (directive->params_len > 0 && !kill) {
-		return scfg_file_refuse(file, directive, "expected: stop-holders [kill]");
+	bool kill = false, all = false;
+	for (size_t i = 0; i < directive->params_len; i++) {
+		bool *word = strcmp(directive->params[i], "kill") == 0	? &kill
+			     : strcmp(directive->params[i], "all") == 0 ? &all
+									: NULL;
+		if (!word || *word) {
+			return scfg_file_refuse(
+				file, directive, "expected: stop-holders [kill] [all]");
+		}
+		*word = true;
 	}
 	release->stop_holders = true;
 	release->kill = kill;
+	release->stop_all = all;
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct policy_reset {
 
 struct policy_release {
 	bool stop_holders, kill;
+	bool stop_all; /* also those of devices that are no graphics cards */
 	enum policy_suspend suspend;
 	struct policy_reset *resets;
 	size_t resets_count;

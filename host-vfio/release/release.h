@@ -39,6 +39,17 @@ void release_plan(struct plan *plan, struct findings *findings, const struct mac
 	const struct step_host *host, const struct strings *names, const struct strings *unguarded,
 	const struct release_options *options);
 
+/* Plans to take devices that are no graphics cards, as plan_take(), and finds what stands in the
+ * way. With `stop_holders` processes that have them open are stopped before; mounted disks,
+ * networks in use and consoles are in the way in any case. Of the options only what says who is
+ * stopped counts.
+ */
+void release_plan_take(struct plan *plan, struct findings *findings, const struct machine *machine,
+	const struct strings *names, const struct strings *unguarded,
+	const struct release_options *options);
+/* Has a process that could be stopped anything open of what changes hands with the device? */
+bool release_has_holders(const struct machine *machine, const struct pci_device *device);
+
 /* What a machine is once a plan was carried out: its devices have the drivers that were wanted and
  * nobody on them, as far as is known, and whoever was stopped for it holds nothing any more. For
  * plans of what comes after. */

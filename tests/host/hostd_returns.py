@@ -4,7 +4,8 @@ here."""
 
 import os
 
-from hostdtest import Hostd, hostd_write, main, MORE_USB, refused, TOP, USB, until
+from hostdtest import (
+    carried_out, Hostd, hostd_write, journals, main, MORE_USB, refused, TOP, USB, until)
 
 NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
 <sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>
@@ -24,10 +25,26 @@ controller work
 CARD, SOUND = "0000:01:00.0", "0000:01:00.1"
 
 
-def begin(finish, work, machine="two-gpu-desktop"):
+MACHINES = os.path.join(TOP, "tests", "machines")
+ONBOARD = "0000:00:1f.3"
+LISTENED = "assign audio to controllers\nrelease {\n\tstop-holders%s\n}\ncontroller work\n"
+
+
+def changed(work, machine, *changes):
+    """The recorded machine with these (OLD, NEW) in its file, each once: its name for the model."""
+    with open(os.path.join(MACHINES, machine + ".machine"), encoding="utf-8") as file:
+        text = file.read()
+    for old, new in changes:
+        assert text.count(old) == 1, (old, text.count(old))
+        text = text.replace(old, new)
+    hostd_write(os.path.join(work, "changed.machine"), text)
+    return os.path.relpath(os.path.join(work, "changed"), MACHINES)
+
+
+def begin(finish, work, machine="two-gpu-desktop", policy=POLICY):
     node = os.path.join(work, "node.xml")
     hostd_write(node, NODE)
-    hostd = Hostd(work, POLICY, "--uri", f"test://{node}", machine=machine,
+    hostd = Hostd(work, policy, "--uri", f"test://{node}", machine=machine,
                   MODEL_SOCKET=os.path.join(work, "model")).start()
     finish.callback(hostd.stop)
     link = hostd.link()
@@ -59,14 +76,13 @@ def all_but_one(finish, work):
 
 def another_boot(finish, work):
     """A note of before the last boot, since which the set-up gives the device to VFIO, is not believed."""
-    machines = os.path.join(TOP, "tests", "machines")
-    with open(os.path.join(machines, "two-gpu-desktop.machine"), encoding="utf-8") as file:
-        before, head, rest = file.read().partition(f"/{USB}]\n")
-    hostd_write(os.path.join(work, "booted.machine"), before + head + rest.replace("/xhci_hcd", "/vfio-pci", 1))
+    machine = changed(work, "two-gpu-desktop", (
+        "device = 0x2142\ndriver -> ../../../../bus/pci/drivers/xhci_hcd",
+        "device = 0x2142\ndriver -> ../../../../bus/pci/drivers/vfio-pci"))
     os.makedirs(os.path.join(work, "state"))
     notes = os.path.join(work, "state", "assigned.scfg")
     hostd_write(notes, f'device {USB} "work"\n')
-    hostd, link = begin(finish, work, os.path.relpath(os.path.join(work, "booted"), machines))
+    hostd, link = begin(finish, work, machine)
     home = hostd.drivers()
     assert home[USB][0] == "vfio-pci" and home[MORE_USB][0] == "xhci_hcd", home
     hostd.log.for_text(f"{USB} was not given away since the machine was booted".encode(), 0)
@@ -102,4 +118,33 @@ def in_vain(finish, work):
     assert hostd.log.text.count(warning) == 2, hostd.log.text
 
 
-main({"all-but-one": all_but_one, "another-boot": another_boot, "in-vain": in_vain})
+def listened(finish, work):
+    """Sound that a session has open goes to a VM where the policy has such processes stopped, and not with
+    what only graphics cards are given away by; a refusal says which line it takes."""
+    machine = changed(work, "notes-laptop", ("driver -> ../../../bus/pci/drivers/i801_smbus\n", ""),
+                      ("driver -> ../../../bus/pci/drivers/intel-spi\n", ""))
+    hostd, link = begin(finish, work, machine, LISTENED % " kill")
+    home = hostd.drivers()
+    refused("Refused", f"{ONBOARD} is in use: wireplumber (pid 1411) has /dev/snd/controlC0 open; "
+            "\"stop-holders all\" in the policy's release block has such processes stopped",
+            link.call, "Hook", domain="work", operation="prepare", devices=[])
+    assert hostd.drivers() == home, hostd.drivers()
+    hostd.write(LISTENED % " kill all" + "assign storage to controllers\nunguard 02:00.0\n")
+    link.call("Reload")
+    # What is mounted is in the way of whoever is stopped, and nobody is for nothing.
+    refused("Refused", "0000:02:00.0 is in use: ", link.call, "Hook", domain="work", operation="prepare",
+            devices=[])
+    assert hostd.drivers() == home and journals(hostd) == [], journals(hostd)
+    hostd.write(LISTENED % " kill all")
+    link.call("Reload")
+    assert link.call("Hook", domain="work", operation="prepare", devices=[]) == {}
+    assert hostd.drivers()[ONBOARD][0] == "vfio-pci", hostd.drivers()
+    (what, plan), = carried_out(hostd)
+    kinds = [step["kind"] for step in plan["steps"]]
+    assert what == "take" and kinds[0] == "kill" and "unheld" in kinds[:kinds.index("unbind")], kinds
+    assert link.call("Hook", domain="work", operation="release", devices=[]) == {}
+    until(link, lambda now: now.get(ONBOARD) == home[ONBOARD][0])
+    assert hostd.drivers() == home, hostd.drivers()
+
+
+main({"all-but-one": all_but_one, "another-boot": another_boot, "in-vain": in_vain, "listened": listened})

@@ -395,6 +395,8 @@ static void a_wrong_policy_is_refused_with_line_and_reason(void **state) {
 		{"device 01:00.0 router\n", "expected: device"},
 		{"device 01:00.0 to vm ghost\n", "no VM is called that"},
 		{"controller\n", "expected: controller NAME"},
+		{"release {\n stop-holders kill kill\n}\n", "expected: stop-holders [kill] [all]"},
+		{"release {\n stop-holders some\n}\n", "expected: stop-holders [kill] [all]"},
 		{"controller \"\"\n", "line 1: expected: controller NAME"},
 		{"controller a {\n domain \"\"\n}\n", "line 2: \"domain\" has no place"},
 		{"controller a {\n domain b\n domain c\n}\n", "line 3: \"domain\" is there twice"},
