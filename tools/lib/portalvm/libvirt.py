@@ -76,6 +76,18 @@ class Libvirtd:
                 file.write(SESSION_CONF)
         if hook is not None:
             self._add_hook(hook)
+        self._run()
+
+    def die(self):
+        """Ends it at once, wherever it is; its machines run on."""
+        self._process.kill()
+        self._process.wait()
+
+    def come_again(self):
+        """Starts it anew where it was, and returns when it accepts connections."""
+        self._run()
+
+    def _run(self):
         with tempfile.TemporaryDirectory() as directory, socket.socket(
             socket.AF_UNIX, socket.SOCK_DGRAM
         ) as notify:
