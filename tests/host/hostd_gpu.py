@@ -1,9 +1,10 @@
 """portal-hostd and a graphics card with the console on it: given to a controller, moved to another one,
-and returned with its console, within a QEMU machine with an IOMMU.
+and returned with its console, within a QEMU machine with an IOMMU; and a disk that the host is on.
 
 hostd_gpu.py PORTAL-HOST PORTAL-HOSTD PORTAL-HOST-HOOK
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -20,7 +21,10 @@ controller play
 GPU_DEVICES = [
     "pcie-root-port,id=port2,bus=pcie.0,addr=0x5,chassis=2,slot=2",
     "virtio-gpu-pci,bus=port2",
+    "pcie-root-port,id=port3,bus=pcie.0,addr=0x6,chassis=3,slot=3",
+    "nvme,bus=port3,drive=disk,serial=portal",
 ]
+NVME = "1b36:0010"
 
 
 def on_console(machine):
@@ -49,6 +53,31 @@ def who_has_the_card_open_is_named_and_the_controller_does_not_start(machine):
     expect(on_console(machine), "the console was taken off")
     machine.run("kill $(cat /tmp/pid); wait $(cat /tmp/pid)", status=None)
     expect(holders(machine.one(GPU)) == holders(card), f"holders: {machine.one(GPU)}")
+
+
+def a_boot_disk_among_the_devices_keeps_all_of_them_where_they_are(machine):
+    card, disk = machine.one(GPU), machine.one(NVME)
+    at = disk["address"]
+    machine.run("mke2fs -q /dev/nvme0n1 && mkdir -p /boot && mount -t ext2 /dev/nvme0n1 /boot")
+    transactions = "ls /tree/var/lib/portal/host/transactions 2>/dev/null"
+    begun = machine.run(transactions, status=None)
+    # By hand the survival guard keeps it; where the policy lets go of it, the mount does.
+    said = machine.call("Take", json.dumps({"devices": [card["address"], at]}), status=1)
+    expect(f"the survival guard (boot-disk) keeps {at}" in said, said)
+    machine.write("/etc/portal/host.scfg",
+                  POLICY + f"device {at} to controllers\nunguard {at}\n".encode())
+    machine.call("Reload")
+    said = machine.virsh("start", "desk", status=1)
+    expect(f"{at} is in use: /boot is mounted from /dev/nvme0n1" in said, said)
+    for before in (card, disk):
+        now = machine.one(before["ids"])
+        expect(now["driver"] == before["driver"] and now["driverOverride"] is None, f"moved: {now}")
+    expect(holders(machine.one(GPU)) == holders(card), f"holders: {machine.one(GPU)}")
+    expect(on_console(machine), "the console was taken off")
+    expect(machine.run(transactions, status=None) == begun, "a change was begun")
+    machine.write("/etc/portal/host.scfg", POLICY)
+    machine.call("Reload")
+    machine.run("echo still here >/boot/file && sync && umount /boot")
 
 
 def a_controller_gets_the_card_and_the_console_goes(machine):
@@ -112,11 +141,17 @@ def one_that_nothing_helps_keeps_the_controller_from_starting(machine):
 def main():
     check_tree()
     with tempfile.TemporaryDirectory() as work:
+        disk = os.path.join(work, "disk")
+        with open(disk, "wb") as file:
+            file.truncate(8 << 20)
         machine = Hostd(work, [os.path.realpath(path) for path in sys.argv[1:4]], POLICY,
-                        later=["virtio-gpu"], devices=[*DEVICES, *GPU_DEVICES])
+                        modules=["nvme", "ext4"], later=["virtio-gpu"],
+                        devices=[*DEVICES, *GPU_DEVICES],
+                        options=["-drive", f"file={disk},format=raw,if=none,id=disk"])
         try:
             return 1 if run_tests(machine, [
                 who_has_the_card_open_is_named_and_the_controller_does_not_start,
+                a_boot_disk_among_the_devices_keeps_all_of_them_where_they_are,
                 a_controller_gets_the_card_and_the_console_goes,
                 it_goes_to_the_next_controller_when_the_first_has_let_go,
                 it_returns_to_its_driver_with_the_console,
