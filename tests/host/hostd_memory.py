@@ -230,8 +230,8 @@ def locks(finish, work):
         redefine(finish, work, "work", memory, more)
         not_started((words,), "start", "work")
         said = len(hostd.log.text)
-        refused("Failed", words, link.call, "Switch", controller="work")
-        assert b"give to work" in hostd.log.text[said:], "it was not the daemon that found it out"
+        refused("Refused", words, link.call, "Switch", controller="work")
+        assert b"give to work" not in hostd.log.text[said:], "a switch is looked at before it begins"
         assert drivers(link) == home
     ask = {"domain": "play", "operation": "prepare", "devices": [], "lockLimit": 16 << 20}
     refused("Refused", "libvirt may lock 16 MiB and cannot raise that", link.call, "Hook", **ask)
