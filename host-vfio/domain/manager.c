@@ -260,17 +260,31 @@ int domain_manager_get_xml(struct domain_manager *manager, const char *name, boo
 
 int domain_manager_list(
 	struct domain_manager *manager, struct strings *names, struct error *error) {
+	int result = domain_manager_list_by_start(manager, names, error);
+	strings_sort(names);
+	return result;
+}
+
+/* libvirt counts ids up, one for each start; what is off has the greatest. */
+static int compare_starts(const void *left, const void *right) {
+	unsigned first = virDomainGetID(*(const virDomainPtr *)left);
+	unsigned second = virDomainGetID(*(const virDomainPtr *)right);
+	return (first > second) - (first < second);
+}
+
+int domain_manager_list_by_start(
+	struct domain_manager *manager, struct strings *names, struct error *error) {
 	virDomainPtr *domains;
 	int count = virConnectListAllDomains(manager->connection, &domains, 0);
 	if (count < 0) {
 		return domain_manager_fail(error);
 	}
+	qsort(domains, (size_t)count, sizeof(*domains), compare_starts);
 	for (int i = 0; i < count; i++) {
 		strings_add(names, virDomainGetName(domains[i]));
 		virDomainFree(domains[i]);
 	}
 	free(domains);
-	strings_sort(names);
 	return 0;
 }
 

@@ -70,6 +70,9 @@ int domain_manager_get_xml(struct domain_manager *manager, const char *name, boo
 int domain_manager_define(struct domain_manager *manager, const char *xml, struct error *error);
 /* The names of all domains, running or not, sorted. */
 int domain_manager_list(struct domain_manager *manager, struct strings *names, struct error *error);
+/* The same, those that run in the order that they were started in, and then the others. */
+int domain_manager_list_by_start(
+	struct domain_manager *manager, struct strings *names, struct error *error);
 /* The definition that lasts, refused for a domain that has none (it vanishes when it stops). The
  * caller owns *xml, which has secrets where the connection may see them. */
 int domain_manager_get_definition(

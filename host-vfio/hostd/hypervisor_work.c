@@ -100,12 +100,13 @@ static int tell_one(const struct watcher *watcher, const char *domain) {
 	return EXIT_SUCCESS;
 }
 
-/* Those that libvirt has, and those that are asked about beside them. Changes that come meanwhile
- * wait in the loop, and so are told after these. */
+/* Those that libvirt has, and those that are asked about beside them: as they were started, since
+ * of two that run the first has what both would have. Changes that come meanwhile wait in the loop,
+ * and so are told after these. */
 static int tell_all(const struct watcher *watcher, const struct strings *domains) {
 	struct strings names = {0};
 	struct error error;
-	int failure = domain_manager_list(watcher->manager, &names, &error);
+	int failure = domain_manager_list_by_start(watcher->manager, &names, &error);
 	int status = failure != 0 ? tell_failure(watcher->out, failure, &error) : EXIT_SUCCESS;
 	size_t listed = names.count;
 	for (size_t i = 0; status == EXIT_SUCCESS && i < listed; i++) {

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <libvirt/libvirt.h>
 
+#include "base/must.h"
 #include "descriptors.h"
 #include "domain/change.h"
 #include "domain/heap_plug.h"
@@ -242,6 +243,29 @@ static void test_all_domains_are_listed(void **state) {
 	strings_finish(&names);
 }
 
+static void test_domains_that_run_are_listed_as_they_were_started(void **state) {
+	static const char *const order[] = {"zeta", "test", "alpha"};
+	struct fixture *fixture = *state;
+	struct domain_manager *manager = fixture->manager;
+	assert_int_equal(domain_manager_kill(manager, "test", &fixture->error), 0);
+	for (size_t i = 0; i < 3; i++) {
+		struct strings names = {0};
+		char *xml = must_print("<domain type='test'><name>%s</name><memory>65536</memory>"
+				       "<os><type>hvm</type></os></domain>",
+			order[i]);
+		if (strcmp(order[i], "test") != 0) {
+			assert_int_equal(domain_manager_define(manager, xml, &fixture->error), 0);
+		}
+		assert_int_equal(domain_manager_start(manager, order[i], &fixture->error), 0);
+		assert_int_equal(domain_manager_list_by_start(manager, &names, &fixture->error), 0);
+		for (size_t k = 0; k <= i; k++) {
+			assert_string_equal(names.items[k], order[k]);
+		}
+		strings_finish(&names);
+		free(xml);
+	}
+}
+
 static void handle_unplugged(void *data, int result, const struct error *error) {
 	fail_msg("nothing was to be unplugged");
 }
@@ -309,6 +333,8 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(
 			test_an_edit_that_makes_no_sense_has_nothing_to_finish, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_domains_are_listed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_domains_that_run_are_listed_as_they_were_started, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_heaps_do_not_come_to_domains_that_are_not_ready, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -183,6 +183,7 @@ static void launch(struct world *world, const char *vm) {
 	}
 	decisions_finish(&decisions);
 	world->truth[index_of(vm)] = LAUNCHING;
+	world->launched[index_of(vm)] = ++world->launches;
 	world->given_up[index_of(vm)] = false;
 }
 
@@ -469,9 +470,11 @@ void world_end_unseen(struct world *world, int vm) {
 
 void world_come_again(struct world *world) {
 	core_set_policy(&world->core, &world->policy);
-	for (int vm = 0; vm < VMS; vm++) {
-		if (world->truth[vm] == RUNNING) {
-			core_vm_is(&world->core, world_vms[vm], CORE_RUNNING);
+	for (unsigned launch = 1; launch <= world->launches; launch++) {
+		for (int vm = 0; vm < VMS; vm++) {
+			if (world->launched[vm] == launch && world->truth[vm] == RUNNING) {
+				core_vm_is(&world->core, world_vms[vm], CORE_RUNNING);
+			}
 		}
 	}
 	core_states_known(&world->core, true);

@@ -33,6 +33,7 @@ struct world {
 	const char **owner; /* the VM that has it open */
 	struct core core;
 	enum truth truth[VMS];
+	unsigned launched[VMS], launches; /* in which order */
 	bool by_core[VMS]; /* LAUNCHING because of CORE_START */
 	/* core took its start for failed, and cannot know what it has. */
 	bool given_up[VMS];
