@@ -219,7 +219,7 @@ def a_graphics_card_is_let_go_and_comes_back(machine):
     device = json.dumps({"device": gpu["address"]})
     expect(any(holder["kind"] == "framebuffer" for holder in gpu["holders"]), f"holders: {gpu}")
     machine.run("usermod -a -G video user && loginctl enable-linger user")
-    machine.run("systemctl start user@$(id -u user)")
+    machine.run("systemctl restart user@$(id -u user)")
     machine.run("install -d -o user -g user ~user/.config ~user/.config/systemd "
                 "~user/.config/systemd/user")
     machine.write("/home/user/.config/systemd/user/holder.service", HOLDER)
