@@ -46,7 +46,7 @@ void brain_note_owners(struct brain *brain) {
 		return;
 	}
 	for (size_t i = 0; i < brain->assigned.devices.count; i++) {
-		const char *vm = core_owner(&brain->core, brain->assigned.devices.items[i]);
+		const char *vm = core_known_owner(&brain->core, brain->assigned.devices.items[i]);
 		strings_add(&vms, vm ? vm : "");
 		changed |= strcmp(vms.items[i], brain->assigned.vms.items[i]) != 0;
 	}

@@ -18,6 +18,7 @@ static void finish_vms(struct core_vm *vms, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		free(vms[i].name);
 		strings_finish(&vms[i].given);
+		strings_finish(&vms[i].presumed);
 	}
 	free(vms);
 }
@@ -88,6 +89,7 @@ void core_set(struct core *core, struct core_vm *vm, enum core_vm_state state) {
 	}
 	if (state == CORE_OFF) {
 		strings_finish(&vm->given);
+		strings_finish(&vm->presumed);
 	}
 	vm->cut_off = false;
 	vm->state = state;
@@ -100,7 +102,7 @@ void core_set_policy(struct core *core, const struct policy *policy) {
 		struct core_vm *former = core_find(core, policy->vms[i].name);
 		if (former) {
 			vms[i] = *former;
-			former->given = (struct strings){0};
+			former->given = former->presumed = (struct strings){0};
 		}
 		vms[i].name = must_copy(policy->vms[i].name);
 	}

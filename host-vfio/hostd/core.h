@@ -39,6 +39,8 @@ struct core_vm {
 	bool asked; /* to shut down, for a switch */
 	bool found; /* it runs, and nobody has seen it start: what it has is to be found out */
 	struct strings given; /* addresses: when it started, or since */
+	/* Of those, what it is taken to have because somebody had it open when it was found. */
+	struct strings presumed;
 };
 
 enum core_phase {
@@ -165,6 +167,8 @@ void core_decide_then(struct decisions *decisions, const struct core *core,
 	const struct core_view *view, const struct strings *leaving, const char *vm);
 /* The VM that was given the device at this address, or NULL. */
 const char *core_owner(const struct core *core, const char *device);
+/* The same, where it is no presumption: what another daemon can be told. */
+const char *core_known_owner(const struct core *core, const char *device);
 /* Is that known of all VMs, so that it can be noted for a daemon that comes again? */
 bool core_knows_owners(const struct core *core);
 

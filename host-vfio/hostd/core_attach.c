@@ -5,6 +5,17 @@
 
 #include "base/must.h"
 
+static void take_out(struct strings *strings, const char *text) {
+	struct strings kept = {0};
+	for (size_t i = 0; i < strings->count; i++) {
+		if (strcmp(strings->items[i], text) != 0) {
+			strings_add(&kept, strings->items[i]);
+		}
+	}
+	strings_finish(strings);
+	*strings = kept;
+}
+
 static void give(struct core_vm *vm, const char *device) {
 	if (!strings_contain(&vm->given, device)) {
 		strings_add(&vm->given, device);
@@ -50,23 +61,30 @@ static void give_found(const struct core *core, const struct core_view *view,
 	for (size_t i = 0; i < decisions->count; i++) {
 		const struct pci_device *device = decisions->items[i].device;
 		const char *given = view->given[i];
-		if (core_is_for(&decisions->items[i], vm->name) && core_is_vfio(device) &&
-			(!view->ours[i] || (given && strcmp(given, vm->name) == 0) ||
-				is_open_itself(core, view, decisions, i, vm->name))) {
+		if (!core_is_for(&decisions->items[i], vm->name) || !core_is_vfio(device)) {
+			continue;
+		}
+		if (!view->ours[i] || (given && strcmp(given, vm->name) == 0)) {
 			give(vm, device->name);
+		} else if (is_open_itself(core, view, decisions, i, vm->name)) {
+			give(vm, device->name);
+			strings_add(&vm->presumed, device->name);
 		}
 	}
 }
 
-/* Is the device still there for it? One that was plugged in again has a driver of the host. */
-static bool still_has(const struct core *core, const struct decisions *decisions, const char *vm,
-	const char *device) {
+/* Is the device still there for it? One that was plugged in again has a driver of the host; and
+ * what it was taken to have and nobody has open was not its own, but that of one that had just
+ * ended. */
+static bool still_has(const struct core *core, const struct decisions *decisions,
+	const struct core_vm *vm, const char *device) {
 	for (size_t i = 0; i < decisions->count; i++) {
 		const struct decision *decision = &decisions->items[i];
 		if (strcmp(decision->device->name, device) == 0) {
-			return core_is_for(decision, vm) &&
-			       (core_is_vfio(decision->device) ||
-				       core_is_held(core, decision->device));
+			bool held = core_is_held(core, decision->device);
+			bool presumed = strings_contain(&vm->presumed, device);
+			return core_is_for(decision, vm->name) &&
+			       (held || (core_is_vfio(decision->device) && !presumed));
 		}
 	}
 	return false;
@@ -83,8 +101,10 @@ void core_forget_lost(struct core *core, const struct core_view *view) {
 			vm->found = false;
 		}
 		for (size_t k = 0; k < vm->given.count; k++) {
-			if (still_has(core, &decisions, vm->name, vm->given.items[k])) {
+			if (still_has(core, &decisions, vm, vm->given.items[k])) {
 				strings_add(&kept, vm->given.items[k]);
+			} else {
+				take_out(&vm->presumed, vm->given.items[k]);
 			}
 		}
 		strings_finish(&vm->given);
@@ -142,17 +162,6 @@ bool core_plan_attach(struct core *core, const struct core_view *view, struct co
 	return action->vm != NULL;
 }
 
-static void take_out(struct strings *strings, const char *text) {
-	struct strings kept = {0};
-	for (size_t i = 0; i < strings->count; i++) {
-		if (strcmp(strings->items[i], text) != 0) {
-			strings_add(&kept, strings->items[i]);
-		}
-	}
-	strings_finish(strings);
-	*strings = kept;
-}
-
 void core_attach_ended(
 	struct core *core, const char *name, const char *device, const char *problem) {
 	struct core_vm *vm = core_find(core, name);
@@ -168,6 +177,17 @@ const char *core_owner(const struct core *core, const char *device) {
 	for (size_t i = 0; i < core->vms_count; i++) {
 		if (strings_contain(&core->vms[i].given, device)) {
 			return core->vms[i].name;
+		}
+	}
+	return NULL;
+}
+
+const char *core_known_owner(const struct core *core, const char *device) {
+	for (size_t i = 0; i < core->vms_count; i++) {
+		const struct core_vm *vm = &core->vms[i];
+		if (strings_contain(&vm->given, device) &&
+			!strings_contain(&vm->presumed, device)) {
+			return vm->name;
 		}
 	}
 	return NULL;

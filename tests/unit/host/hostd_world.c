@@ -279,9 +279,9 @@ static void perform(struct world *world, struct core_action *action) {
 static void note_owners(struct world *world) {
 	for (size_t i = 0; core_knows_owners(&world->core) && i < world->machine.devices_count;
 		i++) {
-		const char *vm = world->ours[i]
-					 ? core_owner(&world->core, world->machine.devices[i].name)
-					 : NULL;
+		const char *vm = world->ours[i] ? core_known_owner(&world->core,
+							  world->machine.devices[i].name)
+						: NULL;
 		world->given[i] = vm ? world_vms[index_of(vm)] : NULL;
 	}
 }
@@ -387,6 +387,7 @@ void world_end_launch(struct world *world, int vm, const char *problem) {
 	world->by_core[vm] = false;
 	world->truth[vm] = problem ? OFF : RUNNING;
 	if (problem) {
+		world->shutting[vm] = false; /* if it was: there is nothing to end any more */
 		world_let_go(world, vm);
 		core_released(&world->core, world_vms[vm]);
 	} else {
@@ -465,6 +466,7 @@ void world_kill(struct world *world, bool attached) {
 
 void world_end_unseen(struct world *world, int vm) {
 	world->truth[vm] = OFF;
+	world->shutting[vm] = false;
 	let_go(world, vm);
 }
 
@@ -581,6 +583,17 @@ static bool is_astray(const struct world *world, const struct pci_device *device
 	return false;
 }
 
+/* Has one that core had given up something of its group open, which nobody else can open then? */
+static bool has_stray_owner(const struct world *world, const struct pci_device *device) {
+	for (size_t i = 0; i < world->machine.devices_count; i++) {
+		if (world->machine.devices[i].iommu_group == device->iommu_group &&
+			world->owner[i] && world->given_up[index_of(world->owner[i])]) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void world_assert_settled(struct world *world) {
 	struct decisions decisions;
 	struct core_view view = world_view(world);
@@ -591,7 +604,7 @@ void world_assert_settled(struct world *world) {
 		if (decisions.items[i].vm) {
 			const char *vm = decisions.items[i].vm->name;
 			assert_true(core_is_vfio(device));
-			if (!world->given_up[index_of(vm)]) {
+			if (!world->given_up[index_of(vm)] && !has_stray_owner(world, device)) {
 				assert_non_null(world_owner(world, device->name));
 				assert_string_equal(world_owner(world, device->name), vm);
 			}
