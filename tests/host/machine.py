@@ -170,17 +170,23 @@ def a_device_held_through_vfio_is_named_and_blocks_its_return(machine):
     expect(machine.one(E1000E)["driver"] == "e1000e", "not back")
 
 
+def return_blindly(machine, *args):
+    """Begins a return that sees nobody, up to its unbinding: its /proc has no processes, in a mount
+    namespace of its own."""
+    machine.run("mkdir -p /tmp/blind/sys; unshare -m sh -c 'mount --bind /proc/sys /tmp/blind/sys && "
+                f"mount --rbind /tmp/blind /proc && exec portal-host {' '.join(args)}' "
+                ">/tmp/return 2>&1 7>&- & echo $! >/tmp/pid; "
+                "until grep -q unbind /tmp/return; do usleep 10000; done")
+
+
 def a_run_killed_in_a_hanging_unbind_is_undone_when_the_device_is_let_go(machine):
     nic = machine.one(E1000E)["address"]
     machine.host("take", nic)
-    # The holder appears between the check and the unbinding: it opens the device while a tree that
+    # The holder appears between the check and the unbinding: it opens the device while a /proc that
     # does not show it is looked at.
     machine.run("mkfifo /tmp/until /tmp/told")
     machine.run(f"vfio-use hold {nic} </tmp/until >/tmp/told & exec 7>/tmp/until; head -n1 /tmp/told")
-    machine.run("mkdir -p /tmp/blind/sys /tmp/blind/proc/sys && mount --bind /sys /tmp/blind/sys && "
-                "mount --bind /proc/sys /tmp/blind/proc/sys")
-    machine.run(f"portal-host --root /tmp/blind return {nic} >/tmp/return 2>&1 7>&- & echo $! >/tmp/pid; "
-                "until grep -q unbind /tmp/return; do usleep 10000; done")
+    return_blindly(machine, "return", nic)
     machine.run("kill -9 $(cat /tmp/pid)")
     said = machine.host("recover", status=4)
     expect("another change of devices is under way" in said, said)
@@ -188,7 +194,7 @@ def a_run_killed_in_a_hanging_unbind_is_undone_when_the_device_is_let_go(machine
     machine.host("recover")
     taken = machine.one(E1000E)
     expect(taken["driver"] == taken["driverOverride"] == "vfio-pci", f"not as it was: {taken}")
-    machine.run("umount /tmp/blind/sys /tmp/blind/proc/sys; rm /tmp/until /tmp/told")
+    machine.run("rm /tmp/until /tmp/told")
     machine.host("return", nic)
     expect(machine.one(E1000E)["driver"] == "e1000e", "not back")
 
@@ -240,10 +246,7 @@ def the_power_goes_while_a_change_hangs(machine):
     machine.host("--state", "/mnt/state", "take", nic)
     machine.run("mkfifo /tmp/until /tmp/told")
     machine.run(f"vfio-use hold {nic} </tmp/until >/tmp/told & exec 7>/tmp/until; head -n1 /tmp/told")
-    machine.run("mkdir -p /tmp/blind/sys /tmp/blind/proc/sys && mount --bind /sys /tmp/blind/sys && "
-                "mount --bind /proc/sys /tmp/blind/proc/sys")
-    machine.run(f"portal-host --root /tmp/blind --state /mnt/state return {nic} >/tmp/return 2>&1 7>&- & "
-                "until grep -q unbind /tmp/return; do usleep 10000; done")
+    return_blindly(machine, "--state", "/mnt/state", "return", nic)
     machine.run("sync")
 
 
