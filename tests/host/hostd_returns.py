@@ -4,15 +4,10 @@ here."""
 
 import os
 
+from hostdmodel import begin
 from hostdtest import (
-    carried_out, Hostd, hostd_write, journals, main, MORE_USB, refused, TOP, USB, until)
+    carried_out, hostd_write, journals, main, MORE_USB, refused, TOP, USB, until)
 
-NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
-<sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>
-<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
-<name>work</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os>
-<test:runstate>5</test:runstate></domain></node>
-"""
 POLICY = """
 assign usb to controllers
 device 01:00.0 to controllers
@@ -41,21 +36,10 @@ def changed(work, machine, *changes):
     return os.path.relpath(os.path.join(work, "changed"), MACHINES)
 
 
-def begin(finish, work, machine="two-gpu-desktop", policy=POLICY):
-    node = os.path.join(work, "node.xml")
-    hostd_write(node, NODE)
-    hostd = Hostd(work, policy, "--uri", f"test://{node}", machine=machine,
-                  MODEL_SOCKET=os.path.join(work, "model")).start()
-    finish.callback(hostd.stop)
-    link = hostd.link()
-    link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
-    return hostd, link
-
-
 def all_but_one(finish, work):
     """A card that its driver does not take again keeps the keyboard's controller from nothing, and is tried
     again when something has changed."""
-    hostd, link = begin(finish, work)
+    hostd, link = begin(finish, work, POLICY, "work")
     home = hostd.drivers()
     assert link.call("Hook", domain="work", operation="prepare", devices=[]) == {}
     given = hostd.drivers()
@@ -82,7 +66,7 @@ def another_boot(finish, work):
     os.makedirs(os.path.join(work, "state"))
     notes = os.path.join(work, "state", "assigned.scfg")
     hostd_write(notes, f'device {USB} "work"\n')
-    hostd, link = begin(finish, work, machine)
+    hostd, link = begin(finish, work, POLICY, "work", machine=machine)
     home = hostd.drivers()
     assert home[USB][0] == "vfio-pci" and home[MORE_USB][0] == "xhci_hcd", home
     hostd.log.for_text(f"{USB} was not given away since the machine was booted".encode(), 0)
@@ -100,7 +84,7 @@ def another_boot(finish, work):
 def in_vain(finish, work):
     """A name in the policy that nothing has is said when the policy is read, and again when it is read
     again; and that there is no policy at all."""
-    hostd, link = begin(finish, work)
+    hostd, link = begin(finish, work, POLICY, "work")
     warning = b'the policy: device: "dock-usb" is neither a PCI address nor the name of a known device'
     assert warning not in hostd.log.text, hostd.log.text
     hostd.write(POLICY + "device dock-usb to host\n")
@@ -123,7 +107,7 @@ def listened(finish, work):
     what only graphics cards are given away by; a refusal says which line it takes."""
     machine = changed(work, "notes-laptop", ("driver -> ../../../bus/pci/drivers/i801_smbus\n", ""),
                       ("driver -> ../../../bus/pci/drivers/intel-spi\n", ""))
-    hostd, link = begin(finish, work, machine, LISTENED % " kill")
+    hostd, link = begin(finish, work, LISTENED % " kill", "work", machine=machine)
     home = hostd.drivers()
     refused("Refused", f"{ONBOARD} is in use: wireplumber (pid 1411) has /dev/snd/controlC0 open; "
             "\"stop-holders all\" in the policy's release block has such processes stopped",

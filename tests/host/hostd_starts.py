@@ -5,16 +5,9 @@ import json
 import os
 import subprocess
 
-from hostdtest import (
-    carried_out, HOOK, Hostd, SHELL, hostd_write, journals, main, refused, until, wait)
+from hostdmodel import begin, create, domain
+from hostdtest import carried_out, HOOK, SHELL, hostd_write, journals, main, refused, until, wait
 
-NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
-<sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>%s</node>
-"""
-DOMAIN = """<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
-<name>%s</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os>
-<test:runstate>%d</test:runstate></domain>
-"""
 # kwin (pid 1502) has a node of the card open; /boot/efi and / are on the disk.
 IGPU, CARD, USB = "0000:00:02.0", "0000:01:00.0", "0000:05:00.0"
 DISK, LAN = "0000:04:00.0", "0000:06:00.0"
@@ -33,17 +26,6 @@ DEFINITION = """<domain type='kvm'><name>%s</name><memory unit='MiB'>64</memory>
 """
 HOSTDEV = """<hostdev mode='subsystem' type='pci' managed='no'><source>
 <address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></source></hostdev>"""
-
-
-def begin(finish, work, policy, *domains, running=()):
-    node = os.path.join(work, "node.xml")
-    hostd_write(node, NODE % "".join(
-        DOMAIN % (name, 1 if name in running else 5) for name in domains))
-    hostd = Hostd(work, policy, "--uri", f"test://{node}", machine="two-gpu-desktop").start()
-    finish.callback(hostd.stop)
-    link = hostd.link()
-    link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
-    return hostd, link
 
 
 def prepare(link, domain, *devices):
@@ -247,14 +229,12 @@ def moved_since(finish, work):
     """A card that has moved since it was defined keeps a switch from shutting anybody down."""
     os.makedirs(os.path.join(work, "state"))
     hostd_write(os.path.join(work, "state", "devices.scfg"), KNOWN)
-    node = os.path.join(work, "node.xml")
 
     def define(*addresses):
         devices = "".join(HOSTDEV.replace("bus='0x06'", f"bus='0x{address[5:7]}'")
                           for address in addresses)
-        hostd_write(node, NODE % "".join((
-            DOMAIN % ("work", 1),
-            (DOMAIN % ("play", 5)).replace("</os>", f"</os><devices>{devices}</devices>"))))
+        return [domain("work", running=True),
+                domain("play").replace("</os>", f"</os><devices>{devices}</devices>")]
 
     for addresses, words in (
             (["0000:05:00.0", "0000:02:00.0"], "play: fast has moved from 0000:02:00.0 to 0000:01:00.0, "
@@ -264,8 +244,7 @@ def moved_since(finish, work):
             # Another card is where one was.
             ([DISK], f"play: its definition has {DISK}, which belongs to the host"),
             ([CARD, USB], "")):
-        define(*addresses)
-        hostd = Hostd(work, SWITCHING, "--uri", f"test://{node}", machine="two-gpu-desktop").start()
+        hostd = create(work, SWITCHING, define(*addresses)).start()
         link = hostd.link()
         until(link, lambda drivers: drivers[USB] == "vfio-pci")
         link.wait_for("GetState", lambda said: not said["changing"])

@@ -5,15 +5,9 @@ passes only when the test says so."""
 
 import os
 
-from hostdtest import Hostd, LAN, USB, hostd_write, main, refused
+from hostdmodel import begin, known
+from hostdtest import LAN, USB, main, refused
 
-NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
-<sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>%s</node>
-"""
-DOMAIN = """<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
-<name>%s</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os>
-<test:runstate>5</test:runstate></domain>
-"""
 POLICY = """
 assign usb to controllers
 assign net to router
@@ -26,24 +20,9 @@ controller play {
 router net
 unguard 06:00.0
 """
+DOMAINS = ("work", "play", "net", "stranger")
 OTHER = "0000:00:14.0"
 HANGS = f"could not unbind {USB} from xhci_hcd: the kernel hangs in it"
-
-
-def begin(finish, work, policy=POLICY):
-    node = os.path.join(work, "node.xml")
-    hostd_write(node, NODE % "".join(DOMAIN % name for name in ("work", "play", "net", "stranger")))
-    control = os.path.join(work, "model")
-    hostd = Hostd(work, policy, "--uri", f"test://{node}", machine="two-gpu-desktop",
-                  MODEL_SOCKET=control).start()
-    finish.callback(hostd.stop)
-    return hostd, known(hostd)
-
-
-def known(hostd):
-    link = hostd.link()
-    link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
-    return link
 
 
 def journals(hostd):
@@ -71,7 +50,7 @@ def prepare(link, domain, *devices):
 def answers(finish, work):
     """While a step hangs, whatever does not depend on it is answered, and what does is refused with the
     reason when its time is over."""
-    hostd, link = begin(finish, work)
+    hostd, link = begin(finish, work, POLICY, *DOMAINS)
     before = hostd.drivers()
     assert link.call("Take", devices=[LAN]) == {}
     hang(hostd, lambda: link.send("Take", devices=[USB]))
@@ -120,7 +99,7 @@ def answers(finish, work):
 def killed(finish, work):
     """However the daemon ends while a step hangs, and whenever: the next one answers, begins nothing new,
     and everything is as it was once the kernel has gone on, by whoever recovers then."""
-    hostd, link = begin(finish, work)
+    hostd, link = begin(finish, work, POLICY, *DOMAINS)
     before = hostd.drivers()
 
     def stop_and_start():
@@ -157,7 +136,7 @@ def killed(finish, work):
 def starts(finish, work):
     """A VM that was to have the device does not start, and hears why; nor is anybody else given it. The
     same when a switch was what wanted it."""
-    hostd, link = begin(finish, work)
+    hostd, link = begin(finish, work, POLICY, *DOMAINS)
     before = hostd.drivers()
     hang(hostd, lambda: link.send("Hook", domain="work", operation="prepare", devices=[USB]), "bind")
     other = link.again()

@@ -3,14 +3,9 @@ domains of libvirt's test driver: see hostdtest.py. No machine runs here."""
 
 import os
 
-from hostdtest import Hostd, LAN, USB, hostd_write, main, refused
+from hostdmodel import begin
+from hostdtest import LAN, USB, main, refused
 
-NODE = """<node><cpu><mhz>1000</mhz><model>test</model><active>1</active><nodes>1</nodes>
-<sockets>1</sockets><cores>1</cores><threads>1</threads></cpu><memory>8192000</memory>
-<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
-<name>work</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os>
-<test:runstate>5</test:runstate></domain></node>
-"""
 POLICY = """
 assign usb to controllers
 controller work {
@@ -18,17 +13,6 @@ controller work {
 }
 unguard 06:00.0
 """
-
-
-def begin(finish, work):
-    node = os.path.join(work, "node.xml")
-    hostd_write(node, NODE)
-    hostd = Hostd(work, POLICY, "--uri", f"test://{node}", machine="two-gpu-desktop",
-                  MODEL_SOCKET=os.path.join(work, "model")).start()
-    finish.callback(hostd.stop)
-    link = hostd.link()
-    link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
-    return hostd, link
 
 
 def settled(hostd):
@@ -42,7 +26,7 @@ def settled(hostd):
 def within_a_change(finish, work):
     """The change fails with words that say so, leaves nothing open, and the device is as any other when it
     is back."""
-    hostd, link = begin(finish, work)
+    hostd, link = begin(finish, work, POLICY, "work")
     home = hostd.drivers()
     for step in ("override", "unbind", "bind"):
         for ask in ((lambda: link.call("Take", devices=[USB])),
@@ -69,7 +53,7 @@ def within_a_change(finish, work):
 
 def while_a_vm_has_it(finish, work):
     """It is told whose it was, and nothing is to be returned when the VM ends."""
-    hostd, link = begin(finish, work)
+    hostd, link = begin(finish, work, POLICY, "work")
     home = hostd.drivers()
 
     def hook(operation, *devices):
