@@ -327,6 +327,11 @@ static void expect_attach(struct world *world, const char *vm, const char *devic
 	assert_string_equal(world->attach.names.items[0], device);
 }
 
+static void attach(struct world *world, const char *vm, const char *device) {
+	expect_attach(world, vm, device);
+	world_end_attach(world, NULL);
+}
+
 static void assert_has_card(struct world *world, const char *vm) {
 	assert_null(world->attach.vm);
 	assert_string_equal(world_owner(world, CARD), vm);
@@ -338,10 +343,8 @@ static void assert_has_card(struct world *world, const char *vm) {
 static void all_functions_of_a_card_come_to_the_vm_that_runs(void **state) {
 	struct world world;
 	plug_card(&world);
-	expect_attach(&world, "work", CARD);
-	world_end_attach(&world, NULL);
-	expect_attach(&world, "work", SOUND);
-	world_end_attach(&world, NULL);
+	attach(&world, "work", CARD);
+	attach(&world, "work", SOUND);
 	assert_has_card(&world, "work");
 	finish(&world);
 }
@@ -355,8 +358,7 @@ static void a_function_that_comes_later_follows_the_one_that_is_attached(void **
 	world_plug(&world, SOUND);
 	assert_int_equal(world.change.kind, CORE_TAKE);
 	world_end_change(&world, NULL);
-	expect_attach(&world, "work", SOUND);
-	world_end_attach(&world, NULL);
+	attach(&world, "work", SOUND);
 	assert_has_card(&world, "work");
 	finish(&world);
 }
@@ -378,10 +380,8 @@ static void no_function_is_attached_while_another_vm_has_one_of_its_group(void *
 	world_let_go_of(&world, CARD);
 	assert_null(world.attach.vm); /* its sound is still with play */
 	world_let_go_of(&world, SOUND);
-	expect_attach(&world, "side", CARD);
-	world_end_attach(&world, NULL);
-	expect_attach(&world, "side", SOUND);
-	world_end_attach(&world, NULL);
+	attach(&world, "side", CARD);
+	attach(&world, "side", SOUND);
 	assert_has_card(&world, "side");
 	finish(&world);
 }
@@ -390,13 +390,11 @@ static void what_a_daemon_killed_between_two_functions_left_the_next_attaches(vo
 	for (int attached = 0; attached < 2; attached++) {
 		struct world world;
 		plug_card(&world);
-		expect_attach(&world, "work", CARD);
-		world_end_attach(&world, NULL);
+		attach(&world, "work", CARD);
 		expect_attach(&world, "work", SOUND);
 		world_kill(&world, attached == 1);
 		world_come_again(&world);
-		expect_attach(&world, "work", SOUND);
-		world_end_attach(&world, NULL);
+		attach(&world, "work", SOUND);
 		assert_has_card(&world, "work");
 		finish(&world);
 	}
@@ -410,11 +408,9 @@ static void after_one_killed_while_the_first_was_attached_the_others_follow(void
 		world_kill(&world, attached == 1);
 		world_come_again(&world);
 		if (attached == 0) {
-			expect_attach(&world, "work", CARD);
-			world_end_attach(&world, NULL);
+			attach(&world, "work", CARD);
 		}
-		expect_attach(&world, "work", SOUND);
-		world_end_attach(&world, NULL);
+		attach(&world, "work", SOUND);
 		assert_has_card(&world, "work");
 		finish(&world);
 	}
