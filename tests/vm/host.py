@@ -14,7 +14,8 @@ from portalvm import desktop, guest, images, libvirt, wait
 from portalvm.programs import Programs
 
 QEMU = 64055  # Debian's libvirt-qemu
-HEAP = "/dev/shm/portal-demo"  # where portal-run --define puts it
+# Where portal-run --define puts it.
+HEAP = "/dev/shm/portal-demo" if os.geteuid() == 0 else f"/dev/shm/portal-{os.geteuid()}-demo"
 
 CONFIG = f"""
 vm demo {{

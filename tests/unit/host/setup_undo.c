@@ -68,8 +68,8 @@ static void what_somebody_else_changed_is_not_taken_back_over(void **state) {
 /* Whoever undoes a set-up that was made long ago has other lines in the file by then. */
 static void what_somebody_else_changed_elsewhere_in_a_file_stays(void **state) {
 	static const char *const texts[] = {
-		"GRUB_DEFAULT=0\nGRUB_TIMEOUT=9\nGRUB_CMDLINE_LINUX_DEFAULT=\"loud\"\n"
-		"GRUB_CMDLINE_LINUX=\"ro%s\"\n# mine",
+		("GRUB_DEFAULT=0\nGRUB_TIMEOUT=9\nGRUB_CMDLINE_LINUX_DEFAULT=\"loud\"\n"
+		 "GRUB_CMDLINE_LINUX=\"ro%s\"\n# mine"),
 		"# mine\nGRUB_CMDLINE_LINUX=\"ro%s\"\n",
 		"GRUB_CMDLINE_LINUX=\"ro%s\"\nGRUB_DEFAULT=0\n",
 	};
