@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "auth.h"
+#include "domain/dac.h"
 #include "domain/diff.h"
 #include "domain/document.h"
 #include "domain/manager.h"
@@ -181,6 +182,23 @@ static void choose_virt(struct definition *definition) {
 	}
 }
 
+/* libvirt's own user could open neither heap nor key of this one. The group remains libvirt's: its
+ * directories, which QEMU has to pass, may be closed to all others, as Debian's are. */
+static void choose_user(struct definition *definition) {
+	struct domain_spec *spec = &definition->spec;
+	struct domain_dac dac;
+	struct error ignored;
+	spec->as_user = geteuid() != 0 && strncmp(definition->vm->uri, "qemu:///system", 14) == 0;
+	spec->uid = geteuid();
+	spec->gid = getegid();
+	if (spec->as_user &&
+		domain_manager_get_dac(
+			definition->manager, "<domain type='qemu'/>", &dac, &ignored) == 0 &&
+		dac.known) {
+		spec->gid = dac.group;
+	}
+}
+
 static int choose(struct definition *definition) {
 	struct domain_spec *spec = &definition->spec;
 	*spec = definition->options->spec;
@@ -212,11 +230,7 @@ static int choose(struct definition *definition) {
 	if (status == RUN_OK) {
 		choose_sound(definition);
 		choose_virt(definition);
-		/* libvirt's own user could open neither heap nor key of this one. */
-		spec->as_user =
-			geteuid() != 0 && strncmp(definition->vm->uri, "qemu:///system", 14) == 0;
-		spec->uid = geteuid();
-		spec->gid = getegid();
+		choose_user(definition);
 	}
 	return status;
 }
