@@ -16,8 +16,9 @@ from portalvm.wait import Failure
 # What has the disk; everything else is the system's own to load.
 MODULES = ["virtio_blk", "ext4"]
 
+# Without the display manager, which a test starts when it wants it.
 PARAMETERS = ("apparmor=1 security=apparmor console=ttyS0 systemd.show_status=1 "
-              "systemd.condition_first_boot=0")
+              "systemd.condition_first_boot=0 systemd.unit=multi-user.target")
 
 # The lines that come through a virtio port, each answered with its output and "@@ STATUS".
 SHELL = b"""exec 3<>/dev/virtio-ports/shell
@@ -154,8 +155,9 @@ class System(Machine):
                  f"--after-cursor={shlex.quote(mark)} --unit=portal-hostd --output=cat 2>/dev/null)")
 
     def said(self, mark):
-        return self.run(f"journalctl --after-cursor={shlex.quote(mark)} --unit=portal-hostd "
-                        "--output=cat")
+        """All of what the daemon said after the mark."""
+        return self.run(f"journalctl --sync && journalctl --after-cursor={shlex.quote(mark)} "
+                        "--unit=portal-hostd --output=cat")
 
 
 def varlink(method, parameters="{}"):

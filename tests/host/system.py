@@ -14,15 +14,17 @@ import tempfile
 from hostdev import CARD, DOMAIN
 from hostmachine import expect, run_tests
 from hostsystem import System, check_tree, seated, varlink
+from release import GPU
 
-GPU = "1af4:1050"
 DEVICES = [
     "pcie-root-port,id=port1,bus=pcie.0,addr=0x4,chassis=1,slot=1",
-    "pcie-root-port,id=port2,bus=pcie.0,addr=0x5,chassis=2,slot=2",
+    # A port whose bus can be reset, as release.py says.
+    "pcie-root-port,id=port2,bus=pcie.0,addr=0x5,chassis=2,slot=2,x-speed=5",
     # Of two functions, which a root port keeps in one IOMMU group.
     "e1000e,bus=port1,addr=0x0.0x0,multifunction=on",
     "e1000e,bus=port1,addr=0x0.0x1",
-    "virtio-gpu-pci,bus=port2",
+    "virtio-gpu-pci,bus=port2,addr=0x0,multifunction=on",
+    "edu,bus=port2,addr=0x0.1",
 ]
 
 POLICY = b"""assign net to controllers
@@ -46,6 +48,27 @@ FOX = DOMAIN.replace("desk", "fox").replace("<memory", """<maxMemory slots='4' u
 <cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu><devices>
 <memory model='nvdimm' access='shared'><source><path>/dev/shm/portal-fox</path></source>
 <target><size unit='MiB'>64</size><node>0</node></target><alias name='ua-portal-heap'/></memory>""")
+
+# What gives a controller the graphics card, too, whoever shows something on it.
+# Its second function is of no category of cards.
+POLICY_GPU = POLICY + b"assign gpu to controllers\ndevice %s to controllers\ncontroller show\n"
+RELEASE = """release {
+	stop-holders
+	reset %s bus
+}
+"""
+
+# The person who is logged in from the start and the greeter of the logins after that one: a compositor,
+# which has the card and the screen from logind.
+GREETD = b"""[terminal]
+vt = 7
+[initial_session]
+command = "env WLR_RENDERER=pixman portal"
+user = "user"
+[default_session]
+command = "env WLR_RENDERER=pixman portal"
+user = "_greetd"
+"""
 
 # Somebody's program that has the graphics card open for as long as it is there.
 HOLDER = b"""[Service]
@@ -219,6 +242,7 @@ def a_graphics_card_is_let_go_and_comes_back(machine):
     device = json.dumps({"device": gpu["address"]})
     expect(any(holder["kind"] == "framebuffer" for holder in gpu["holders"]), f"holders: {gpu}")
     machine.run("usermod -a -G video user && loginctl enable-linger user")
+    # One that is still there from a session before is not in the group.
     machine.run("systemctl restart user@$(id -u user)")
     machine.run("install -d -o user -g user ~user/.config ~user/.config/systemd "
                 "~user/.config/systemd/user")
@@ -241,6 +265,136 @@ def a_graphics_card_is_let_go_and_comes_back(machine):
     expect(any(holder["kind"] == "framebuffer" for holder in back["holders"]), f"holders: {back}")
     machine.run(f"{USER} systemctl --user is-active holder")
     machine.run(f"{USER} systemctl --user stop holder")
+
+
+def set_policy(machine, text):
+    machine.write("/etc/portal/host.scfg", text)
+    machine.run("systemctl reload portal-hostd")
+
+
+def is_reset_with_its_bus(machine, mark, address):
+    """The kernel resets no function of two with the bus by itself, and the bridge's file wants a right that
+    the unit has dropped."""
+    said = machine.said(mark)
+    expect(f"reset the bus of {address} through VFIO" in said, said)
+    for words in ("could not reset the bus", "the bus below", "forget"):
+        expect(words not in said, f"a further rung was climbed: {said}")
+
+
+def a_card_of_two_functions_is_reset_with_its_bus(machine):
+    gpu = machine.one(GPU)
+    set_policy(machine, POLICY + (RELEASE % gpu["address"]).encode())
+    mark = machine.mark()
+    machine.call("ReleaseGpu", json.dumps({"device": gpu["address"]}))
+    is_reset_with_its_bus(machine, mark, gpu["address"])
+    machine.call("Return")
+    expect(machine.one(GPU)["driver"] == gpu["driver"], "not back")
+    set_policy(machine, POLICY)
+
+
+def wait_shown(machine, user):
+    """Waits until a session of this user shows something on the card."""
+    machine.run(f"shown() {{ until pid=$(pgrep -u {user} -x portal) && "
+                "find /proc/$pid/fd -lname '/dev/dri/card*' | grep -q .; do sleep 0.1; done 2>/dev/null; }; "
+                "export -f shown; timeout 120 bash -c shown || "
+                "{ journalctl --unit=greetd --output=cat | tail -n 40; false; }")
+
+
+def is_free(machine):
+    """Nobody shows anything on the card, and VFIO has it."""
+    machine.run("systemctl is-active greetd", status=3)
+    machine.run("pgrep -x portal", status=1)
+    card = machine.one(GPU)
+    expect(card["driver"] == card["driverOverride"] == "vfio-pci", f"not taken: {card}")
+
+
+def is_shown_again(machine, gpu):
+    machine.run("systemctl is-active greetd")
+    wait_shown(machine, "_greetd")
+    card = machine.one(GPU)
+    expect(card["driver"] == gpu["driver"] and card["driverOverride"] is None, f"not back: {card}")
+
+
+def a_session_s_card_is_released_with_its_display_manager(machine):
+    gpu = machine.one(GPU)
+    device = {"device": gpu["address"]}
+    machine.write("/etc/greetd/config.toml", GREETD)
+    machine.run("systemctl start greetd")
+    wait_shown(machine, "user")
+    said = machine.host("release-gpu", gpu["address"], "--dry-run", status=3)
+    expect(re.search(r"portal \(pid \d+ of session-\w+\.scope\) has /dev/dri/card\d open", said), said)
+    said = machine.host("release-gpu", gpu["address"], "--dry-run", "--stop-holders")
+    expect(0 < said.find("stop greetd.service") < said.find("stop session-"), said)
+    expect("stop systemd-logind" not in said, said)
+    said = machine.call("ReleaseGpu", json.dumps(device), status=1)
+    expect("portal (pid" in said, said)
+    wait_shown(machine, "user")
+    machine.call("ReleaseGpu", json.dumps({**device, "stopHolders": True}))
+    is_free(machine)
+    machine.call("Return")
+    is_shown_again(machine, gpu)
+
+
+def a_controller_gets_a_session_s_card_by_the_policy(machine):
+    gpu = machine.one(GPU)
+    policy = POLICY_GPU % (gpu["address"][:-1] + "1").encode()
+    set_policy(machine, policy)
+    machine.write("/tmp/domain.xml", DOMAIN.replace("desk", "show").encode())
+    machine.virsh("define", "/tmp/domain.xml")
+    machine.host("domain", "edit", "show", "--device", gpu["address"], "--apply")
+    wait_for(machine, '"domain":"show","role":"controller","state":"off"')
+    said = machine.virsh("start", "show", status=1)
+    expect("portal (pid" in said, f"who has it: {said}")
+    wait_shown(machine, "_greetd")
+    set_policy(machine, policy + (RELEASE % gpu["address"]).encode())
+    said = machine.host("switch", "show", "--dry-run")
+    expect(0 < said.find("stop greetd.service") < said.find("stop session-"), said)
+    mark = machine.mark()
+    machine.host("switch", "show")
+    expect("running" in machine.virsh("domstate", "show"), "show does not run")
+    is_free(machine)
+    is_reset_with_its_bus(machine, mark, gpu["address"])
+    machine.virsh("destroy", "show")
+    machine.hear(f"return from VMs {gpu['address']}: done", mark)
+    is_shown_again(machine, gpu)
+    machine.run("systemctl stop greetd")
+    machine.virsh("undefine", "show")
+    set_policy(machine, POLICY)
+
+
+def starts_with_its_heap(machine, name, heap, user):
+    """The hook of the start makes the file, for whom QEMU runs as, and AppArmor lets QEMU have it."""
+    machine.run(f"test ! -e {heap}")
+    machine.virsh("start", name)
+    process = machine.run(f"echo $(cat /run/libvirt/qemu/{name}.pid)")
+    confined(machine, process, "libvirt-")
+    said = machine.run(f"stat -c '%U %a %s' {heap}; ps -o user:32= {process}; "
+                       f"grep -q {heap} /proc/{process}/maps && echo mapped")
+    expect(said == f"{user} 600 {16 << 20}\n{user}\nmapped", f"the heap: {said}")
+    machine.virsh("destroy", name)
+    machine.virsh("undefine", name)
+
+
+DEFINE = ("portal-run --define vm:{0} --heap ivshmem --heap-size 16M --memory 64M --cpus 1 --network none "
+          "--sound off --virt qemu --image {1} </dev/null")
+
+
+def a_guest_that_portal_run_defines_starts_with_its_heap(machine):
+    image = "/var/lib/libvirt/images/{}.img".format
+    # QEMU's user may not go below /root, where the key would be.
+    machine.write("/etc/portal/portal.scfg", b"vm hen {\n\tkey /var/lib/portal/hen.key\n}\n"
+                  b"vm cock {\n\turi qemu:///system\n}\n")
+    machine.run(f"truncate -s 1M {image('hen')} {image('cock')}")
+    machine.run(DEFINE.format("hen", image("hen")))
+    starts_with_its_heap(machine, "hen", "/dev/shm/portal-hen", "libvirt-qemu")
+    # A person's runs as the person, but for the group, without which it could not pass libvirt's
+    # directories.
+    machine.run("usermod -a -G libvirt user")
+    machine.run(f"{USER} env HOME=/home/user {DEFINE.format('cock', image('cock'))}")
+    uid = machine.run("id -u user")
+    starts_with_its_heap(machine, "cock", f"/dev/shm/portal-{uid}-cock", "user")
+    machine.run("gpasswd -d user libvirt")
+    machine.run("rm /etc/portal/portal.scfg")
 
 
 def a_configuration_space_that_was_left_open_is_closed(machine):
@@ -337,6 +491,10 @@ EXPECTED = [
     "^portal-hostd: no libvirt at qemu:///system: the connection to libvirt ended$",
     "^portal-hostd: uid [0-9]+, .*: refused: polkit wants to ask somebody first: ",
     "^portal-hostd: play may not start: .* is with controller desk, ",
+    "^portal-hostd: show may not start: .* is in use: ",
+    "^portal-hostd: give to show .* is in use: ",
+    # The second function has no name in this test's policy.
+    "^portal-hostd: the policy: named by address only: ",
     "^portal-hostd: uid 0, .*: release gpu .*: refused: .* is in use: ",
     "^systemd: portal-hostd.service: Main process exited, code=killed, status=9/KILL$",
     "^systemd: portal-hostd.service: Failed with result 'signal'",
@@ -401,7 +559,11 @@ TESTS = [
     a_person_switches_to_another_one,
     it_comes_back_when_no_controller_runs,
     a_guest_starts_with_the_heap_that_is_planned,
+    a_guest_that_portal_run_defines_starts_with_its_heap,
     a_graphics_card_is_let_go_and_comes_back,
+    a_card_of_two_functions_is_reset_with_its_bus,
+    a_session_s_card_is_released_with_its_display_manager,
+    a_controller_gets_a_session_s_card_by_the_policy,
     a_configuration_space_that_was_left_open_is_closed,
     what_a_killed_daemon_had_begun_is_undone,
     vms_outlive_the_daemon,
@@ -422,8 +584,8 @@ def main():
         try:
             failed = run_tests(machine, TESTS)
             if failed:
-                print(machine.run("journalctl --unit=portal-hostd --output=short-monotonic | "
-                                  "tail -n 150"))
+                print(machine.run("journalctl --unit=portal-hostd --unit=greetd "
+                                  "--output=short-monotonic | tail -n 150"))
             return 1 if failed else 0
         finally:
             machine.close()
