@@ -35,8 +35,7 @@ void core_give_all(struct core *core, const struct core_view *view, struct core_
 }
 
 static bool shares_group(const struct pci_device *one, const struct pci_device *other) {
-	return one != other && one->iommu_group >= 0 && one->iommu_group == other->iommu_group &&
-	       core_is_vfio(other);
+	return one != other && core_share_group(one, other) && core_is_vfio(other);
 }
 
 /* Is it the device itself that is open? VFIO's node is its whole group's, and does not say which

@@ -142,7 +142,7 @@ bool core_plan_take(const struct core *core, const struct core_view *view, const
 	return action->names.count > 0 && !wait;
 }
 
-static bool share_group(const struct pci_device *a, const struct pci_device *b) {
+bool core_share_group(const struct pci_device *a, const struct pci_device *b) {
 	return a == b || (a->iommu_group >= 0 && a->iommu_group == b->iommu_group);
 }
 
@@ -156,7 +156,7 @@ bool core_is_apart(const struct core *core, const struct core_view *view, const 
 		apart = moved != NULL;
 		for (size_t k = 0; k < decisions.count && apart; k++) {
 			apart = !core_is_for(&decisions.items[k], vm) ||
-				!share_group(decisions.items[k].device, moved);
+				!core_share_group(decisions.items[k].device, moved);
 		}
 	}
 	decisions_finish(&decisions);
