@@ -31,6 +31,24 @@ bool strings_contain(const struct strings *strings, const char *text) {
 	return false;
 }
 
+void strings_remove(struct strings *strings, const char *text) {
+	size_t kept = 0;
+	for (size_t i = 0; i < strings->count; i++) {
+		if (strcmp(strings->items[i], text) == 0) {
+			free(strings->items[i]);
+		} else {
+			strings->items[kept++] = strings->items[i];
+		}
+	}
+	strings->count = kept;
+}
+
+void strings_remove_all(struct strings *strings, const struct strings *others) {
+	for (size_t i = 0; i < others->count; i++) {
+		strings_remove(strings, others->items[i]);
+	}
+}
+
 static int compare(const void *a, const void *b) {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }

@@ -15,6 +15,10 @@ void strings_add(struct strings *strings, const char *text);
 /* Takes the string over. */
 void strings_take(struct strings *strings, char *text);
 bool strings_contain(const struct strings *strings, const char *text);
+/* Each one that is equal to `text`, which is none of them itself. The others keep their order. */
+void strings_remove(struct strings *strings, const char *text);
+/* Each one that is equal to one of `others`, which is another list. */
+void strings_remove_all(struct strings *strings, const struct strings *others);
 /* Byte order, which puts PCI addresses in bus order. */
 void strings_sort(struct strings *strings);
 

@@ -333,18 +333,6 @@ static void tell_findings(const struct change *change) {
 	tell_object(change->out, object);
 }
 
-/* What is to come back without these. */
-static void leave_out(struct strings *names, const struct strings *others) {
-	struct strings kept = {0};
-	for (size_t i = 0; i < names->count; i++) {
-		if (!strings_contain(others, names->items[i])) {
-			strings_add(&kept, names->items[i]);
-		}
-	}
-	strings_finish(names);
-	*names = kept;
-}
-
 /* What comes back first, one transaction after the other. Where something cannot, a switch goes on
  * without it. */
 static void look_ahead_of_return(struct change *change) {
@@ -365,7 +353,7 @@ static void look_ahead_of_return(struct change *change) {
 		}
 		release_foresee(&change->machine, &change->plan);
 		plan_finish(&change->plan);
-		leave_out(&names, &next);
+		strings_remove_all(&names, &next);
 		strings_finish(&next);
 	}
 	for (size_t i = 0; i < change->findings.count; i++) {

@@ -1,20 +1,8 @@
 #include "hostd/core-impl.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
-
-static void take_out(struct strings *strings, const char *text) {
-	struct strings kept = {0};
-	for (size_t i = 0; i < strings->count; i++) {
-		if (strcmp(strings->items[i], text) != 0) {
-			strings_add(&kept, strings->items[i]);
-		}
-	}
-	strings_finish(strings);
-	*strings = kept;
-}
 
 static void give(struct core_vm *vm, const char *device) {
 	if (!strings_contain(&vm->given, device)) {
@@ -94,20 +82,19 @@ void core_forget_lost(struct core *core, const struct core_view *view) {
 	core_decide(&decisions, core, view);
 	for (size_t i = 0; i < core->vms_count; i++) {
 		struct core_vm *vm = &core->vms[i];
-		struct strings kept = {0};
+		struct strings lost = {0};
 		if (vm->found) {
 			give_found(core, view, &decisions, vm);
 			vm->found = false;
 		}
 		for (size_t k = 0; k < vm->given.count; k++) {
-			if (still_has(core, &decisions, vm, vm->given.items[k])) {
-				strings_add(&kept, vm->given.items[k]);
-			} else {
-				take_out(&vm->presumed, vm->given.items[k]);
+			if (!still_has(core, &decisions, vm, vm->given.items[k])) {
+				strings_add(&lost, vm->given.items[k]);
 			}
 		}
-		strings_finish(&vm->given);
-		vm->given = kept;
+		strings_remove_all(&vm->given, &lost);
+		strings_remove_all(&vm->presumed, &lost);
+		strings_finish(&lost);
 	}
 	decisions_finish(&decisions);
 }
@@ -164,7 +151,7 @@ bool core_plan_attach(struct core *core, const struct core_view *view, struct co
 void core_attach_ended(
 	struct core *core, const char *name, const char *device, const char *problem) {
 	struct core_vm *vm = core_find(core, name);
-	take_out(&core->attaching, device);
+	strings_remove(&core->attaching, device);
 	if (problem) {
 		strings_add(&core->failed, device);
 	} else if (vm && vm->state != CORE_OFF) {

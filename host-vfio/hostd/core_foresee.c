@@ -24,17 +24,12 @@ static struct strings find_leaving(
 /* When those have left and it runs. */
 void core_decide_then(struct decisions *decisions, const struct core *core,
 	const struct core_view *view, const struct strings *leaving, const char *vm) {
-	struct strings now = core_running(core), then = {0};
-	for (size_t i = 0; i < now.count; i++) {
-		if (!strings_contain(leaving, now.items[i])) {
-			strings_add(&then, now.items[i]);
-		}
-	}
+	struct strings then = core_running(core);
+	strings_remove_all(&then, leaving);
 	if (vm && !strings_contain(&then, vm)) {
 		strings_add(&then, vm);
 	}
 	decide(decisions, view->policy, view->known, view->machine, &then);
-	strings_finish(&now);
 	strings_finish(&then);
 }
 
@@ -52,17 +47,6 @@ static bool stays(const struct decisions *decisions, const struct pci_device *de
 	return false;
 }
 
-static void take_out(struct strings *names, const struct strings *others) {
-	struct strings kept = {0};
-	for (size_t i = 0; i < names->count; i++) {
-		if (!strings_contain(others, names->items[i])) {
-			strings_add(&kept, names->items[i]);
-		}
-	}
-	strings_finish(names);
-	*names = kept;
-}
-
 /* In the order in which they return. */
 static void sort_returning(struct strings *names, const struct machine *machine) {
 	struct strings sorted = {0};
@@ -71,9 +55,10 @@ static void sort_returning(struct strings *names, const struct machine *machine)
 		for (size_t i = 0; i < next.count; i++) {
 			strings_add(&sorted, next.items[i]);
 		}
-		take_out(names, &next);
+		strings_remove_all(names, &next);
 		strings_finish(&next);
 	}
+	strings_finish(names);
 	*names = sorted;
 }
 
