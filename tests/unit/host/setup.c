@@ -2,15 +2,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/must.h"
-#include "setup/words.h"
 #include "setup_system.h"
 
 static void generating_alone_changes_nothing(void **state) {
@@ -22,13 +19,6 @@ static void generating_alone_changes_nothing(void **state) {
 	assert_string_equal(now, system.before);
 	free(now);
 	setup_system_finish(&system);
-}
-
-static void assert_lacks(const struct setup_system *system, const char *path, const char *words) {
-	char *text = changes_read(system->root, path);
-	assert_non_null(text);
-	assert_null(strstr(text, words));
-	free(text);
 }
 
 static void a_debian_system_is_set_up_and_back(void **state) {
@@ -43,7 +33,7 @@ static void a_debian_system_is_set_up_and_back(void **state) {
 		"ATTR{class}==\"0x030000\", ATTR{driver_override}=\"vfio-pci\"\n");
 	setup_system_assert_has(&system, "/etc/udev/rules.d/60-portal-vfio.rules",
 		"/0000:??:00.1\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x228b\"");
-	assert_lacks(&system, "/etc/udev/rules.d/60-portal-vfio.rules", "0000:01:00");
+	setup_system_assert_lacks(&system, "/etc/udev/rules.d/60-portal-vfio.rules", "0000:01:00");
 	setup_system_assert_has(
 		&system, "/etc/initramfs-tools/hooks/portal-vfio", "force_load vfio-pci");
 	setup_system_assert_has(&system, "/etc/default/grub",
@@ -55,75 +45,6 @@ static void a_debian_system_is_set_up_and_back(void **state) {
 		&system, "/etc/systemd/zram-generator.conf.d/portal.conf", "[zram0]");
 	assert_true(strings_contain(&system.plan.changes.commands, "update-initramfs -u -k all"));
 	assert_true(strings_contain(&system.plan.changes.commands, "update-grub"));
-	setup_system_undo(&system);
-	setup_system_assert_as_before(&system);
-	setup_system_finish(&system);
-}
-
-static bool has_note(const struct setup_system *system, const char *words) {
-	bool found = false;
-	for (size_t i = 0; i < system->plan.notes.count; i++) {
-		found |= strstr(system->plan.notes.items[i], words) != NULL;
-	}
-	return found;
-}
-
-/* GRUB puts the words of GRUB_CMDLINE_LINUX_DEFAULT behind the others, and both count. */
-static void what_keeps_the_iommu_off_is_taken_out_of_grubs_words(void **state) {
-	struct setup_system system;
-	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
-	setup_system_put(&system, "/etc/default/grub",
-		"# not iommu=off\nGRUB_DEFAULT=0\n"
-		"GRUB_CMDLINE_LINUX_DEFAULT=\"quiet  splash intel_iommu=off iommu=off\"\n"
-		"GRUB_CMDLINE_LINUX=\"iommu=off ro xiommu=off\"\n",
-		0640);
-	setup_system_put(&system, "/etc/default/grub.d/50-cloud.cfg",
-		"  GRUB_CMDLINE_LINUX_DEFAULT='amd_iommu=off'\n", 0644);
-	static const char other[] = "GRUB_TIMEOUT=0 # iommu=off\n";
-	setup_system_put(&system, "/etc/default/grub.d/60-other.cfg", other, 0644);
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	setup_system_assert_has(&system, "/etc/default/grub",
-		"# not iommu=off\nGRUB_DEFAULT=0\n"
-		"GRUB_CMDLINE_LINUX_DEFAULT=\"quiet  splash\"\n"
-		"GRUB_CMDLINE_LINUX=\"ro xiommu=off intel_iommu=on iommu=pt\"\n");
-	setup_system_assert_has(
-		&system, "/etc/default/grub.d/50-cloud.cfg", "  GRUB_CMDLINE_LINUX_DEFAULT=''\n");
-	setup_system_assert_has(&system, "/etc/default/grub.d/60-other.cfg", other);
-	assert_true(has_note(&system, "\"intel_iommu=off\" is taken out"));
-	assert_true(has_note(&system, "\"iommu=off\" is taken out"));
-	assert_true(has_note(&system, "\"amd_iommu=off\" is taken out"));
-	setup_system_undo(&system);
-	setup_system_assert_as_before(&system);
-	setup_system_finish(&system);
-	/* Huge pages alone need no IOMMU. */
-	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
-	static const char off[] = "GRUB_CMDLINE_LINUX=\"iommu=off\"\n";
-	setup_system_put(&system, "/etc/default/grub", off, 0640);
-	system.options.devices_count = 0;
-	system.options.hugepages_1g = 4;
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	setup_system_assert_has(&system, "/etc/default/grub",
-		"GRUB_CMDLINE_LINUX=\"iommu=off hugepagesz=1G hugepages=4\"\n");
-	assert_false(has_note(&system, "taken out"));
-	setup_system_finish(&system);
-}
-
-static void what_keeps_the_iommu_off_is_taken_out_of_entries(void **state) {
-	struct setup_system system;
-	setup_system_init(&system, LAYOUT_ARCH, NULL);
-	static const char entry[] = "/boot/loader/entries/arch.conf";
-	setup_system_put(&system, entry,
-		"title Arch Linux\nlinux /vmlinuz-linux\noptions amd_iommu=off rw iommu=off\n",
-		0755);
-	system.options.own_entry = true;
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	setup_system_assert_has(&system, entry, "\noptions rw iommu=pt\n");
-	setup_system_assert_has(&system, "/boot/loader/entries/arch-portal.conf",
-		"\noptions rw iommu=pt portal.vfio=1\n");
-	assert_true(has_note(&system, "\"amd_iommu=off\" is taken out"));
 	setup_system_undo(&system);
 	setup_system_assert_as_before(&system);
 	setup_system_finish(&system);
@@ -164,135 +85,6 @@ static void an_arch_system_is_set_up_and_back(void **state) {
 	setup_system_finish(&system);
 }
 
-static void remove_file(const struct setup_system *system, const char *path) {
-	char *whole = changes_path(system->root, path);
-	assert_int_equal(unlink(whole), 0);
-	free(whole);
-}
-
-static void an_entry_of_systemd_boot_leaves_the_usual_one_without_the_devices(void **state) {
-	struct setup_system system;
-	setup_system_init(&system, LAYOUT_ARCH, NULL);
-	system.options.own_entry = true;
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	setup_system_assert_has(&system, "/boot/loader/entries/arch-portal.conf",
-		"title Arch Linux (devices for VMs)\n");
-	setup_system_assert_has(
-		&system, "/boot/loader/entries/arch-portal.conf", " portal.vfio=1\n");
-	/* The counter of tries is the original's. */
-	setup_system_assert_has(
-		&system, "/boot/loader/entries/arch-lts-portal.conf", " portal.vfio=1\n");
-	setup_system_assert_has(
-		&system, "/etc/udev/rules.d/60-portal-vfio.rules", "IMPORT{cmdline}");
-	setup_system_assert_has(
-		&system, "/etc/udev/rules.d/60-portal-vfio.rules", "ENV{portal.vfio}==\"1\"");
-	assert_lacks(&system, "/boot/loader/entries/arch.conf", "portal.vfio");
-	setup_system_undo(&system);
-	setup_system_assert_as_before(&system);
-	setup_system_finish(&system);
-}
-
-/* Debian's update-initramfs calls kernel-install, which makes the entry anew. */
-static void entries_that_are_made_anew_keep_the_words(void **state) {
-	static const char entry[] = "/boot/efi/loader/entries/1f-7.2.conf";
-	struct setup_system system;
-	struct changes_undone undone;
-	struct error error;
-	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
-	remove_file(&system, "/etc/default/grub");
-	setup_system_put(&system, entry,
-		"# Boot Loader Specification type#1 entry\n"
-		"# File created by /usr/lib/kernel/install.d/90-loaderentry.install (systemd 262)\n"
-		"title      Debian\noptions    root=UUID=1 ro a='b c'\nlinux      /1f/7.2/linux\n",
-		0644);
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	setup_system_assert_has(
-		&system, entry, "options    root=UUID=1 ro a='b c' intel_iommu=on iommu=pt\n");
-	setup_system_assert_has(
-		&system, "/etc/kernel/cmdline", "root=UUID=1 ro a='b c' intel_iommu=on iommu=pt\n");
-	assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), 0);
-	assert_int_equal(undone.commands.count, 3);
-	assert_string_equal(undone.commands.items[0],
-		"echo 'root=UUID=1 ro a='\\''b c'\\''' >/etc/kernel/cmdline");
-	assert_string_equal(undone.commands.items[1], "update-initramfs -u -k all");
-	assert_string_equal(undone.commands.items[2], "rm /etc/kernel/cmdline");
-	changes_undone_finish(&undone);
-	setup_system_assert_as_before(&system);
-	setup_system_finish(&system);
-}
-
-/* People write entries by hand, and so does a command line that begins with a blank. */
-static void blanks_in_an_entry_make_no_difference(void **state) {
-	static const char entry[] = "/boot/efi/loader/entries/1f-7.2.conf";
-	static const char start[] =
-		"# File created by /usr/lib/kernel/install.d/90-loaderentry.install (systemd 262)\n"
-		"title      Debian\n";
-	static const char *const options[] = {
-		"options      root=UUID=1 ro",
-		"  options root=UUID=1 ro",
-		"options    root=UUID=1  ro\t",
-		"\toptions\troot=UUID=1 ro",
-	};
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		struct setup_system system;
-		struct changes_undone undone;
-		struct error error;
-		setup_system_init(&system, LAYOUT_DEBIAN, NULL);
-		remove_file(&system, "/etc/default/grub");
-		char *text = must_print("%s%s\nlinux      /1f/7.2/linux\n", start, options[i]);
-		setup_system_put(&system, entry, text, 0644);
-		free(text);
-		setup_system_generate(&system);
-		setup_system_apply(&system);
-		setup_system_assert_has(&system, entry, " intel_iommu=on iommu=pt\nlinux ");
-		setup_system_assert_has(
-			&system, "/etc/kernel/cmdline", " ro intel_iommu=on iommu=pt\n");
-		/* As kernel-install makes it anew. */
-		text = must_print("%soptions    root=UUID=1 ro intel_iommu=on iommu=pt\n"
-				  "linux      /1f/7.2/linux\n",
-			start);
-		setup_system_put(&system, entry, text, 0644);
-		free(text);
-		assert_int_equal(changes_undo(system.root, system.manifest, &undone, &error), 0);
-		assert_int_equal(undone.commands.count, 3);
-		changes_undone_finish(&undone);
-		setup_system_assert_as_before(&system);
-		setup_system_finish(&system);
-	}
-}
-
-static void an_entry_of_grub_comes_from_a_script_of_its_own(void **state) {
-	struct setup_system system;
-	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
-	system.options.own_entry = true;
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	setup_system_assert_has(&system, "/etc/grub.d/11_portal_vfio", "portal.vfio=1");
-	assert_int_equal(changes_mode(system.root, "/etc/grub.d/11_portal_vfio"), 0755);
-	assert_lacks(&system, "/etc/default/grub", "portal.vfio");
-	setup_system_undo(&system);
-	setup_system_assert_as_before(&system);
-	setup_system_finish(&system);
-
-	/* Where the menu is made of entries, a new kernel has to bring ours along. */
-	setup_system_init(&system, LAYOUT_FEDORA, NULL);
-	system.options.own_entry = true;
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	setup_system_assert_has(&system, "/etc/grub.d/11_portal_vfio", "GRUB_ENABLE_BLSCFG=false");
-	setup_system_assert_has(&system, "/etc/kernel/install.d/99-portal-vfio.install",
-		"grub2-mkconfig -o /etc/grub2.cfg");
-	setup_system_assert_has(&system, "/boot/loader/entries/1f-6.17.1-300.fc43.x86_64.conf",
-		"options root=UUID=1 ro rhgb intel_iommu=on iommu=pt\n");
-	setup_system_assert_has(
-		&system, "/etc/kernel/cmdline", "root=UUID=1 ro rhgb intel_iommu=on iommu=pt\n");
-	setup_system_undo(&system);
-	setup_system_assert_as_before(&system);
-	setup_system_finish(&system);
-}
-
 static void a_driver_that_is_loaded_by_name_waits_for_vfio(void **state) {
 	struct setup_system system;
 	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
@@ -324,24 +116,6 @@ static void a_driver_that_is_loaded_by_name_waits_for_vfio(void **state) {
 	setup_system_apply(&system);
 	char *none = changes_read(system.root, "/etc/modprobe.d/portal-vfio.conf");
 	assert_null(none);
-	setup_system_finish(&system);
-}
-
-static void pages_of_a_gigabyte_are_asked_for_at_boot(void **state) {
-	struct setup_system system;
-	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
-	system.options.devices_count = 0;
-	system.options.hugepages_1g = 16;
-	setup_system_generate(&system);
-	setup_system_apply(&system);
-	setup_system_assert_has(&system, "/etc/default/grub",
-		"GRUB_CMDLINE_LINUX=\"ro hugepagesz=1G hugepages=16\"\n");
-	setup_system_assert_has(
-		&system, "/etc/systemd/system/dev-hugepages1G.mount", "Options=pagesize=1G");
-	setup_system_assert_has(
-		&system, "/etc/sysctl.d/60-portal-hugepages.conf", "vm.nr_hugepages = 512");
-	setup_system_undo(&system);
-	setup_system_assert_as_before(&system);
 	setup_system_finish(&system);
 }
 
@@ -419,13 +193,13 @@ static void a_system_of_unknown_ways_is_refused_with_the_reason(void **state) {
 	struct setup_system system;
 	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
 	system.options.own_entry = true;
-	remove_file(&system, "/etc/grub.d/10_linux");
+	setup_system_remove(&system, "/etc/grub.d/10_linux");
 	assert_refused(&system, "10_linux is not there");
-	remove_file(&system, "/etc/default/grub");
+	setup_system_remove(&system, "/etc/default/grub");
 	assert_refused(&system, "no boot loader known here");
 	setup_system_finish(&system);
 	setup_system_init(&system, LAYOUT_ARCH, NULL);
-	remove_file(&system, "/etc/mkinitcpio.conf");
+	setup_system_remove(&system, "/etc/mkinitcpio.conf");
 	assert_refused(&system, "initramfs in no way known");
 	setup_system_finish(&system);
 }
@@ -492,66 +266,13 @@ static void debian_s_update_initramfs_tells_who_makes_it(void **state) {
 	setup_system_finish(&system);
 }
 
-static void words_are_added_once_and_inside_quotes(void **state) {
-	static const char *const cases[][2] = {
-		{"X=\"\"", "X=\"a=1 b\""},
-		{"X=\"q\"", "X=\"q a=1 b\""},
-		{"X='q b'  ", "X='q b a=1'  "},
-		{"X=", "X=\"a=1 b\""},
-		{"X=q", "X=\"q a=1 b\""},
-		{"X=\"q\" # a=1 was here", "X=\"q a=1 b\" # a=1 was here"},
-		{"X=\"q", "X=\"q a=1 b\""},
-		{"options q ", "options q a=1 b"},
-		{"\t X=\"q\"", "\t X=\"q a=1 b\""},
-		{"options q a=1", "options q a=1 b"},
-		{"options a=12 bb", "options a=12 bb a=1 b"},
-	};
-	struct strings words = {0};
-	strings_add(&words, "a=1");
-	strings_add(&words, "b");
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char *line = words_add(cases[i][0], &words);
-		assert_string_equal(line, cases[i][1]);
-		free(line);
-	}
-	strings_finish(&words);
-}
-
-static void texts_are_the_same_whatever_blanks_are_around_their_words(void **state) {
-	static const struct {
-		const char *a, *b;
-		bool same;
-	} cases[] = {
-		{"", "", true},
-		{"", " \t", true},
-		{"a b\nc\n", "  a \t b  \n\tc\n", true},
-		{"a\n\nb", "a \n \n b", true},
-		{"a b", "ab", false},
-		{"a b", "a\nb", false},
-		{"a\nb", "a\n\nb", false},
-		{"a b", "a b c", false},
-		{"a", "a\n", false},
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(words_same(cases[i].a, cases[i].b), cases[i].same);
-		assert_int_equal(words_same(cases[i].b, cases[i].a), cases[i].same);
-	}
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(generating_alone_changes_nothing),
 		cmocka_unit_test(a_debian_system_is_set_up_and_back),
-		cmocka_unit_test(what_keeps_the_iommu_off_is_taken_out_of_grubs_words),
-		cmocka_unit_test(what_keeps_the_iommu_off_is_taken_out_of_entries),
 		cmocka_unit_test(a_fedora_system_is_set_up_and_back),
 		cmocka_unit_test(an_arch_system_is_set_up_and_back),
-		cmocka_unit_test(an_entry_of_systemd_boot_leaves_the_usual_one_without_the_devices),
-		cmocka_unit_test(entries_that_are_made_anew_keep_the_words),
-		cmocka_unit_test(blanks_in_an_entry_make_no_difference),
-		cmocka_unit_test(an_entry_of_grub_comes_from_a_script_of_its_own),
 		cmocka_unit_test(a_driver_that_is_loaded_by_name_waits_for_vfio),
-		cmocka_unit_test(pages_of_a_gigabyte_are_asked_for_at_boot),
 		cmocka_unit_test(shared_inputs_have_a_path_that_stays),
 		cmocka_unit_test(sound_goes_to_one_person_s_session),
 		cmocka_unit_test(a_link_does_not_lead_out_of_the_tree),
@@ -559,8 +280,6 @@ int main(void) {
 		cmocka_unit_test(a_file_that_is_no_utf8_is_left_as_it_is),
 		cmocka_unit_test(what_makes_the_initramfs_is_told_by_its_program),
 		cmocka_unit_test(debian_s_update_initramfs_tells_who_makes_it),
-		cmocka_unit_test(words_are_added_once_and_inside_quotes),
-		cmocka_unit_test(texts_are_the_same_whatever_blanks_are_around_their_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

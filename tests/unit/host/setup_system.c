@@ -28,6 +28,12 @@ void setup_system_put(
 	free(whole);
 }
 
+void setup_system_remove(const struct setup_system *system, const char *path) {
+	char *whole = changes_path(system->root, path);
+	assert_int_equal(unlink(whole), 0);
+	free(whole);
+}
+
 static struct strings found;
 
 static int add_path(const char *path, const struct stat *status, int type, struct FTW *at) {
@@ -183,6 +189,14 @@ void setup_system_assert_has(
 	if (!text || !strstr(text, words)) {
 		fail_msg("%s lacks %s: %s", path, words, text ? text : "absent");
 	}
+	free(text);
+}
+
+void setup_system_assert_lacks(
+	const struct setup_system *system, const char *path, const char *words) {
+	char *text = changes_read(system->root, path);
+	assert_non_null(text);
+	assert_null(strstr(text, words));
 	free(text);
 }
 

@@ -33,6 +33,7 @@ void setup_system_finish(struct setup_system *system);
 /* Makes a file with its directories. */
 void setup_system_put(
 	const struct setup_system *system, const char *path, const char *text, mode_t mode);
+void setup_system_remove(const struct setup_system *system, const char *path);
 /* Every path with type, mode, owner, and content or target; the caller's. */
 char *setup_system_snapshot(const struct setup_system *system);
 /* These fail the test when it does not work. */
@@ -41,6 +42,8 @@ void setup_system_apply(const struct setup_system *system);
 void setup_system_undo(const struct setup_system *system);
 
 void setup_system_assert_has(
+	const struct setup_system *system, const char *path, const char *words);
+void setup_system_assert_lacks(
 	const struct setup_system *system, const char *path, const char *words);
 /* Is everything as it was when generated, the manifest gone? */
 void setup_system_assert_as_before(const struct setup_system *system);
