@@ -15,6 +15,7 @@ import tempfile
 from hostdev import DEVICES
 from hostdmachine import Hostd
 from hostmachine import Shell, check_tree, expect, initramfs, run_tests
+from nested import guest_domain, put_guest
 from portalvm.picture import Picture
 from release import GPU, consoles, holders
 
@@ -30,16 +31,6 @@ CARD = [
 SQUARE = 32
 COLOURS = {"host": ("102040", "e0e0e0"), "desk": ("c02020", "ffd040"), "play": ("107030", "80f0ff")}
 
-DOMAIN = """<domain type='kvm'><name>{name}</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
-<os><type arch='x86_64' machine='q35'>hvm</type><kernel>/run/kernel</kernel>
-<initrd>/run/guest</initrd>
-<cmdline>console=ttyS0 panic=-1 mitigations=off</cmdline></os>
-<features><acpi/></features><cpu mode='host-passthrough'/>
-<devices><controller type='usb' model='none'/><memballoon model='none'/>
-<serial type='file'><source path='/run/console'/></serial>
-<channel type='pipe'><source path='/dev/vport0p2'/><target type='virtio' name='shell'/></channel>
-</devices></domain>
-"""
 # Hears that it is to shut down, as a desktop does, and what it shows stays to the last.
 OBEY = ("cd /sys/class/input; for each in event*; do grep -q 'Power Button' $each/device/name && "
         "node=/dev/input/$each; done; cd /; (dd if=$node of=/dev/null bs=24 count=1 2>/dev/null; poweroff -f) &")
@@ -61,10 +52,7 @@ class Drawn(Hostd):
             devices=[DEVICES[-1], *CARD, "virtserialport,chardev=guest,name=guest"],
             options=["-chardev", f"socket,id=guest,fd={end.fileno()}"], fds=[end.fileno()])
         end.close()
-        tree = os.environ["PORTAL_KERNEL_TREE"]
-        version, = os.listdir(os.path.join(tree, "usr/lib/modules"))
-        self.run(f"cp /lower{tree}/usr/lib/modules/{version}/vmlinuz /tree/run/kernel")
-        self.run(f"cp /lower{self._guest_archive} /tree/run/guest")
+        put_guest(self, self._guest_archive)
 
     def guest(self):
         """The shell of the controller that has just been started."""
@@ -121,7 +109,7 @@ def the_host_draws_on_its_card(machine):
     card = machine.one(GPU)
     expect(holders(card) == ["console", "framebuffer"], f"holders: {card}")
     for name in ("desk", "play"):
-        machine.define(DOMAIN.format(name=name), card["address"])
+        machine.define(guest_domain(name), card["address"])
     machine.wait_for('"state":"off"')
     is_not_seen(machine, "host")
     draw(machine, "host")

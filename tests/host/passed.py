@@ -20,6 +20,7 @@ import threading
 
 from hostdev import CARD, DEVICES, ROM, Host
 from hostmachine import Shell, check_tree, expect, initramfs, run_tests
+from nested import guest_domain, put_guest
 
 DISK = "1b36:0010"
 DISK_BYTES = 8 << 20
@@ -50,16 +51,8 @@ def digest(data):
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-DOMAIN = """<domain type='kvm'><name>desk</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
-<os><type arch='x86_64' machine='q35'>hvm</type><kernel>/run/kernel</kernel>
-<initrd>/run/guest</initrd>
-<cmdline>console=ttyS0 panic=-1 mitigations=off</cmdline></os>
-<features><acpi/></features><cpu mode='host-passthrough'/>
-<devices><controller type='usb' model='none'/><memballoon model='none'/>
-<serial type='file'><source path='/run/console'/></serial>
-<channel type='pipe'><source path='/dev/vport0p2'/><target type='virtio' name='shell'/></channel>
-<input type='keyboard' bus='virtio'/><input type='mouse' bus='virtio'/></devices></domain>
-"""
+# What it shares with its host.
+INPUTS = "<input type='keyboard' bus='virtio'/><input type='mouse' bus='virtio'/>"
 
 WEB = """<domain type='qemu'><name>web</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
@@ -135,10 +128,7 @@ class Desk(Host):
         self.nvme = self.one(DISK)["address"]
 
     def prepare(self, program):
-        tree = os.environ["PORTAL_KERNEL_TREE"]
-        version, = os.listdir(os.path.join(tree, "usr/lib/modules"))
-        self.run(f"cp /lower{tree}/usr/lib/modules/{version}/vmlinuz /tree/run/kernel")
-        self.run(f"cp /lower{self._guest_archive} /tree/run/guest")
+        put_guest(self, self._guest_archive)
         self.run(f"echo {HUGE_PAGES} >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
         self.run("mkdir -p /tree/dev/hugepages && mount -t hugetlbfs none /tree/dev/hugepages")
         self.run("mkdir -p /tree/etc/libvirt/hooks /tree/etc/portal")
@@ -218,7 +208,7 @@ def check_failed_start(machine, words, last):
 
 
 def a_start_that_fails_leaves_configuration_space_as_it_was(machine):
-    machine.write("/tmp/desk.xml", DOMAIN.encode())
+    machine.write("/tmp/desk.xml", guest_domain("desk", INPUTS).encode())
     machine.run(f"cp /lower{machine.rom} /tree/tmp/card.rom")
     machine.virsh("define", "/tmp/desk.xml")
     machine.edit("desk", "--device", f"{machine.card},rom=/tmp/card.rom")
