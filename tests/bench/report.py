@@ -94,8 +94,8 @@ def print_rest(figures):
         print("\nA compositor of 60 Hz, a second of a 64x64 animation")
         for name, row in figures["pacing"].items():
             print(
-                f"  {name}: {row['commits']:.0f} commits, {row['frames']:.0f} frames shown, {row['copied_bytes']:.0f} bytes "
-                f"copied, CPU of agent and bridge {row['cpu_us']:.0f} µs"
+                f"  {name}: {row['commits']:.0f} commits, {row['frames']:.0f} frames shown, "
+                f"{row['copied_bytes']:.0f} bytes copied, CPU of agent and bridge {row['cpu_us']:.0f} µs"
             )
     if "idle" in figures:
         idle = figures["idle"]

@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 
 from hostdtest import (
-    carried_out, CONTROLLERS, controllers, DOMAIN, drivers, HEAP_DOMAIN, Hostd, hostd_write, LAN, main, MORE_USB,
-    refused, SHELL, until, USB, libvirt, wait)
+    carried_out, CONTROLLERS, controllers, DOMAIN, drivers, HEAP_DOMAIN, Hostd, hostd_write, LAN, main,
+    MORE_USB, refused, SHELL, until, USB, libvirt, wait)
 
 
 def hear(hostd, name, said):
@@ -137,7 +137,8 @@ def by_hand(finish, work):
     # It makes what a controller has of guests that start later.
     heap_file, channel = os.path.join(work, "mail.heap"), os.path.join(work, "mail.channel")
     port = (f"<devices><channel type='unix'><source mode='connect' path='{channel}'>"
-            "<reconnect enabled='yes' timeout='1'/></source><target type='virtio' name='org.portal.guest.mail'/></channel>")
+            "<reconnect enabled='yes' timeout='1'/></source>"
+            "<target type='virtio' name='org.portal.guest.mail'/></channel>")
     with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
         file.write(HEAP_DOMAIN.format(path=heap_file).replace("ua-portal-heap", "ua-portal-heap-mail")
                    .replace("<devices>", port))

@@ -33,7 +33,8 @@ COLOURS = {"host": ("102040", "e0e0e0"), "desk": ("c02020", "ffd040"), "play": (
 
 # Hears that it is to shut down, as a desktop does, and what it shows stays to the last.
 OBEY = ("cd /sys/class/input; for each in event*; do grep -q 'Power Button' $each/device/name && "
-        "node=/dev/input/$each; done; cd /; (dd if=$node of=/dev/null bs=24 count=1 2>/dev/null; poweroff -f) &")
+        "node=/dev/input/$each; done; cd /; "
+        "(dd if=$node of=/dev/null bs=24 count=1 2>/dev/null; poweroff -f) &")
 
 
 class Drawn(Hostd):

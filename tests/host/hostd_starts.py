@@ -261,5 +261,5 @@ def moved_since(finish, work):
         hostd.stop()
 
 
-main({"again": again, "whole": whole, "moved": moved, "saved": saved, "foreseen": foreseen, "who-leaves": who_leaves,
-      "back": back, "moved-since": moved_since})
+main({"again": again, "whole": whole, "moved": moved, "saved": saved, "foreseen": foreseen,
+      "who-leaves": who_leaves, "back": back, "moved-since": moved_since})

@@ -151,7 +151,8 @@ class Desk(Host):
         """What it said last, what its threads wait for, and how much they have run so far."""
         said = self.run("tail -c 2000 /tree/run/console; dmesg | tail -5; "
                         "for each in /proc/$(cat /tree/run/libvirt/qemu/desk.pid)/task/*; do "
-                        "echo $(cat $each/comm): $(cat $each/wchan) $(sed 's/.*) //' $each/stat | cut -d ' ' -f 12,13); done",
+                        "echo $(cat $each/comm): $(cat $each/wchan) "
+                        "$(sed 's/.*) //' $each/stat | cut -d ' ' -f 12,13); done",
                         None)
         return said + self.virsh("qemu-monitor-command", "desk", "--hmp", "info registers", status=None)
 

@@ -66,8 +66,10 @@ def a_vm_that_cannot_be_used_is_told_why(launcher):
             "vm ghost {\n\turi test:///default\n}\n"
             "vm gone {\n\turi qemu+unix:///system?socket=/nowhere/libvirt\n}\n"
             "vm other {\n\turi none\n}\n"
-            f"vm keyless {{\n\turi none\n\ttransport virtio-serial:/nowhere/port\n\theap file:/nowhere/heap\n}}\n"
-            f"vm silent {{\n\turi none\n\ttransport unix:{launcher.session.directory}/nobody\n\theap memfd:\n}}\n"
+            "vm keyless {\n\turi none\n"
+            "\ttransport virtio-serial:/nowhere/port\n\theap file:/nowhere/heap\n}\n"
+            "vm silent {\n\turi none\n"
+            f"\ttransport unix:{launcher.session.directory}/nobody\n\theap memfd:\n}}\n"
         )
     launcher.expect(202, r"has no vm gohst; did you mean vm:ghost\?", "vm:gohst", "--", "true")
     launcher.expect(203, r"libvirt does not answer at qemu\+unix", "vm:gone", "--", "true")

@@ -39,8 +39,9 @@ vm demo {{
 }}
 """
 
-# What portal runs in the controller VM before the commands of _commands(). Everything it says on the serial console is an event for
-# this end: each change of the screen, the window and the bridge's state, and portal-run's end.
+# What portal runs in the controller VM before the commands of _commands(). Everything it says on the serial
+# console is an event for this end: each change of the screen, the window and the bridge's state, and
+# portal-run's end.
 _SESSION = """#!/bin/sh
 exec >/dev/ttyS0 2>&1
 # The address of an ivshmem device is libvirt's choice.
