@@ -123,8 +123,3 @@ int portal_heap_populate(struct portal_heap *heap, size_t offset, size_t size) {
 int32_t portal_heap_get_pool_size(const struct portal_heap *heap) {
 	return (int32_t)heap->map_size;
 }
-
-bool portal_heap_contains(const struct portal_heap *heap, uint64_t offset, uint64_t size) {
-	return offset >= heap->header.data_offset && offset <= heap->header.size &&
-	       size <= heap->header.size - offset;
-}

@@ -106,11 +106,6 @@ int portal_heap_populate(struct portal_heap *heap, size_t offset, size_t size);
 /* Bytes for wl_shm_create_pool over fd: at most PORTAL_HEAP_POOL_MAX. */
 int32_t portal_heap_get_pool_size(const struct portal_heap *heap);
 
-/*
- * Whether [offset, offset + size) in heap offsets lies in the heap's data, without overflow.
- */
-bool portal_heap_contains(const struct portal_heap *heap, uint64_t offset, uint64_t size);
-
 /* Where a heap offset is mapped; the caller has checked it. */
 static inline uint8_t *portal_heap_at(const struct portal_heap *heap, size_t offset) {
 	return heap->map + heap->base + offset;

@@ -133,10 +133,6 @@ short portal_relay_get_events(const struct portal_relay *relay) {
 	return events;
 }
 
-uint32_t portal_relay_get_connection(const struct portal_relay *relay) {
-	return relay->options.connection;
-}
-
 unsigned int portal_relay_get_windows(const struct portal_relay *relay) {
 	return relay->ended ? 0 : portal_wire_count_toplevels(relay->wire);
 }

@@ -110,8 +110,6 @@ void portal_relay_writable(struct portal_relay *relay);
 /* Closes the socket and sends DISCONNECT with this reason; ended and released follow. */
 void portal_relay_end(struct portal_relay *relay, const char *reason);
 
-uint32_t portal_relay_get_connection(const struct portal_relay *relay);
-
 /* The connection's toplevel windows, shown or not; 0 once ended. */
 unsigned int portal_relay_get_windows(const struct portal_relay *relay);
 

@@ -21,6 +21,9 @@ struct portal_transport {
 	struct portal_transport_address address;
 	int fd; /* to poll */
 	bool can_pass_fd;
+	/* A stream that outlives its users (virtio-serial): bytes of earlier sessions can come
+	 * first, and the channel marks where a new session begins. A port device in a guest is
+	 * edge-triggered behind the descriptor to poll: read until EAGAIN. */
 	bool persistent;
 	bool announce; /* persistent, listening: nobody knows yet that this end is new */
 	bool unheard; /* persistent: it ended in the middle of a greeting */

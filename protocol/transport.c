@@ -173,14 +173,6 @@ ssize_t portal_transport_write(
 	return transport->impl->write(transport, data, size, fd);
 }
 
-bool portal_transport_can_pass_fd(const struct portal_transport *transport) {
-	return transport->can_pass_fd;
-}
-
-bool portal_transport_is_persistent(const struct portal_transport *transport) {
-	return transport->persistent;
-}
-
 const char *portal_transport_get_name(const struct portal_transport *transport) {
 	return transport->name;
 }

@@ -79,15 +79,6 @@ ssize_t portal_transport_read(struct portal_transport *transport, void *data, si
 ssize_t portal_transport_write(
 	struct portal_transport *transport, const void *data, size_t size, int fd);
 
-bool portal_transport_can_pass_fd(const struct portal_transport *transport);
-
-/*
- * True for a stream that outlives its users (virtio-serial): bytes of earlier sessions can come
- * first, and the channel marks where a new session begins. A port device in a guest is
- * edge-triggered behind the descriptor to poll: read until EAGAIN.
- */
-bool portal_transport_is_persistent(const struct portal_transport *transport);
-
 /* For logs: "unix:/run/user/1000/portal/firefox". Lives as long as the transport. */
 const char *portal_transport_get_name(const struct portal_transport *transport);
 

@@ -19,7 +19,6 @@ struct bridge_control {
 	uint64_t heap_peak; /* the most since then */
 	uint64_t heap_told_at; /* CLOCK_MONOTONIC, µs */
 	bool changed; /* watchers are to be told at the turn's end */
-	bool quitting; /* Quit was asked for: once the reply is out */
 };
 
 /*

@@ -133,7 +133,6 @@ void driver_state_finish(struct driver_state *state);
 
 /* One step as a sentence without a full stop; the caller's. */
 char *step_sentence(const struct step *step);
-const char *setting_kind_name(enum setting_kind kind);
 /* False when there is none of that name. */
 bool setting_kind_from_name(const char *name, enum setting_kind *kind);
 void plan_print(const struct plan *plan, FILE *file);

@@ -34,10 +34,6 @@ static const char *const settings[] = {
 	[SETTING_MEM_SLEEP] = "mem-sleep",
 };
 
-const char *setting_kind_name(enum setting_kind kind) {
-	return settings[kind];
-}
-
 bool setting_kind_from_name(const char *name, enum setting_kind *kind) {
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		if (strcmp(settings[i], name) == 0) {

@@ -120,8 +120,6 @@ static void a_dax_heaps_header_is_found_two_mebibytes_into_its_file(void **state
 	assert_int_equal(portal_heap_open(&controller, &address, -1, guest.header.id, NULL), 0);
 	assert_int_equal(controller.base, PORTAL_HEAP_DAX_BASE);
 	assert_int_equal(controller.header.size, 14u << 20);
-	assert_true(portal_heap_contains(&controller, 13u << 20, 1u << 20));
-	assert_false(portal_heap_contains(&controller, 13u << 20, (1u << 20) + 1));
 	portal_heap_finish(&controller);
 	portal_heap_finish(&guest);
 	unlink(path);
@@ -170,21 +168,6 @@ static void headers_that_cannot_be_true_are_refused(void **state) {
 	portal_heap_finish(&controller);
 	portal_heap_finish(&guest);
 	unlink(path);
-}
-
-static void ranges_outside_the_data_are_not_contained(void **state) {
-	struct portal_heap heap;
-	struct portal_heap_address address = parse("memfd:8M");
-	assert_int_equal(portal_heap_create(&heap, &address, NULL), 0);
-	uint64_t data = heap.header.data_offset, size = heap.header.size;
-	assert_true(portal_heap_contains(&heap, data, size - data));
-	assert_true(portal_heap_contains(&heap, size, 0));
-	assert_false(portal_heap_contains(&heap, data - 1, 1));
-	assert_false(portal_heap_contains(&heap, data, size - data + 1));
-	assert_false(portal_heap_contains(&heap, size + 1, 0));
-	assert_false(portal_heap_contains(&heap, data, UINT64_MAX));
-	assert_false(portal_heap_contains(&heap, UINT64_MAX, 2));
-	portal_heap_finish(&heap);
 }
 
 static void both_directions_of_a_mapping_are_timed(void **state) {
@@ -471,7 +454,6 @@ int main(void) {
 		cmocka_unit_test(a_dax_heaps_header_is_found_two_mebibytes_into_its_file),
 		cmocka_unit_test(another_heap_is_not_taken_for_the_guests),
 		cmocka_unit_test(headers_that_cannot_be_true_are_refused),
-		cmocka_unit_test(ranges_outside_the_data_are_not_contained),
 		cmocka_unit_test(both_directions_of_a_mapping_are_timed),
 		cmocka_unit_test(heaps_that_are_missing_or_too_small_are_refused),
 		cmocka_unit_test(what_wl_shm_cannot_name_is_not_mapped),
