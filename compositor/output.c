@@ -154,6 +154,13 @@ static void evacuate(struct output *output) {
 	}
 }
 
+static void update_background(struct output *output) {
+	uint32_t rgb = output->server->config->theme.background;
+	float color[4] = {((rgb >> 16) & 0xff) / 255.0f, ((rgb >> 8) & 0xff) / 255.0f,
+		(rgb & 0xff) / 255.0f, 1};
+	wlr_scene_rect_set_color(output->background, color);
+}
+
 void output_set_shown(struct output *output, bool shown, bool has_position, int x, int y) {
 	struct server *server = output->server;
 	struct wlr_output *wlr_output = output->wlr_output;
@@ -177,20 +184,13 @@ void output_set_shown(struct output *output, bool shown, bool has_position, int 
 			wlr_scene_rect_create(server->stack[STACK_BACKGROUND], 0, 0, color);
 		output->scene_output = wlr_scene_output_create(server->scene, wlr_output);
 		wlr_scene_node_lower_to_bottom(&output->background->node);
-		output_update_background(output);
+		update_background(output);
 	}
 	struct wlr_output_layout_output *layout_output =
 		has_position ? wlr_output_layout_add(server->layout, wlr_output, x, y)
 			     : wlr_output_layout_add_auto(server->layout, wlr_output);
 	wlr_scene_output_layout_add_output(
 		server->scene_layout, layout_output, output->scene_output);
-}
-
-void output_update_background(struct output *output) {
-	uint32_t rgb = output->server->config->theme.background;
-	float color[4] = {((rgb >> 16) & 0xff) / 255.0f, ((rgb >> 8) & 0xff) / 255.0f,
-		(rgb & 0xff) / 255.0f, 1};
-	wlr_scene_rect_set_color(output->background, color);
 }
 
 /* An output that is a window of another session. */
@@ -273,7 +273,7 @@ void output_configure_all(struct server *server) {
 	wl_list_for_each (output, &server->outputs, link) {
 		output_state_configure(output);
 		if (output->background != NULL) {
-			output_update_background(output);
+			update_background(output);
 		}
 	}
 }

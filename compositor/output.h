@@ -42,8 +42,6 @@ struct output *output_active(struct server *server);
 void output_configure_all(struct server *server);
 /** Adds an output to the layout, at a position or to the right of the others, or takes it away. */
 void output_set_shown(struct output *output, bool shown, bool has_position, int x, int y);
-/** The theme has changed. */
-void output_update_background(struct output *output);
 /** Sizes and positions have changed, or bars: arranges bars and windows. */
 void output_arrange(struct output *output);
 

@@ -86,7 +86,6 @@ struct portal_channel {
 };
 
 /* channel.c */
-void portal_channel_update_events(struct portal_channel *channel);
 /* The stream ended, or the peer said so. */
 void portal_channel_end_by_peer(
 	struct portal_channel *channel, enum portal_bye_reason reason, const char *text);

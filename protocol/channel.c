@@ -115,6 +115,16 @@ struct portal_channel *portal_channel_create(struct portal_transport *transport,
 	return channel;
 }
 
+static void update_events(struct portal_channel *channel) {
+	short events = portal_channel_get_events(channel);
+	if (events != channel->last_events) {
+		channel->last_events = events;
+		if (channel->events_handler != NULL) {
+			channel->events_handler(channel->data, events);
+		}
+	}
+}
+
 /* The end of each call from outside that runs handlers: tell the end, free what was destroyed. */
 static int leave(struct portal_channel *channel) {
 	if (channel->depth == 1 && channel->state == PORTAL_CHANNEL_CLOSED && !channel->end_told &&
@@ -131,7 +141,7 @@ static int leave(struct portal_channel *channel) {
 		return -1;
 	}
 	if (channel->depth == 0) {
-		portal_channel_update_events(channel);
+		update_events(channel);
 	}
 	return closed ? -1 : 0;
 }
@@ -170,16 +180,6 @@ void portal_channel_set_events_handler(
 	struct portal_channel *channel, void (*handler)(void *data, short events)) {
 	channel->events_handler = handler;
 	channel->last_events = portal_channel_get_events(channel);
-}
-
-void portal_channel_update_events(struct portal_channel *channel) {
-	short events = portal_channel_get_events(channel);
-	if (events != channel->last_events) {
-		channel->last_events = events;
-		if (channel->events_handler != NULL) {
-			channel->events_handler(channel->data, events);
-		}
-	}
 }
 
 static void close_with(
@@ -388,7 +388,7 @@ void portal_channel_set_paused(struct portal_channel *channel, bool paused) {
 		portal_transport_rearm(channel->transport);
 	}
 	if (channel->depth == 0) {
-		portal_channel_update_events(channel);
+		update_events(channel);
 	}
 }
 

@@ -59,7 +59,5 @@ bool core_plan_attach(struct core *core, const struct core_view *view, struct co
 bool core_switch_next(struct core *core, const struct core_view *view, struct core_action *action);
 /* It cannot go on: back to what was left, where the policy says so. */
 void core_switch_failed(struct core *core, const struct core_view *view, const char *problem);
-/* The new one runs, or the host has everything. */
-void core_switch_succeeded(struct core *core, const struct core_view *view);
 
 #endif

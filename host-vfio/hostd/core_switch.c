@@ -73,7 +73,8 @@ void core_switch_failed(struct core *core, const struct core_view *view, const c
 	}
 }
 
-void core_switch_succeeded(struct core *core, const struct core_view *view) {
+/* The new one runs, or the host has everything. */
+static void succeed(struct core *core) {
 	if (!core->going_back) {
 		end_switch(core, NULL);
 		return;
@@ -128,7 +129,7 @@ static enum progress enter(
 		return AGAIN;
 	}
 	if (!vm || vm->state == CORE_RUNNING) {
-		core_switch_succeeded(core, view);
+		succeed(core);
 		return AGAIN;
 	}
 	if (vm->state != CORE_STARTING) {

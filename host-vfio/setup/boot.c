@@ -28,7 +28,8 @@ static bool has_kernel_install(const struct boot *boot) {
 	return found;
 }
 
-void boot_find_entries(const struct boot *boot, struct strings *paths) {
+/* The paths of the entries below the root, without those that boot_add_entry() adds. */
+static void find_entries(const struct boot *boot, struct strings *paths) {
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && paths->count == 0; i++) {
 		struct strings all = {0};
 		changes_list(&all, boot->root, places[i], ".conf");
@@ -128,7 +129,7 @@ int boot_add_arguments(struct boot *boot, const struct strings *arguments) {
 	int status = 0;
 	/* Entries that lie about beside another GRUB than Fedora's belong to nobody. */
 	if (!grub || boot_grub_reads_entries(boot)) {
-		boot_find_entries(boot, &entries);
+		find_entries(boot, &entries);
 	}
 	for (size_t i = 0; i < entries.count && status == 0; i++) {
 		status = change_lines(boot, entries.items[i], "options", arguments);
@@ -260,7 +261,7 @@ int boot_add_entry(const struct boot *boot, const struct strings *arguments, con
 	if (boot_grub_is_there(boot)) {
 		return boot_grub_add_entry(boot, more);
 	}
-	boot_find_entries(boot, &entries);
+	find_entries(boot, &entries);
 	if (entries.count == 0) {
 		return error_set(boot->error,
 			"a boot menu entry of its own can be made for GRUB and systemd-boot, and "

@@ -33,7 +33,4 @@ const char *boot_menu_help(const struct boot *boot);
  * came since. */
 void boot_find_copies(const char *root, struct strings *paths);
 
-/* The paths of the entries below the root, without those that boot_add_entry() adds. */
-void boot_find_entries(const struct boot *boot, struct strings *paths);
-
 #endif

@@ -43,7 +43,7 @@ bool driver_state_equal(const struct driver_state *a, const struct driver_state 
 	return same(a->driver, b->driver) && same(a->override, b->override) && reset;
 }
 
-void driver_state_copy(struct driver_state *to, const struct driver_state *from) {
+static void copy_state(struct driver_state *to, const struct driver_state *from) {
 	*to = (struct driver_state){
 		.driver = must_copy(from->driver),
 		.override = must_copy(from->override),
@@ -147,8 +147,8 @@ struct plan_device *plan_add_device(
 	struct plan_device *entry = &plan->devices[plan->devices_count++];
 	*entry = (struct plan_device){.address = must_copy(device->name)};
 	identity_init(&entry->identity, device);
-	driver_state_copy(&entry->former, &former);
-	driver_state_copy(&entry->wanted, wanted);
+	copy_state(&entry->former, &former);
+	copy_state(&entry->wanted, wanted);
 	return entry;
 }
 

@@ -128,7 +128,6 @@ void plan_add_set(struct plan *plan, unsigned rung, enum setting_kind kind, cons
 bool plan_has(const struct plan *plan, const char *address);
 
 bool driver_state_equal(const struct driver_state *a, const struct driver_state *b);
-void driver_state_copy(struct driver_state *to, const struct driver_state *from);
 void driver_state_finish(struct driver_state *state);
 
 /* One step as a sentence without a full stop; the caller's. */

@@ -19,7 +19,7 @@ struct model_device *model_device_of(
 	return model_find(model, start, (size_t)(end - start));
 }
 
-bool model_shows(const struct shared *shared, const struct model_framebuffer *framebuffer) {
+static bool shows(const struct shared *shared, const struct model_framebuffer *framebuffer) {
 	if (framebuffer->platform >= 0) {
 		return shared->platforms[framebuffer->platform].driver[0] != '\0';
 	}
@@ -29,7 +29,7 @@ bool model_shows(const struct shared *shared, const struct model_framebuffer *fr
 
 bool model_has_console(const struct shared *shared) {
 	for (size_t i = 0; shared->console[0] && i < shared->framebuffers_count; i++) {
-		if (model_shows(shared, &shared->framebuffers[i])) {
+		if (shows(shared, &shared->framebuffers[i])) {
 			return true;
 		}
 	}
@@ -47,7 +47,7 @@ static bool is_hidden(const struct shared *shared, const char *name, size_t leng
 	}
 	for (size_t i = 0; i < shared->framebuffers_count; i++) {
 		const struct model_framebuffer *framebuffer = &shared->framebuffers[i];
-		if (!model_shows(shared, framebuffer) && strlen(framebuffer->name) == length &&
+		if (!shows(shared, framebuffer) && strlen(framebuffer->name) == length &&
 			strncmp(framebuffer->name, name, length) == 0) {
 			return true;
 		}

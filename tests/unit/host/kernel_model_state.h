@@ -103,7 +103,6 @@ void model_wait_for_lock(
 void model_hang_locked(struct kernel_model *model, struct model_device *device,
 	const struct step *step, bool stuck);
 bool model_same_bus(const struct model_device *a, const struct model_device *b);
-bool model_shows(const struct shared *shared, const struct model_framebuffer *framebuffer);
 bool model_has_console(const struct shared *shared);
 
 /* One operation with its fault: 0 or an errno. `device` may be NULL. */
