@@ -11,6 +11,9 @@ void portal_quota_init(struct portal_quota *quota, uint64_t heap_size) {
 				[PORTAL_QUOTA_CONNECTIONS] = 128,
 				[PORTAL_QUOTA_OBJECTS] = 65536,
 				[PORTAL_QUOTA_SURFACES] = 8192,
+				/* Each is drawn with its frame, and looked at when another
+				 * one changes. */
+				[PORTAL_QUOTA_WINDOWS] = 512,
 				[PORTAL_QUOTA_BUFFERS] = 16384,
 				[PORTAL_QUOTA_POOLS] = 256,
 				/* An application maps the heap once; some room to resize. */
@@ -49,6 +52,7 @@ const char *portal_quota_name(enum portal_quota_kind kind) {
 		[PORTAL_QUOTA_CONNECTIONS] = "connections",
 		[PORTAL_QUOTA_OBJECTS] = "objects",
 		[PORTAL_QUOTA_SURFACES] = "surfaces",
+		[PORTAL_QUOTA_WINDOWS] = "windows",
 		[PORTAL_QUOTA_BUFFERS] = "buffers",
 		[PORTAL_QUOTA_POOLS] = "pools",
 		[PORTAL_QUOTA_POOL_BYTES] = "pool bytes",

@@ -13,6 +13,7 @@ enum portal_quota_kind {
 	PORTAL_QUOTA_CONNECTIONS,
 	PORTAL_QUOTA_OBJECTS, /* until the compositor lets the id go */
 	PORTAL_QUOTA_SURFACES,
+	PORTAL_QUOTA_WINDOWS, /* xdg_toplevels, shown or not */
 	PORTAL_QUOTA_BUFFERS,
 	PORTAL_QUOTA_POOLS,
 	PORTAL_QUOTA_POOL_BYTES, /* mapped by the compositor: the sum over all pools */

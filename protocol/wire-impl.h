@@ -72,7 +72,7 @@ struct portal_wire_surface {
 	uint32_t users; /* objects whose data is its index; 0: the entry is free */
 	uint32_t parent, first_child; /* of subsurfaces and popups; indexes or NO_SURFACE */
 	uint32_t next, previous; /* siblings, or the next free entry */
-	uint32_t n_children;
+	uint32_t n_children, n_below; /* right below it, and in all */
 	uint32_t tree_height; /* levels below it, or more */
 	uint8_t role; /* enum portal_wire_role */
 	bool synchronized; /* of a subsurface */
@@ -80,7 +80,10 @@ struct portal_wire_surface {
 	bool mapped;
 	bool grabbed; /* of a popup */
 	bool has_source, has_destination; /* of its viewport */
-	int32_t scale;
+	int32_t source[4], destination[2]; /* likewise, as the requests say them */
+	int32_t scale, transform;
+	uint32_t commits; /* so many there were */
+	uint32_t moved_in; /* the parent's commit, counted from 1, that moves it; 0 for none */
 	bool attached; /* since the last commit */
 	uint32_t buffer; /* attached last */
 	uint64_t buffer_serial; /* 0 for none */
@@ -175,6 +178,9 @@ void portal_wire_tree_orphan(struct portal_wire *wire, uint32_t index, bool popu
  */
 enum portal_wire_verdict portal_wire_surface_request(
 	struct portal_wire *wire, struct portal_wire_call *call, uint32_t *data);
+/* Counts a request as work on all that the guest shows, so many times. */
+void portal_wire_charge_layout(
+	const struct portal_wire *wire, struct portal_wire_call *call, uint32_t times);
 /* An object whose interface is one of theirs goes. */
 void portal_wire_surface_release(struct portal_wire *wire, const struct portal_object *object);
 enum portal_wire_verdict portal_wire_xdg_request(

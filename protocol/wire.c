@@ -113,6 +113,7 @@ static void release_object(struct portal_wire *wire, struct portal_object *objec
 		portal_wire_shm_drop_pool(wire, object->data);
 		break;
 	case PORTAL_WIRE_XDG_TOPLEVEL:
+		portal_wire_give(wire, PORTAL_QUOTA_WINDOWS, 1);
 		wire->n_toplevels--;
 		break;
 	default:
@@ -180,7 +181,7 @@ static enum portal_wire_verdict count_object(
 		return portal_wire_take(wire, call, PORTAL_QUOTA_BUFFERS, 1);
 	case PORTAL_WIRE_XDG_TOPLEVEL:
 		wire->n_toplevels++;
-		return PORTAL_WIRE_PASS;
+		return portal_wire_take(wire, call, PORTAL_QUOTA_WINDOWS, 1);
 	default:
 		return PORTAL_WIRE_PASS;
 	}
@@ -281,10 +282,16 @@ static void fill_info(const struct portal_wire_call *call, struct portal_wire_in
 	}
 }
 
+/* What is told of everything there is, once more. */
+#define REGISTRY_COST 16
+
 /* The requests whose arguments mean more than their types say. */
 static enum portal_wire_verdict check_request(struct portal_wire *wire,
 	struct portal_wire_call *call, uint8_t *interface, uint8_t *version, uint32_t *data) {
 	switch (call->interface << 16 | call->opcode) {
+	case PORTAL_WIRE_WL_DISPLAY << 16 | PORTAL_REQUEST_WL_DISPLAY_GET_REGISTRY:
+		call->cost += REGISTRY_COST;
+		return PORTAL_WIRE_PASS;
 	case PORTAL_WIRE_WL_REGISTRY << 16 | PORTAL_REQUEST_WL_REGISTRY_BIND:
 		return portal_wire_bind(wire, call, interface, version);
 	case PORTAL_WIRE_WL_SHM << 16 | PORTAL_REQUEST_WL_SHM_CREATE_POOL:

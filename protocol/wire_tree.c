@@ -41,6 +41,8 @@ uint32_t portal_wire_tree_add(struct portal_wire *wire) {
 		.first_child = none,
 		.next = none,
 		.previous = none,
+		.source = {-256, -256, -256, -256},
+		.destination = {-1, -1},
 		.scale = 1,
 	};
 	return index;
@@ -83,6 +85,15 @@ static void raise_height(struct portal_wire *wire, uint32_t index) {
 	}
 }
 
+/* It comes below its parent, or goes from there, with all that is below it. */
+static void count_below(struct portal_wire *wire, uint32_t index, bool comes) {
+	uint32_t count = 1 + wire->surfaces[index].n_below;
+	for (index = wire->surfaces[index].parent; index != none;
+		index = wire->surfaces[index].parent) {
+		wire->surfaces[index].n_below += comes ? count : -count;
+	}
+}
+
 enum portal_wire_verdict portal_wire_tree_attach(struct portal_wire *wire,
 	const struct portal_wire_call *call, uint32_t index, uint32_t parent) {
 	struct portal_wire_surface *surface = &wire->surfaces[index];
@@ -102,6 +113,7 @@ enum portal_wire_verdict portal_wire_tree_attach(struct portal_wire *wire,
 	wire->surfaces[parent].first_child = index;
 	wire->surfaces[parent].n_children++;
 	raise_height(wire, index);
+	count_below(wire, index, true);
 	return PORTAL_WIRE_PASS;
 }
 
@@ -111,6 +123,7 @@ void portal_wire_tree_detach(struct portal_wire *wire, uint32_t index) {
 		return;
 	}
 	struct portal_wire_surface *parent = &wire->surfaces[surface->parent];
+	count_below(wire, index, false);
 	if (surface->previous != none) {
 		wire->surfaces[surface->previous].next = surface->next;
 	} else {

@@ -10,6 +10,9 @@
 /* Compositors keep each token, wlroots for half a minute and portal for five, and look for one from
  * the first to the last: there are few, and looking for one that is not there counts as much. */
 #define TOKEN_COST 10000
+/* The compositor makes the frame of a window, and makes its screen anew for one that fills it. */
+#define ROLE_COST 16
+#define STATE_COST 32
 
 static enum portal_wire_verdict get_xdg_surface(
 	struct portal_wire *wire, const struct portal_wire_call *call, uint32_t *data) {
@@ -23,8 +26,8 @@ static enum portal_wire_verdict get_xdg_surface(
 	return PORTAL_WIRE_PASS;
 }
 
-static enum portal_wire_verdict get_role(struct portal_wire *wire,
-	const struct portal_wire_call *call, enum portal_wire_role role, uint32_t *data) {
+static enum portal_wire_verdict get_role(struct portal_wire *wire, struct portal_wire_call *call,
+	enum portal_wire_role role, uint32_t *data) {
 	*data = portal_wire_index(wire, call->id);
 	struct portal_wire_surface *surface = portal_wire_tree_get(wire, *data);
 	if (surface->role != PORTAL_WIRE_ROLE_XDG) {
@@ -32,12 +35,13 @@ static enum portal_wire_verdict get_role(struct portal_wire *wire,
 	}
 	surface->role = (uint8_t)role;
 	surface->users++;
+	call->cost += ROLE_COST;
 	return PORTAL_WIRE_PASS;
 }
 
 /* wlroots takes any parent that once had a role, itself included: its trees then have no end. */
 static enum portal_wire_verdict get_popup(
-	struct portal_wire *wire, const struct portal_wire_call *call, uint32_t *data) {
+	struct portal_wire *wire, struct portal_wire_call *call, uint32_t *data) {
 	uint32_t id = call->values[1].untrusted_word; /* checked, or 0 */
 	if (id == 0) {
 		return portal_wire_refuse(wire, call, "a popup without a parent");
@@ -104,13 +108,15 @@ void portal_wire_xdg_configure(struct portal_wire *wire, const struct portal_wir
 }
 
 static enum portal_wire_verdict toplevel_request(
-	struct portal_wire *wire, const struct portal_wire_call *call) {
+	struct portal_wire *wire, struct portal_wire_call *call) {
 	switch (call->opcode) {
 	case PORTAL_REQUEST_XDG_TOPLEVEL_SET_MAXIMIZED:
 	case PORTAL_REQUEST_XDG_TOPLEVEL_UNSET_MAXIMIZED:
 	case PORTAL_REQUEST_XDG_TOPLEVEL_SET_FULLSCREEN:
 	case PORTAL_REQUEST_XDG_TOPLEVEL_UNSET_FULLSCREEN:
 	case PORTAL_REQUEST_XDG_TOPLEVEL_SET_MINIMIZED:
+		call->cost += STATE_COST;
+		portal_wire_charge_layout(wire, call, 1);
 		return ask_configure(wire, call);
 	default:
 		return PORTAL_WIRE_PASS;
@@ -143,6 +149,9 @@ enum portal_wire_verdict portal_wire_xdg_request(
 		return get_role(wire, call, PORTAL_WIRE_ROLE_TOPLEVEL, data);
 	case PORTAL_WIRE_XDG_SURFACE << 16 | PORTAL_REQUEST_XDG_SURFACE_GET_POPUP:
 		return get_popup(wire, call, data);
+	case PORTAL_WIRE_XDG_SURFACE << 16 | PORTAL_REQUEST_XDG_SURFACE_SET_WINDOW_GEOMETRY:
+		portal_wire_charge_layout(wire, call, 1);
+		return PORTAL_WIRE_PASS;
 	case PORTAL_WIRE_XDG_SURFACE << 16 | PORTAL_REQUEST_XDG_SURFACE_ACK_CONFIGURE:
 		return ack_configure(wire, call);
 	case PORTAL_WIRE_XDG_POPUP << 16 | PORTAL_REQUEST_XDG_POPUP_GRAB:

@@ -145,6 +145,17 @@ def a_guest_over_its_rate_is_read_more_slowly(compositor_kind, kind):
         hostile.guest.expect("closed .*")
 
 
+def a_guest_that_makes_much_work_of_few_messages_is_slowed_down_too(compositor_kind, kind):
+    with case.desktop("bridge-restack", compositor_kind) as (session, compositor):
+        start = time.monotonic()
+        hostile = Hostile(session, compositor, "restack")
+        hostile.guest.expect("answered")
+        # 2000 places among 4000 surfaces, each worth 251 messages, of which 100000 may come at once.
+        assert time.monotonic() - start >= 1.9
+        assert hostile.bridge.stop() == DONE, hostile.bridge.details()
+        hostile.guest.expect("closed .*")
+
+
 def a_guest_that_connects_without_end_is_slowed_down_too(compositor_kind, kind):
     with case.desktop("bridge-connects", compositor_kind) as (session, compositor):
         start = time.monotonic()
@@ -355,6 +366,7 @@ TESTS = [
     a_guest_whose_heap_is_not_there_is_heard_no_further,
     a_guest_over_its_quota_loses_that_connection_only,
     a_guest_over_its_rate_is_read_more_slowly,
+    a_guest_that_makes_much_work_of_few_messages_is_slowed_down_too,
     a_guest_that_connects_without_end_is_slowed_down_too,
     what_a_compositor_would_not_survive_ends_that_connection_only,
     the_compositors_error_ends_that_connection_only,

@@ -293,6 +293,99 @@ static void test_a_commit_costs_more_with_many_subsurfaces(void **state) {
 	assert_int_equal(f->info.cost, 11);
 }
 
+static void test_a_commit_costs_more_with_many_surfaces_further_below(void **state) {
+	struct fixture *f = *state;
+	make_surface(f, ID_FIRST);
+	for (uint32_t i = 0; i < 160; i++) {
+		/* Each one below the first one's only subsurface. */
+		make_surface(f, ID_FIRST + 1 + 2 * i);
+		assert_passes(get_subsurface(f, ID_FIRST + 2 + 2 * i, ID_FIRST + 1 + 2 * i,
+			i == 0 ? ID_FIRST : ID_FIRST + 1));
+	}
+	assert_passes(commit(f, ID_FIRST));
+	assert_int_equal(f->info.cost, 11);
+	/* With that one all go. */
+	assert_passes(request(f, ID_FIRST + 2, PORTAL_REQUEST_WL_SUBSURFACE_DESTROY, ""));
+	assert_passes(commit(f, ID_FIRST));
+	assert_int_equal(f->info.cost, 1);
+}
+
+static enum portal_wire_verdict move(struct fixture *f, uint32_t subsurface, int32_t x) {
+	return request(f, subsurface, PORTAL_REQUEST_WL_SUBSURFACE_SET_POSITION, "ii", x, 0);
+}
+
+static void test_a_place_costs_a_look_at_all_that_is_shown(void **state) {
+	struct fixture *f = *state;
+	make_surface(f, ID_FIRST);
+	for (uint32_t i = 0; i < 160; i++) {
+		make_surface(f, ID_FIRST + 1 + 2 * i);
+		assert_passes(
+			get_subsurface(f, ID_FIRST + 2 + 2 * i, ID_FIRST + 1 + 2 * i, ID_FIRST));
+	}
+	assert_passes(move(f, ID_FIRST + 2, 5));
+	assert_int_equal(f->info.cost, 1 + 8 + 161 / 16);
+	/* One that moves twice before the parent's commit moves once. */
+	assert_passes(move(f, ID_FIRST + 2, 6));
+	assert_int_equal(f->info.cost, 1);
+	assert_passes(move(f, ID_FIRST + 4, 5));
+	assert_int_equal(f->info.cost, 1 + 8 + 161 / 16);
+	/* Among its siblings it is looked for each time. */
+	assert_passes(request(
+		f, ID_FIRST + 2, PORTAL_REQUEST_WL_SUBSURFACE_PLACE_ABOVE, "o", ID_FIRST + 3));
+	assert_int_equal(f->info.cost, 1 + 160 / 16);
+	assert_passes(commit(f, ID_FIRST));
+	assert_passes(request(
+		f, ID_FIRST + 2, PORTAL_REQUEST_WL_SUBSURFACE_PLACE_BELOW, "o", ID_FIRST + 3));
+	assert_int_equal(f->info.cost, 1 + 160 / 16 + 8 + 161 / 16);
+}
+
+static void test_another_size_costs_a_look_at_all_that_is_shown(void **state) {
+	struct fixture *f = *state;
+	const uint32_t surface = ID_FIRST, buffer = ID_FIRST + 1, viewport = ID_FIRST + 4;
+	make_surface(f, surface);
+	make_buffer(f, buffer, SIDE, SIDE);
+	make_buffer(f, buffer + 1, SIDE, SIDE);
+	make_buffer(f, buffer + 2, SIDE, SIDE / 2);
+	assert_passes(show(f, surface, buffer));
+	assert_int_equal(f->info.cost, 1 + 8);
+	assert_passes(show(f, surface, buffer + 1));
+	assert_int_equal(f->info.cost, 1);
+	assert_passes(show(f, surface, buffer + 2));
+	assert_int_equal(f->info.cost, 1 + 8);
+	assert_passes(show(f, surface, 0));
+	assert_int_equal(f->info.cost, 1 + 8);
+	/* What is said again changes nothing. */
+	for (unsigned int round = 0; round < 2; round++) {
+		const uint32_t cost = round == 0 ? 1 + 8 : 1;
+		assert_passes(
+			request(f, surface, PORTAL_REQUEST_WL_SURFACE_SET_BUFFER_SCALE, "i", 2));
+		assert_int_equal(f->info.cost, cost);
+		assert_passes(request(
+			f, surface, PORTAL_REQUEST_WL_SURFACE_SET_BUFFER_TRANSFORM, "i", 1));
+		assert_int_equal(f->info.cost, cost);
+	}
+	assert_passes(request(f, ID_VIEWPORTER, PORTAL_REQUEST_WP_VIEWPORTER_GET_VIEWPORT, "no",
+		viewport, surface));
+	for (unsigned int round = 0; round < 2; round++) {
+		const uint32_t cost = round == 0 ? 1 + 8 : 1;
+		assert_passes(request(
+			f, viewport, PORTAL_REQUEST_WP_VIEWPORT_SET_DESTINATION, "ii", 5, 5));
+		assert_int_equal(f->info.cost, cost);
+		assert_passes(request(f, viewport, PORTAL_REQUEST_WP_VIEWPORT_SET_SOURCE, "iiii", 0,
+			0, 256, 256));
+		assert_int_equal(f->info.cost, cost);
+	}
+	/* Nor does taking back what another viewport never said. */
+	assert_passes(request(f, viewport, PORTAL_REQUEST_WP_VIEWPORT_DESTROY, ""));
+	assert_passes(request(f, ID_VIEWPORTER, PORTAL_REQUEST_WP_VIEWPORTER_GET_VIEWPORT, "no",
+		viewport + 1, surface));
+	assert_passes(
+		request(f, viewport + 1, PORTAL_REQUEST_WP_VIEWPORT_SET_DESTINATION, "ii", -1, -1));
+	assert_int_equal(f->info.cost, 1);
+	assert_passes(request(f, surface, PORTAL_REQUEST_WL_SURFACE_SET_OPAQUE_REGION, "o", 0));
+	assert_int_equal(f->info.cost, 1 + 8);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void) {
@@ -312,6 +405,9 @@ int main(void) {
 		T(test_regions_are_paid_for_wherever_they_are_kept),
 		T(test_too_much_damage_is_damage_everywhere),
 		T(test_a_commit_costs_more_with_many_subsurfaces),
+		T(test_a_commit_costs_more_with_many_surfaces_further_below),
+		T(test_a_place_costs_a_look_at_all_that_is_shown),
+		T(test_another_size_costs_a_look_at_all_that_is_shown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,6 +216,42 @@ static void test_an_activation_token_costs_what_it_is_to_keep(void **state) {
 	assert_int_equal(f->info.cost, 10001);
 }
 
+static void test_a_window_costs_what_a_frame_and_a_place_do(void **state) {
+	struct fixture *f = *state;
+	const uint32_t layout = 8 + 4; /* of one window */
+	assert_passes(commit(f, ID_SURFACE));
+	assert_passes(show(f, ID_SURFACE, ID_BUFFER));
+	assert_int_equal(f->info.cost, 1 + 4 * layout);
+	assert_passes(show(f, ID_SURFACE, ID_BUFFER));
+	assert_int_equal(f->info.cost, 1);
+	assert_passes(maximize(f));
+	assert_int_equal(f->info.cost, 1 + 32 + layout);
+	assert_passes(request(
+		f, ID_XDG, PORTAL_REQUEST_XDG_SURFACE_SET_WINDOW_GEOMETRY, "iiii", 0, 0, 3, 3));
+	assert_int_equal(f->info.cost, 1 + layout);
+	assert_passes(show(f, ID_SURFACE, 0));
+	assert_int_equal(f->info.cost, 1 + 4 * layout);
+	/* A second window adds to what the first one's changes cost. */
+	assert_passes(
+		request(f, ID_POPUP_XDG, PORTAL_REQUEST_XDG_SURFACE_GET_TOPLEVEL, "n", ID_POPUP));
+	assert_int_equal(f->info.cost, 1 + 16);
+	assert_passes(show(f, ID_SURFACE, ID_BUFFER));
+	assert_int_equal(f->info.cost, 1 + 4 * (layout + 4));
+	assert_passes(request(f, ID_POPUP, PORTAL_REQUEST_XDG_TOPLEVEL_DESTROY, ""));
+	assert_passes(show(f, ID_SURFACE, 0));
+	assert_int_equal(f->info.cost, 1 + 4 * layout);
+}
+
+static void test_a_guest_has_so_many_windows(void **state) {
+	struct fixture *f = *state;
+	f->quota.limit[PORTAL_QUOTA_WINDOWS] = 1;
+	assert_passes(request(f, ID_TOPLEVEL, PORTAL_REQUEST_XDG_TOPLEVEL_DESTROY, ""));
+	assert_passes(
+		request(f, ID_POPUP_XDG, PORTAL_REQUEST_XDG_SURFACE_GET_TOPLEVEL, "n", ID_POPUP));
+	assert_refused(f, request(f, ID_XDG, PORTAL_REQUEST_XDG_SURFACE_GET_TOPLEVEL, "n", ID_NEXT),
+		"xdg_surface#9.get_toplevel: the guest has its quota of 1 windows");
+}
+
 /* Each place of a request that says where something is or how large; the others stay 1. */
 static void assert_bounded(struct fixture *f, uint32_t id, uint16_t opcode, const char *format) {
 	size_t count = strlen(format);
@@ -268,6 +304,8 @@ int main(void) {
 		T(test_an_xdg_surface_is_one_thing_at_a_time),
 		T(test_configures_are_not_asked_for_without_acking_any),
 		T(test_an_activation_token_costs_what_it_is_to_keep),
+		T(test_a_window_costs_what_a_frame_and_a_place_do),
+		T(test_a_guest_has_so_many_windows),
 		T(test_no_sum_of_places_and_sizes_overflows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

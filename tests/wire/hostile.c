@@ -44,6 +44,7 @@ struct guest {
 	bool acted, closed;
 	bool mute; /* says nothing to what was ended, having done so already */
 	uint32_t flood; /* messages still to be sent */
+	uint32_t answer; /* the wl_callback that is waited for */
 };
 
 static void send_messages(struct guest *guest) {
@@ -166,6 +167,31 @@ static void pump_flood(struct guest *guest) {
 		}
 		guest->flood -= count;
 	}
+}
+
+/* A subsurface that is looked for among 4000, time and again; then the compositor is asked for an
+ * answer. */
+static void act_restack(struct guest *guest) {
+	const uint32_t parent = ID_FREE, first = ID_FREE + 1, end = first + 2 * 4000;
+	message_add(&guest->message, ID_COMPOSITOR, 0, "n", parent);
+	for (uint32_t id = first; id < end; id += 2) {
+		message_add(&guest->message, ID_COMPOSITOR, 0, "n", id);
+		message_add(&guest->message, ID_SUBCOMPOSITOR,
+			PORTAL_REQUEST_WL_SUBCOMPOSITOR_GET_SUBSURFACE, "noo", id + 1, id, parent);
+		if (guest->message.size > 4000) {
+			send_messages(guest);
+		}
+	}
+	for (uint32_t i = 0; i < 2000; i++) {
+		message_add(&guest->message, first + 1, PORTAL_REQUEST_WL_SUBSURFACE_PLACE_ABOVE,
+			"o", end - 2);
+		if (guest->message.size > 4000) {
+			send_messages(guest);
+		}
+	}
+	send_messages(guest);
+	guest->answer = end;
+	message_add(&guest->message, 1, PORTAL_REQUEST_WL_DISPLAY_SYNC, "n", end);
 }
 
 /* What the compositor itself ends a client for: a surface with two roles is left to it. */
@@ -301,6 +327,7 @@ static const struct {
 	{"come-and-go", act_come_and_go},
 	{"hoard", act_hoard},
 	{"flood", act_flood},
+	{"restack", act_restack},
 	{"protocol-error", act_protocol_error},
 	{"early-reposition", act_early_reposition},
 	{"grab-twice", act_grab_twice},
@@ -366,7 +393,7 @@ static void handle_wayland(void *data, uint32_t connection, const void *messages
 		memcpy(&word, at + 4, 4);
 		if (object == ID_REGISTRY && (word & 0xffff) == PORTAL_EVENT_WL_REGISTRY_GLOBAL) {
 			note_global(guest, at);
-		} else if (object == ID_FREE + 1) {
+		} else if (object == guest->answer) {
 			puts("answered");
 		}
 		at += word >> 16;
@@ -400,7 +427,7 @@ static void run(struct guest *guest) {
 }
 
 int main(int argc, char *argv[]) {
-	static struct guest guest;
+	static struct guest guest = {.answer = ID_FREE + 1};
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; argc == 3 && i < sizeof(acts) / sizeof(acts[0]); i++) {
 		if (strcmp(argv[2], acts[i].name) == 0) {
