@@ -7,6 +7,7 @@
 /* The parts of brain.h among themselves. */
 
 struct claim;
+struct job;
 struct waiting;
 
 struct brain {
@@ -19,6 +20,10 @@ struct brain {
 	struct core_action action; /* the change under way, when it is the core's */
 	struct waiting *by_hand; /* or a person's */
 	struct order *switching;
+	struct job *hanging; /* waits for what hangs in a change that is unfinished */
+	bool was_recovery; /* which was itself to settle another one */
+	bool unsettled; /* one is known to be unfinished */
+	bool to_settle; /* there may be one, and nobody hangs in it */
 	LIST_HEAD(, claim) claims; /* claim.link, in brain_claims.c */
 	STAILQ_HEAD(, waiting) waiting; /* waiting.link, in brain_orders.c */
 	sd_event_source *patience;
@@ -79,6 +84,17 @@ bool brain_only_plans(const struct brain *brain);
 /* The next of what waits, when nothing is under way. */
 void brain_begin_by_hand(struct brain *brain);
 void brain_orders_finish(struct brain *brain);
+
+/* brain_recovery.c: what an earlier change has begun and not ended. */
+
+/* A change has ended, with the error of change.h: one that is unfinished is settled as soon as
+ * nobody hangs in it any more. `recovery`: it was to do that, and is not repeated for anything
+ * else. */
+void brain_note_outcome(struct brain *brain, bool recovery, const char *error);
+/* Settles what is unfinished, when nothing is under way and brain.to_settle says that there may be
+ * something. */
+void brain_begin_recovery(struct brain *brain);
+void brain_recovery_finish(struct brain *brain);
 
 /* What the steps of a change say of themselves; for struct change_handlers. */
 void brain_handle_progress(void *data, const char *sentence);

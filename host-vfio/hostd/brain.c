@@ -141,6 +141,8 @@ void brain_decide(struct daemon *daemon) {
 		brain_check_claims(brain);
 		brain_warn(brain);
 	}
+	/* What an earlier change left keeps every other one from being made. */
+	brain_begin_recovery(brain);
 	bool progress = decide_all(brain);
 	brain_begin_by_hand(brain);
 	arm_patience(brain, progress);
@@ -219,23 +221,11 @@ void brain_decide_then(
 	looks_finish(&looks);
 }
 
-static void handle_recovered(void *data, const char *error, const char *reason) {
-	struct brain *brain = data;
-	core_others_change_ended(&brain->core);
-	if (error) {
-		say(LOG_ERR, "an earlier change cannot be settled: %s", reason);
-	}
-	survey_request(brain->daemon);
-}
-
 const struct core *brain_core(const struct daemon *daemon) {
 	return &daemon->brain->core;
 }
 
 int brain_init(struct daemon *daemon, struct error *error) {
-	static const struct change_handlers handlers = {
-		.progress = brain_handle_progress, .ended = handle_recovered};
-	static const struct strings none;
 	struct brain *brain = must_alloc(1, sizeof(*brain));
 	daemon->brain = brain;
 	brain->daemon = daemon;
@@ -250,10 +240,8 @@ int brain_init(struct daemon *daemon, struct error *error) {
 	}
 	sd_event_source_set_enabled(brain->patience, SD_EVENT_OFF);
 	core_set_policy(&brain->core, &daemon->policy);
-	core_others_change(&brain->core, NULL);
-	const struct change_order order = {
-		.kind = CHANGE_RECOVER, .names = &none, .unguarded = &none};
-	change_begin(daemon, &order, &handlers, brain);
+	brain->to_settle = true;
+	brain_begin_recovery(brain);
 	return 0;
 }
 
@@ -264,6 +252,7 @@ void brain_finish(struct daemon *daemon) {
 	}
 	brain_claims_finish(brain);
 	brain_orders_finish(brain);
+	brain_recovery_finish(brain);
 	brain_devices_finish(brain);
 	strings_finish(&brain->warned);
 	core_finish(&brain->core);

@@ -103,6 +103,7 @@ static void handle_core_ended(void *data, const char *error, const char *reason)
 	}
 	core_change_ended(&brain->core, &action, error ? reason : NULL);
 	core_action_finish(&action);
+	brain_note_outcome(brain, false, error);
 	survey_request(brain->daemon);
 }
 

@@ -43,6 +43,8 @@ static void handle_hand_ended(void *data, const char *error, const char *reason)
 	struct order *order = waiting->order;
 	brain->by_hand = NULL;
 	core_others_change_ended(&brain->core);
+	brain_note_outcome(
+		brain, waiting->purpose == BY_HAND && waiting->kind == CHANGE_RECOVER, error);
 	if (error && waiting->purpose != BY_HAND) {
 		brain_refuse_switch(order, error, reason);
 	} else if (error) {

@@ -61,8 +61,8 @@ static void handle_end(void *data, enum job_ending ending, int status) {
 	struct change_run *run = data;
 	if (!run->outcome) {
 		finish(run, "Unfinished",
-			"who was to do it was ended: \"portal-host recover\" "
-			"undoes what was begun");
+			"who was to do it was ended; what was begun is undone by itself, or by "
+			"\"portal-host recover\"");
 	} else if (strcmp(run->outcome, "done") == 0) {
 		finish(run, NULL, NULL);
 	} else {

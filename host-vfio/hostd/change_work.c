@@ -464,7 +464,8 @@ int change_work(void *data, int out) {
 	if (outcome == TRANSACTION_UNFINISHED) {
 		const struct error reason = error;
 		error_set(&error,
-			"%.900s; \"portal-host recover\" undoes it once that is no more so",
+			"%.800s; it is undone by itself once nothing hangs in it any more, or by "
+			"\"portal-host recover\"",
 			reason.text);
 	}
 	tell(out, "outcome", outcomes[outcome], error.text);

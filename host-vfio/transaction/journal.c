@@ -120,12 +120,29 @@ static int take_lock(void *data) {
 	return flock(*(int *)data, LOCK_EX) < 0 ? errno : 0;
 }
 
+static int open_lock(const char *path) {
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+}
+
+int journal_wait_for_lock(const char *directory) {
+	char *path = must_print("%s/lock", directory);
+	int fd = open_lock(path);
+	free(path);
+	if (fd < 0) {
+		return -1;
+	}
+	int waited = flock(fd, LOCK_EX | LOCK_NB) < 0;
+	int status = waited && flock(fd, LOCK_EX) < 0 ? -1 : waited;
+	close(fd);
+	return status;
+}
+
 int journal_lock(const char *directory, unsigned deadline_ms, struct error *error) {
 	if (file_make_directory(directory, 0755, error) < 0) {
 		return -1;
 	}
 	char *path = must_print("%s/lock", directory);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	int fd = open_lock(path);
 	if (fd < 0) {
 		error_set(error, "%s: %s", path, strerror(errno));
 	} else {

@@ -56,5 +56,7 @@ void journal_destroy(struct journal *journal);
  * process that has the descriptor lives, so a worker left in the kernel holds it too. The
  * descriptor, or -1 with the reason when it cannot be had within `deadline_ms`. */
 int journal_lock(const char *directory, unsigned deadline_ms, struct error *error);
+/* Blocks until nobody has the lock, which is not kept. 1: somebody had it; 0; or -1 with errno. */
+int journal_wait_for_lock(const char *directory);
 
 #endif

@@ -1,9 +1,11 @@
 """The kernel hangs in a change of portal-hostd's, and nothing ends that but the kernel: everybody else is
-answered, and everything is as it was once it goes on. On a recorded machine whose drivers can be
+answered, and everything is as it was once it goes on, by itself. On a recorded machine whose drivers can be
 changed, with the domains of libvirt's test driver: see hostdtest.py. No machine runs here, and time
 passes only when the test says so."""
 
+import contextlib
 import os
+import signal
 
 from hostdmodel import begin, known
 from hostdtest import LAN, USB, main, refused
@@ -41,6 +43,38 @@ def hang(hostd, ask, operation="unbind", device=USB):
     said = len(hostd.log.text)
     ask()
     hostd.log.for_text(f"the kernel hangs: {operation} {device}".encode(), said)
+
+
+def goes_on(hostd, recover=None):
+    """The kernel goes on; and the daemon settles what was left, or a call beside it does."""
+    said = len(hostd.log.text)
+    hostd.order("release")
+    if recover:
+        assert recover.call("Recover") == {}
+    hostd.log.for_text(b"what was unfinished is settled", said)
+    assert journals(hostd) == [], journals(hostd)
+
+
+def descendants(pid):
+    """Of a process: {pid: its parent's}."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
+    found = {}
+    while more := {child: parent for child, parent in parents.items()
+                   if child not in found and (parent == pid or parent in found)}:
+        found.update(more)
+    return found
+
+
+def changer(hostd):
+    """The process that a step hangs in a worker of: of all children of the daemon the one with a child that
+    has one, which is what the model keeps the worker in the kernel with."""
+    tree = descendants(hostd.process.pid)
+    return next(parent for keeper in tree if (worker := tree.get(keeper)) in tree
+                and (parent := tree[worker]) in tree and tree[parent] in tree)
 
 
 def prepare(link, domain, *devices):
@@ -87,18 +121,16 @@ def answers(finish, work):
     assert other.call("Hook", domain="net", operation="release") == {}
     assert len(journals(hostd)) == 1, journals(hostd)
 
-    hostd.order("release")
-    assert other.call("Recover") == {}
+    goes_on(hostd)
     assert other.call("Return", devices=[LAN]) == {}
     assert hostd.drivers() == before, hostd.drivers()
-    assert journals(hostd) == [], journals(hostd)
     assert prepare(other, "work", USB) == {}
     assert hostd.drivers()[USB][0] == "vfio-pci"
 
 
 def killed(finish, work):
     """However the daemon ends while a step hangs, and whenever: the next one answers, begins nothing new,
-    and everything is as it was once the kernel has gone on, by whoever recovers then."""
+    and everything is as it was once the kernel has gone on, whoever recovers then."""
     hostd, link = begin(finish, work, POLICY, *DOMAINS)
     before = hostd.drivers()
 
@@ -120,17 +152,10 @@ def killed(finish, work):
         assert prepare(link, "stranger") == {}
         refused("Refused", "portal-host recover", link.call, "Take", devices=[LAN])
         assert len(journals(hostd)) == 1, journals(hostd)
-        hostd.order("release")
-        if end == hostd.kill:
-            assert link.call("Recover") == {}
-        else:
-            # The next one does it by itself.
-            hostd.kill()
-            link = known(hostd)
-            assert link.call("Take", devices=[LAN]) == {}
-            assert link.call("Return", devices=[LAN]) == {}
+        goes_on(hostd, link if over else None)
         assert hostd.drivers() == before, (operation, over, hostd.drivers())
-        assert journals(hostd) == [], journals(hostd)
+        assert link.call("Take", devices=[LAN]) == {}
+        assert link.call("Return", devices=[LAN]) == {}
 
 
 def starts(finish, work):
@@ -144,8 +169,7 @@ def starts(finish, work):
     hostd.order("expire")
     refused("Refused", f"could not bind {USB} to vfio-pci: the kernel hangs in it", link.receive)
     refused("Refused", "an earlier change is unfinished", prepare, other, "play", USB)
-    hostd.order("release")
-    assert other.call("Recover") == {}
+    goes_on(hostd)
     assert hostd.drivers() == before, hostd.drivers()
 
     hang(hostd, lambda: link.send("Switch", controller="work"))
@@ -155,11 +179,40 @@ def starts(finish, work):
     hostd.order("expire")
     refused("Failed", HANGS, link.receive)
     assert not other.call("GetState")["switching"]
-    hostd.order("release")
-    assert other.call("Recover") == {}
+    goes_on(hostd)
     assert hostd.drivers() == before, hostd.drivers()
     assert other.call("Switch", controller="work") == {}
     assert hostd.drivers()[USB][0] == "vfio-pci"
 
 
-main({"answers": answers, "killed": killed, "starts": starts})
+def ended(finish, work):
+    """Who makes the change is killed, and the kernel still hangs in it: who asked hears it at once, and
+    everything is as it was once the kernel has gone on."""
+    hostd, link = begin(finish, work, POLICY, *DOMAINS)
+    before = hostd.drivers()
+    hang(hostd, lambda: link.send("Take", devices=[USB]))
+    os.kill(changer(hostd), signal.SIGKILL)
+    refused("Unfinished", "who was to do it was ended", link.receive)
+    refused("Refused", "portal-host recover", link.call, "Take", devices=[LAN])
+    assert len(journals(hostd)) == 1, journals(hostd)
+    goes_on(hostd)
+    assert hostd.drivers() == before, hostd.drivers()
+    assert prepare(link, "work", USB) == {}
+
+
+def in_vain(finish, work):
+    """What cannot be settled for another reason is tried once, and not for ever."""
+    hostd, link = begin(finish, work, POLICY, *DOMAINS)
+    os.makedirs(os.path.join(hostd.state, "transactions"), exist_ok=True)
+    with open(os.path.join(hostd.state, "transactions", "00000000000000000001.journal"), "w") as file:
+        file.write("no journal\n")
+    refused("Unfinished", "00000000000000000001.journal", link.call, "Recover")
+    said = len(hostd.log.text)
+    hostd.kill()
+    link = known(hostd)
+    for _ in range(3):
+        refused("Refused", "00000000000000000001.journal", link.call, "Take", devices=[LAN])
+    assert hostd.log.text.count(b"cannot be settled", said) == 1, hostd.log.text[said:]
+
+
+main({"answers": answers, "killed": killed, "starts": starts, "ended": ended, "in-vain": in_vain})
