@@ -198,6 +198,9 @@ static void handle_key(struct wl_listener *listener, void *data) {
 			// told the pressed keys.
 			keyboard->taken[keyboard->taken_len++] = event->keycode;
 			if (run_bindings(keyboard, event->keycode)) {
+				// Whoever asks for something is not in the middle of a word: the
+				// window that comes of it is wanted.
+				seat_note_typing(keyboard->seat, true);
 				return;
 			}
 			keyboard->taken_len--;

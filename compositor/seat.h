@@ -31,7 +31,7 @@ struct seat {
 	/* The window that has, or would have, the keyboard. */
 	struct toplevel *focused;
 	/* When something was last typed into a window, milliseconds of the monotonic clock; 0: what
-	 * was typed was ended by Return or Escape. */
+	 * was typed was ended by Return, Escape or a binding. */
 	int64_t typed;
 	/* The layer surface that has it instead. */
 	struct layer *focused_layer;

@@ -56,6 +56,23 @@ def a_new_window_does_not_interrupt_what_is_being_typed():
             one.stop()
 
 
+def a_program_that_was_asked_for_while_typing_gets_the_keyboard():
+    extra = 'focus-new unless-typing 3600000\nbind Super+Return spawn "exec foot sh"\n'
+    with case.desktop("typing-spawn", extra=extra) as parts:
+        desktop = Desktop(*parts)
+        client, _ = desktop.show("events", "guest")
+        for typed in ("", "x"):
+            desktop.control.window(lambda w: w["focused"] and w["pid"] == client.pid)
+            if typed:
+                desktop.input.type(typed)
+            desktop.press(SUPER, KEY_ENTER)
+            foot = desktop.control.window("foot")
+            assert foot["focused"], foot
+            desktop.control.run("close", foot["id"])
+            desktop.control.until(lambda state: len(state["windows"]) == 1)
+        client.stop()
+
+
 def a_dragged_border_ends_at_the_exact_size():
     with case.desktop("border-drag") as parts:
         desktop = Desktop(*parts)
@@ -380,6 +397,7 @@ def a_mouse_that_is_pulled_out_while_it_presses_lets_go():
 
 TESTS = [
     a_new_window_does_not_interrupt_what_is_being_typed,
+    a_program_that_was_asked_for_while_typing_gets_the_keyboard,
     a_dragged_border_ends_at_the_exact_size,
     a_title_bar_moves_maximises_and_closes,
     a_mouse_that_is_pulled_out_while_it_presses_lets_go,
