@@ -39,18 +39,17 @@ static int handle_hangup(int signal_number, void *data) {
 	return 0;
 }
 
-static struct compositor_config *read_config(const char *path) {
+static struct compositor_config *read_config(const char *named) {
 	struct config_error error;
-	struct compositor_config *config = reload_read_config(path, &error);
+	struct compositor_config *config = reload_read_config(named, &error);
 	if (config == NULL) {
 		fprintf(stderr, "portal: %s\n", error.message);
 	}
 	return config;
 }
 
-static int run(
-	const struct options *options, struct compositor_config *config, const char *config_path) {
-	struct server *server = server_create(config, config_path);
+static int run(const struct options *options, struct compositor_config *config) {
+	struct server *server = server_create(config, options->config);
 	if (server == NULL) {
 		return EXIT_FAILURE;
 	}
@@ -124,15 +123,13 @@ int main(int argc, char *argv[]) {
 		return 2;
 	}
 	wlr_log_init(options.verbosity, NULL);
-	char *path = options.config != NULL ? strdup(options.config) : config_file_default_path();
-	struct compositor_config *config = read_config(path);
+	struct compositor_config *config = read_config(options.config);
 	int status = EXIT_FAILURE;
 	if (config != NULL && check) {
 		compositor_config_destroy(config);
 		status = EXIT_SUCCESS;
 	} else if (config != NULL) {
-		status = run(&options, config, path);
+		status = run(&options, config);
 	}
-	free(path);
 	return status;
 }

@@ -42,15 +42,8 @@ static bool check_keyboard(
 	return false;
 }
 
-struct compositor_config *reload_read_config(const char *path, struct config_error *error) {
-	struct compositor_config *config = compositor_config_create();
-	if (config == NULL) {
-		snprintf(error->message, sizeof(error->message), "out of memory");
-		return NULL;
-	}
-	if (path == NULL) {
-		return config;
-	}
+static bool read_file(
+	struct compositor_config *config, const char *path, struct config_error *error) {
 	struct config_file file;
 	bool ok = config_file_load(&file, path, error);
 	if (ok) {
@@ -58,6 +51,20 @@ struct compositor_config *reload_read_config(const char *path, struct config_err
 		     check_bindings(config, path, error) && check_keyboard(config, path, error);
 		config_file_finish(&file);
 	}
+	return ok;
+}
+
+struct compositor_config *reload_read_config(const char *named, struct config_error *error) {
+	struct compositor_config *config = compositor_config_create();
+	if (config == NULL) {
+		snprintf(error->message, sizeof(error->message), "out of memory");
+		return NULL;
+	}
+	// Looked for each time: the user may have begun without one.
+	char *usual = named == NULL ? config_file_default_path() : NULL;
+	const char *path = named != NULL ? named : usual;
+	bool ok = path == NULL || read_file(config, path, error);
+	free(usual);
 	if (!ok) {
 		compositor_config_destroy(config);
 		return NULL;

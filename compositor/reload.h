@@ -8,10 +8,10 @@ struct config_error;
 struct server;
 
 /**
- * Reads the configuration: built-in settings, then the file at PATH (NULL: none). Returns NULL with
- * the error set when anything in it is wrong.
+ * Reads the configuration: built-in settings, then the file NAMED (NULL: the one that is where it
+ * usually is, if any). Returns NULL with the error set when anything in it is wrong.
  */
-struct compositor_config *reload_read_config(const char *path, struct config_error *error);
+struct compositor_config *reload_read_config(const char *named, struct config_error *error);
 
 /**
  * Reads the server's configuration again and applies it to everything that is there. When anything

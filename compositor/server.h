@@ -42,7 +42,7 @@ struct server {
 	struct control *control; /* NULL: no control socket */
 
 	struct compositor_config *config; /* never NULL */
-	char *config_path; /* NULL: built-in settings */
+	char *config_path; /* of the command line; NULL: looked for where it usually is */
 
 	struct wlr_backend *backend;
 	struct wlr_session *session; /* NULL unless on a console */

@@ -119,6 +119,28 @@ def the_configuration_is_read_again_when_asked():
         client.stop()
 
 
+def a_configuration_that_is_written_later_is_found():
+    with case.session("later-config") as session:
+        ready = os.path.join(session.directory, "ready")
+        portal = session.start("portal", [programs.PORTAL, "--startup", f"touch {ready}"])
+        until("portal to be ready", lambda: os.path.exists(ready))
+        display = {"WAYLAND_DISPLAY": "wayland-0"}
+        scale = lambda: json.loads("\n".join(session.run(
+            "portalctl", [programs.CTL, "state"], display)))["outputs"][0]["scale"]
+        path = os.path.join(session.home, ".config", "portal", "portal.scfg")
+        os.makedirs(os.path.dirname(path))
+        for wanted in (2, 3):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"output * {{\n\tscale {wanted}\n}}\n")
+            session.run("portalctl", [programs.CTL, "reload"], display)
+            assert scale() == wanted, scale()
+        # Without one it is as it was at the beginning.
+        os.remove(path)
+        session.run("portalctl", [programs.CTL, "reload"], display)
+        assert scale() == 1, scale()
+        assert portal.stop() == 0, portal.details()
+
+
 def the_control_socket_refuses_what_is_not_there():
     with case.desktop("control") as parts:
         desktop = Desktop(*parts)
@@ -249,6 +271,7 @@ TESTS = [
     an_idle_desktop_does_not_wake_the_compositor,
     the_cursor_comes_from_the_theme_of_the_configuration,
     the_configuration_is_read_again_when_asked,
+    a_configuration_that_is_written_later_is_found,
     the_control_socket_refuses_what_is_not_there,
     services_of_the_session_find_the_display,
     portal_says_what_it_lacks,
