@@ -147,8 +147,12 @@ static void evacuate(struct output *output) {
 		}
 	}
 	wl_list_for_each (toplevel, &server->toplevels, link) {
-		if (toplevel->output == NULL && !server->stopping) {
-			toplevel->output = toplevel_find_output(toplevel);
+		if (toplevel->output != NULL || server->stopping) {
+			continue;
+		}
+		toplevel->output = toplevel_find_output(toplevel);
+		// One with a place of its own keeps it, or has been rescued.
+		if (toplevel->fullscreen || toplevel->layout != TOPLEVEL_FLOATING) {
 			toplevel_arrange(toplevel);
 		}
 	}

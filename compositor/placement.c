@@ -223,8 +223,12 @@ static void place_floating(struct toplevel *toplevel, const struct wlr_box *room
 	struct toplevel *parent =
 		toplevel->xdg->parent != NULL ? toplevel->xdg->parent->base->data : NULL;
 	if (parent != NULL && parent->mapped) {
+		// Where its window is, wherever the pointer may be.
+		struct output *output = toplevel_find_output(parent);
+		struct wlr_box beside =
+			output != NULL ? inner_box(toplevel, output->usable) : *room;
 		toplevel->box = centered(parent->box, width, height);
-		keep_inside(&toplevel->box, room);
+		keep_inside(&toplevel->box, &beside);
 		return;
 	}
 	struct wlr_box box = centered(*room, width, height);

@@ -234,9 +234,15 @@ static void save_box(struct toplevel *toplevel) {
 	seat_cancel_interactive(toplevel);
 }
 
+/* Where it is. One that has no picture yet is nowhere, but has been given an output to open on. */
+static struct output *current_output(struct toplevel *toplevel) {
+	bool given = !toplevel->mapped && toplevel->output != NULL;
+	return given ? toplevel->output : toplevel_find_output(toplevel);
+}
+
 void toplevel_set_layout(struct toplevel *toplevel, enum toplevel_layout layout) {
 	save_box(toplevel);
-	toplevel->output = toplevel_find_output(toplevel);
+	toplevel->output = current_output(toplevel);
 	toplevel->layout = layout;
 	toplevel_arrange(toplevel);
 }
@@ -272,7 +278,7 @@ void toplevel_grow(struct toplevel *toplevel, int width, int height) {
 
 void toplevel_set_fullscreen(struct toplevel *toplevel, bool fullscreen, struct output *output) {
 	save_box(toplevel);
-	toplevel->output = output != NULL ? output : toplevel_find_output(toplevel);
+	toplevel->output = output != NULL ? output : current_output(toplevel);
 	toplevel->fullscreen = fullscreen;
 	toplevel_arrange(toplevel);
 	if (!fullscreen) {

@@ -1,6 +1,8 @@
-/* resize [move]: a button press starts an interactive resize at the bottom right corner (or a
- * move, printed as "moved" once it has begun); the window follows every configure and prints
- * "size WxH" for those after the end of the resize. */
+/* resize [move|fullscreen|late]: a button press starts an interactive resize at the bottom right
+ * corner (or a move, printed as "moved" once it has begun); the window follows every configure and
+ * prints "size WxH" for those after the end of the resize. It asks to be fullscreen from its first
+ * commit on, or ("late") maximised between that and its first picture. Where the size is left to
+ * it, it keeps the one it has. */
 #include <string.h>
 
 #include "feature.h"
@@ -67,10 +69,25 @@ static void follow_all(struct dragger *dragger) {
 	}
 }
 
+static struct window *create(struct client *client, const char *how) {
+	struct window *window = window_begin(client, "resize", 0, 0);
+	if (strcmp(how, "fullscreen") == 0) {
+		xdg_toplevel_set_fullscreen(window->toplevel, NULL);
+	}
+	wl_surface_commit(window->surface);
+	client_wait(client, &window->configured);
+	if (strcmp(how, "late") == 0) {
+		xdg_toplevel_set_maximized(window->toplevel);
+		window_await_configure(window);
+	}
+	return window;
+}
+
 void feature_resize(struct client *client, int argc, char **argv) {
 	struct dragger dragger = {.client = client, .width = 200, .height = 150};
-	dragger.move = argc > 0 && strcmp(argv[0], "move") == 0;
-	dragger.window = window_create(client, "resize", 0, 0);
+	const char *how = argc > 0 ? argv[0] : "";
+	dragger.move = strcmp(how, "move") == 0;
+	dragger.window = create(client, how);
 	dragger.window->manual = true;
 	seatlog_init(&dragger.seat, client, true);
 	dragger.seat.button = start;

@@ -5,7 +5,7 @@ screens.py [TEST...]
 
 import sys
 
-from portaltest import case
+from portaltest import case, programs
 from portaltest.compositor import HEIGHT, WIDTH
 from portaltest.control import box
 from portaltest.deadline import until
@@ -59,6 +59,61 @@ def windows_of_an_output_that_goes_move_to_another():
             one.stop()
 
 
+def two_outputs(name):
+    """The second is right of the first."""
+    extra = f"output HEADLESS-2 {{\n\tmode custom 800x600\n\tposition {WIDTH} 0\n}}\n"
+    return case.desktop(name, extra=extra, env={"WLR_HEADLESS_OUTPUTS": "2"})
+
+
+def a_window_that_has_left_an_output_does_not_care_when_that_goes():
+    with two_outputs("left-output") as parts:
+        desktop = Desktop(*parts)
+        desktop.input.send(f"by {WIDTH + 100} 100")
+        client, window = desktop.show("resize", "guest")
+        assert window["output"] == "HEADLESS-2", window
+        place = box(window["box"])
+        # It has been somewhere else before as well, in another size.
+        desktop.control.run("maximize", window["id"], "on")
+        desktop.control.window(lambda w: w["frame"]["width"] == 800)
+        desktop.control.run("maximize", window["id"], "off")
+        desktop.control.window(lambda w: box(w["box"]) == place)
+        desktop.control.run("place", window["id"], 120, 90, 333, 222)
+        desktop.control.window(lambda w: box(w["box"]) == (120, 90, 333, 222))
+        desktop.portal.outputs("--output", "HEADLESS-2", "--off")
+        desktop.control.until(lambda state: sum(o["enabled"] for o in state["outputs"]) == 1)
+        # Whatever it is asked for is asked for by now: this comes after it.
+        desktop.control.run("place", window["id"], 121, 90)
+        moved = desktop.control.window(lambda w: w["box"]["x"] == 121)
+        desktop.control.run("maximize", window["id"], "on")
+        desktop.control.window(lambda w: w["frame"]["width"] == WIDTH)
+        assert box(moved["box"]) == (121, 90, 333, 222), moved
+        client.stop()
+
+
+def a_window_that_is_maximised_before_its_first_picture_stays_on_its_output():
+    with two_outputs("late-maximised") as parts:
+        desktop = Desktop(*parts)
+        desktop.input.send(f"by {WIDTH + 100} 100")
+        client, window = desktop.show("resize", "guest", "late")
+        assert box(window["frame"]) == (WIDTH, 0, 800, 600), window
+        client.stop()
+
+
+def a_dialog_opens_on_the_output_of_its_window():
+    with two_outputs("dialog-output") as parts:
+        desktop = Desktop(*parts)
+        desktop.input.move(5, 5)
+        client = desktop.start([programs.TEST_CLIENT, "dialog"])
+        client.expect("ready with parent")
+        dialog = desktop.control.window("dialog")
+        desktop.control.run("place", dialog["id"], WIDTH + 300, 200)
+        desktop.control.window(lambda w: w["title"] == "dialog" and w["output"] == "HEADLESS-2")
+        desktop.next(client, "grandchild")
+        another = desktop.control.window("another")
+        assert box(another["box"]) == (WIDTH + 340, 215, 80, 60), another
+        client.stop()
+
+
 def windows_outlive_the_only_output():
     with case.desktop("no-output") as parts:
         desktop = Desktop(*parts)
@@ -106,6 +161,9 @@ def a_fractional_scale_leaves_no_line_black():
 TESTS = [
     a_wallpaper_and_a_bar_have_their_places,
     windows_of_an_output_that_goes_move_to_another,
+    a_window_that_has_left_an_output_does_not_care_when_that_goes,
+    a_window_that_is_maximised_before_its_first_picture_stays_on_its_output,
+    a_dialog_opens_on_the_output_of_its_window,
     windows_outlive_the_only_output,
     the_scale_of_an_output_comes_from_the_configuration,
     a_fractional_scale_leaves_no_line_black,
