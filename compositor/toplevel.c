@@ -201,11 +201,11 @@ void toplevel_arrange(struct toplevel *toplevel) {
 	wlr_xdg_toplevel_set_fullscreen(toplevel->xdg, toplevel->fullscreen);
 	wlr_xdg_toplevel_set_maximized(toplevel->xdg, toplevel->layout == TOPLEVEL_MAXIMIZED);
 	wlr_xdg_toplevel_set_tiled(toplevel->xdg, placement_tiled_edges(toplevel));
-	// A window that was never floating has no place to return to: it gets one with its next
-	// size.
+	// A window that was never floating has no place to return to: it gets one with the size it
+	// answers with.
 	toplevel->unplaced = wlr_box_empty(&box);
 	if (toplevel->unplaced) {
-		wlr_xdg_toplevel_set_size(toplevel->xdg, 0, 0);
+		toplevel->unplaced_serial = wlr_xdg_toplevel_set_size(toplevel->xdg, 0, 0);
 	} else {
 		toplevel_resize(toplevel, box.width, box.height);
 	}

@@ -49,7 +49,9 @@ struct toplevel {
 	enum toplevel_layout layout;
 	bool fullscreen, minimized;
 	bool mapped;
-	bool unplaced; /* gets a place with the next size its client commits */
+	/* Gets a place with the size its client commits for the configure of that serial. */
+	bool unplaced;
+	uint32_t unplaced_serial;
 	bool draws_own_titlebar;
 	bool activate_on_map; /* a good activation token was used for it */
 

@@ -32,6 +32,11 @@ static bool take_size(struct toplevel *toplevel) {
 	return resized;
 }
 
+/* Whether the client has committed what it makes of that configure, or of a later one. */
+static bool has_answered(const struct toplevel *toplevel, uint32_t serial) {
+	return (int32_t)(toplevel->xdg->base->current.configure_serial - serial) >= 0;
+}
+
 /* The client has taken on a new size: during a resize from the left or the top, the other edges
  * stay where they are. */
 static void follow_resize(struct toplevel *toplevel) {
@@ -46,8 +51,7 @@ static void follow_resize(struct toplevel *toplevel) {
 		y = toplevel->resize.bottom - toplevel->box.height;
 	}
 	toplevel_move(toplevel, x, y);
-	uint32_t committed = toplevel->xdg->base->current.configure_serial;
-	if (toplevel->resize.finished && (int32_t)(committed - toplevel->resize.serial) >= 0) {
+	if (toplevel->resize.finished && has_answered(toplevel, toplevel->resize.serial)) {
 		toplevel->resize.edges = 0;
 	}
 }
@@ -85,7 +89,8 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 	}
 	bool resized = take_size(toplevel);
 	follow_resize(toplevel);
-	if (toplevel->unplaced && resized) {
+	// Also when that is the size it has: some programs keep theirs.
+	if (toplevel->unplaced && has_answered(toplevel, toplevel->unplaced_serial)) {
 		toplevel->unplaced = false;
 		placement_place(toplevel);
 		toplevel_move(toplevel, toplevel->box.x, toplevel->box.y);

@@ -335,6 +335,22 @@ def a_window_that_began_maximised_is_placed_when_it_is_restored():
         foot.stop()
 
 
+def a_window_that_keeps_its_size_is_placed_when_it_is_restored():
+    with case.desktop("began-fullscreen") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("resize", "guest", "fullscreen")
+        assert box(window["box"]) == (0, 0, WIDTH, HEIGHT), window
+        desktop.press(SUPER, KEY_F)
+        # The title bar can be taken, though the size stays.
+        desktop.control.window(lambda w: not w["fullscreen"] and box(w["frame"])[:2] == (0, 0))
+        # Once it has a place, another size is no reason for another place.
+        desktop.control.run("place", window["id"], 100, 100)
+        desktop.press(SUPER, CTRL, LEFT)
+        moved = desktop.control.window(lambda w: w["box"]["width"] == WIDTH - 64)
+        assert box(moved["box"]) == (100, 100, WIDTH - 64, HEIGHT), moved
+        client.stop()
+
+
 def a_window_that_cannot_be_seen_is_asked_for_no_frames():
     with case.desktop("unseen") as parts:
         desktop = Desktop(*parts)
@@ -408,6 +424,7 @@ TESTS = [
     keys_move_and_resize_a_window,
     a_window_is_not_left_below_a_bar_that_comes,
     a_window_that_began_maximised_is_placed_when_it_is_restored,
+    a_window_that_keeps_its_size_is_placed_when_it_is_restored,
     a_window_that_cannot_be_seen_is_asked_for_no_frames,
 ]
 
