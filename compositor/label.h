@@ -38,7 +38,8 @@ void label_finish(struct label *label);
 
 #define LABEL_NAME_SIZE 49
 /** What somebody calls himself, as it may stand in a line: short, and free of what could reorder or
- * break that, or what a terminal obeys. Plain ASCII. */
+ * break that, or what a terminal obeys. Plain ASCII. (The rule of protocol/printable.h, of which
+ * portal links nothing.) */
 void label_clean_name(char clean[LABEL_NAME_SIZE], const char *untrusted_name);
 
 #endif

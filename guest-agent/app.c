@@ -2,6 +2,7 @@
 #include "agent.h"
 #include "connection.h"
 #include "popup.h"
+#include "printable.h"
 #include "subsurface.h"
 #include "surface.h"
 #include "toplevel.h"
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <wayland-client-protocol.h>
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_xdg_shell.h>
@@ -116,13 +118,8 @@ void app_get_name(const struct app *app, char *name, size_t size) {
 	if (file != NULL) {
 		fclose(file);
 	}
-	for (char *c = name; *c != '\0'; c++) { // a program may call itself anything
-		if (*c == '\n') {
-			*c = '\0';
-			break;
-		}
-		*c = *c >= ' ' && *c <= '~' ? *c : '?';
-	}
+	/* A program may call itself anything. */
+	portal_printable_copy(name, size, name, strcspn(name, "\n"));
 }
 
 void app_ping(struct app *app, uint32_t serial) {

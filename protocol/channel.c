@@ -9,16 +9,12 @@
 #include <unistd.h>
 
 #include "channel-impl.h"
+#include "printable.h"
 
 static bool prepare_name(char out[PORTAL_NAME_MAX + 1], const char *name) {
 	size_t length = name != NULL ? strlen(name) : 0;
-	if (length > PORTAL_NAME_MAX) {
+	if (length > PORTAL_NAME_MAX || !portal_printable_is(name, length)) {
 		return false;
-	}
-	for (size_t i = 0; i < length; i++) {
-		if (name[i] < 0x20 || name[i] > 0x7e) {
-			return false;
-		}
 	}
 	memcpy(out, length > 0 ? name : "", length);
 	return true;
@@ -192,20 +188,11 @@ static void close_with(
 	};
 }
 
-/* Text of the other end reaches logs and terminals. */
-static void make_printable(char *text) {
-	for (; *text != '\0'; text++) {
-		if (*text < 0x20 || *text > 0x7e) {
-			*text = '?';
-		}
-	}
-}
-
 void portal_channel_end_by_peer(
 	struct portal_channel *channel, enum portal_bye_reason reason, const char *text) {
 	if (channel->state != PORTAL_CHANNEL_CLOSED) {
-		snprintf(channel->end_text, sizeof(channel->end_text), "%s", text);
-		make_printable(channel->end_text);
+		portal_printable_copy(
+			channel->end_text, sizeof(channel->end_text), text, strlen(text));
 		close_with(channel, reason, true);
 	}
 }
@@ -280,7 +267,9 @@ void portal_channel_fail(
 	va_start(args, format);
 	vsnprintf(channel->end_text, sizeof(channel->end_text), format, args);
 	va_end(args);
-	make_printable(channel->end_text);
+	/* What the other end sent may be part of it. */
+	portal_printable_copy(channel->end_text, sizeof(channel->end_text), channel->end_text,
+		strlen(channel->end_text));
 	/* Without a HELLO before it the other end would not understand. */
 	if (channel->local.role == PORTAL_ROLE_CONTROLLER ||
 		channel->greeting >= CHANNEL_WAIT_PROOF) {

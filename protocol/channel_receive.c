@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "channel-impl.h"
+#include "printable.h"
 
 #define CALL(channel, handler, ...)                                                                \
 	do {                                                                                       \
@@ -15,21 +16,17 @@ static void violate(
 		portal_frame_type_name(frame->type), frame->id, what);
 }
 
-/* The payload's text with a terminator, unprintable bytes replaced. */
-static void copy_text(char *text, size_t size, const uint8_t *untrusted_bytes, size_t length) {
-	length = length < size - 1 ? length : size - 1;
-	for (size_t i = 0; i < length; i++) {
-		bool printable = untrusted_bytes[i] >= 0x20 && untrusted_bytes[i] <= 0x7e;
-		text[i] = printable ? (char)untrusted_bytes[i] : '?';
-	}
-	text[length] = '\0';
+/* The payload's bytes from `start` on. */
+static void copy_text(char *text, size_t size, const struct portal_frame *frame, size_t start) {
+	portal_printable_copy(
+		text, size, (const char *)frame->payload + start, frame->length - start);
 }
 
 static void take_bye(struct portal_channel *channel, const struct portal_frame *frame) {
 	struct portal_frame_bye bye;
 	char text[PORTAL_BYE_TEXT_MAX + 1];
 	memcpy(&bye, frame->payload, sizeof(bye));
-	copy_text(text, sizeof(text), frame->payload + sizeof(bye), frame->length - sizeof(bye));
+	copy_text(text, sizeof(text), frame, sizeof(bye));
 	portal_channel_end_by_peer(
 		channel, bye.reason, text[0] != '\0' ? text : portal_bye_reason_name(bye.reason));
 }
@@ -65,13 +62,13 @@ static void take_stats(struct portal_channel *channel, const struct portal_frame
 
 static void take_connect(struct portal_channel *channel, const struct portal_frame *frame) {
 	char name[PORTAL_CONNECT_NAME_MAX + 1];
-	copy_text(name, sizeof(name), frame->payload, frame->length);
+	copy_text(name, sizeof(name), frame, 0);
 	CALL(channel, connect, frame->id, name);
 }
 
 static void take_disconnect(struct portal_channel *channel, const struct portal_frame *frame) {
 	char reason[PORTAL_BYE_TEXT_MAX + 1];
-	copy_text(reason, sizeof(reason), frame->payload, frame->length);
+	copy_text(reason, sizeof(reason), frame, 0);
 	CALL(channel, disconnect, frame->id, reason);
 }
 
@@ -184,15 +181,6 @@ static void take_signal(struct portal_channel *channel, const struct portal_fram
 	CALL(channel, signal, frame->id, payload.signal);
 }
 
-static bool is_printable(const char *text, size_t length) {
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] < 0x20 || text[i] > 0x7e) {
-			return false;
-		}
-	}
-	return true;
-}
-
 static void take_call(struct portal_channel *channel, const struct portal_frame *frame) {
 	struct portal_frame_call untrusted_call;
 	char name[PORTAL_NAME_MAX + 1];
@@ -200,7 +188,7 @@ static void take_call(struct portal_channel *channel, const struct portal_frame 
 	size_t length = frame->length - sizeof(untrusted_call);
 	memcpy(name, frame->payload + sizeof(untrusted_call), length);
 	name[length] = '\0';
-	if (!is_printable(name, length)) {
+	if (!portal_printable_is(name, length)) {
 		violate(channel, frame, "a name that is not printable");
 		return;
 	}
@@ -210,7 +198,7 @@ static void take_call(struct portal_channel *channel, const struct portal_frame 
 static bool is_guest(const struct portal_frame_guest *untrusted_guest) {
 	size_t length = strnlen(untrusted_guest->name, sizeof(untrusted_guest->name));
 	return length > 0 && length < sizeof(untrusted_guest->name) &&
-	       is_printable(untrusted_guest->name, length);
+	       portal_printable_is(untrusted_guest->name, length);
 }
 
 static void take_answer(struct portal_channel *channel, const struct portal_frame *frame) {
@@ -232,8 +220,7 @@ static void take_answer(struct portal_channel *channel, const struct portal_fram
 		}
 	}
 	char text[PORTAL_BYE_TEXT_MAX + 1];
-	copy_text(text, sizeof(text), (const uint8_t *)(guests + count),
-		left - count * sizeof(*guests));
+	copy_text(text, sizeof(text), frame, sizeof(untrusted_answer) + count * sizeof(*guests));
 	CALL(channel, answer, frame->id, untrusted_answer.error, guests, count, text);
 }
 

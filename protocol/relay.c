@@ -6,10 +6,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "heap.h"
+#include "printable.h"
 #include "quota.h"
 #include "relay-impl.h"
 
@@ -220,16 +222,6 @@ void portal_relay_end(struct portal_relay *relay, const char *reason) {
 	portal_relay_leave(relay, &destroyed);
 }
 
-/* Text of the other end, for a log: one line, printable. */
-static void copy_reason(char *reason, size_t size, const char *untrusted_reason) {
-	size_t i = 0;
-	for (; i + 1 < size && untrusted_reason[i] != '\0'; i++) {
-		char c = untrusted_reason[i];
-		reason[i] = c >= ' ' && c <= '~' ? c : '?';
-	}
-	reason[i] = '\0';
-}
-
 void portal_relay_disconnect(struct portal_relay *relay, const char *untrusted_reason) {
 	bool destroyed;
 	char reason[200];
@@ -242,7 +234,8 @@ void portal_relay_disconnect(struct portal_relay *relay, const char *untrusted_r
 	if (relay->fd >= 0) {
 		portal_relay_write(relay);
 	}
-	copy_reason(reason, sizeof(reason), untrusted_reason ? untrusted_reason : "");
+	untrusted_reason = untrusted_reason ? untrusted_reason : "";
+	portal_printable_copy(reason, sizeof(reason), untrusted_reason, strlen(untrusted_reason));
 	portal_relay_set_ended(relay, PORTAL_RELAY_DISCONNECTED, "%s", reason);
 	portal_relay_leave(relay, &destroyed);
 }

@@ -29,6 +29,8 @@ struct attempt {
 	char untrusted_message[PORTAL_BYE_TEXT_MAX + 1];
 };
 
+/* As portal_printable_copy(), but reads each byte once only: who shares the memory may still be
+ * writing. */
 static void copy_message(char *message, size_t size, const struct attempt *attempt) {
 	size_t i = 0;
 	for (; i + 1 < size; i++) {

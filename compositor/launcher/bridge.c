@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bridge-varlink.h"
+#include "printable.h"
 
 /* It answers at once, or hangs and is of no use. */
 #define ANSWER_TIME UINT64_C(10000000) /* µs */
@@ -20,19 +21,11 @@ sd_varlink *bridge_connect(const char *path) {
 	return link;
 }
 
-void bridge_clean_text(char *to, size_t size, const char *untrusted_text) {
-	size_t i = 0;
-	for (; i + 1 < size && untrusted_text[i] != '\0'; i++) {
-		char c = untrusted_text[i];
-		to[i] = c >= ' ' && c <= '~' ? c : '?';
-	}
-	to[i] = '\0';
-}
-
 void bridge_copy_text(char *to, size_t size, sd_json_variant *object, const char *key) {
 	sd_json_variant *value = sd_json_variant_by_key(object, key);
 	bool has = value != NULL && sd_json_variant_is_string(value);
-	bridge_clean_text(to, size, has ? sd_json_variant_string(value) : "");
+	const char *untrusted_text = has ? sd_json_variant_string(value) : "";
+	portal_printable_copy(to, size, untrusted_text, strlen(untrusted_text));
 }
 
 bool bridge_state_read(struct bridge_state *state, sd_json_variant *parameters) {

@@ -18,10 +18,8 @@ struct bridge_state {
  */
 sd_varlink *bridge_connect(const char *path);
 
-/* What a bridge says, which a process that reads a guest has written, as one line of printable
- * ASCII, cut to size. */
-void bridge_clean_text(char *to, size_t size, const char *untrusted_text);
-/* The same of a member of an answer, "" where it has no such text. */
+/* A member of an answer, "" where it has no such text: as portal_printable_copy() leaves it, for a
+ * process that reads a guest has written it. */
 void bridge_copy_text(char *to, size_t size, sd_json_variant *object, const char *key);
 
 /* Reads the parameters of a reply to GetState. False when they are not what they should be. */

@@ -10,6 +10,7 @@
 #include "bridge-varlink.h"
 #include "bridge.h"
 #include "keeper.h"
+#include "printable.h"
 #include "say.h"
 #include "status.h"
 
@@ -118,7 +119,7 @@ static int handle_error(struct session *session, sd_json_variant *parameters, co
 		return handle_disconnect(session);
 	}
 	char text[128];
-	bridge_clean_text(text, sizeof(text), error);
+	portal_printable_copy(text, sizeof(text), error, strlen(error));
 	return finish(session, say_failure(RUN_BRIDGE, "portal-bridge refused: %s", text));
 }
 
