@@ -59,10 +59,8 @@ static bool group_is_free(const struct core *core, const struct decisions *decis
 	const struct pci_device *device) {
 	for (size_t i = 0; i < decisions->count; i++) {
 		const struct decision *other = &decisions->items[i];
-		bool same = other->device == device ||
-			    (device->iommu_group >= 0 &&
-				    other->device->iommu_group == device->iommu_group);
-		if (same && (other->vm || core_is_held(core, other->device))) {
+		if (core_share_group(other->device, device) &&
+			(other->vm || core_is_held(core, other->device))) {
 			return false;
 		}
 	}

@@ -37,10 +37,7 @@ void core_decide_then(struct decisions *decisions, const struct core *core,
 static bool stays(const struct decisions *decisions, const struct pci_device *device) {
 	for (size_t i = 0; i < decisions->count; i++) {
 		const struct decision *other = &decisions->items[i];
-		bool same = other->device == device ||
-			    (device->iommu_group >= 0 &&
-				    other->device->iommu_group == device->iommu_group);
-		if (same && other->vm) {
+		if (core_share_group(other->device, device) && other->vm) {
 			return true;
 		}
 	}

@@ -5,7 +5,6 @@ release.py PORTAL-HOST VFIO-USE
 One boot; every function below is one test on it, in order, and leaves the machine as it found it.
 """
 
-import json
 import os
 import shlex
 import shutil
