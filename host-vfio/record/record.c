@@ -187,6 +187,12 @@ struct memory_tree *record_machine(struct tree *tree) {
 	struct evdevs evdevs;
 	evdevs_read(&evdevs, &machine, recorder);
 	evdevs_finish(&evdevs);
+	/* Which ports fall asleep when the card behind them is removed. */
+	for (size_t i = 0; i < machine.devices_count; i++) {
+		if (machine.devices[i].category == CATEGORY_BRIDGE) {
+			tree_exists(recorder, "%s/power/control", machine.devices[i].path);
+		}
+	}
 	machine_finish(&machine);
 	struct topology topology;
 	topology_read(&topology, recorder, NULL);

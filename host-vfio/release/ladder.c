@@ -242,16 +242,46 @@ static void rescan_buses(struct plan *plan, unsigned rung) {
 	}
 }
 
+/* A port with nothing behind it falls asleep at once, and what is behind one that sleeps cannot be
+ * found: the kernel wakes no port for a rescan of its bus (bus_rescan_store). Kept awake are those
+ * that may sleep and have the plan's devices right behind them. */
+static void add_ports(
+	struct plan *plan, const struct machine *machine, const struct step_host *host) {
+	for (size_t i = 0; i < plan->devices_count; i++) {
+		char *path = must_copy(machine_find(machine, plan->devices[i].address)->path);
+		*strrchr(path, '/') = '\0';
+		const struct pci_device *port = machine_find_path(machine, path);
+		char *may = port ? setting_read(host, SETTING_POWER, port->name) : NULL;
+		if (may && strcmp(may, "auto") == 0) {
+			plan_add_setting(plan, SETTING_POWER, port->name, may, may);
+		}
+		free(may);
+		free(path);
+	}
+}
+
+static void set_ports(struct plan *plan, unsigned rung, bool awake) {
+	for (size_t i = 0; i < plan->settings_count; i++) {
+		const struct plan_setting *setting = &plan->settings[i];
+		if (setting->kind == SETTING_POWER) {
+			plan_add_set(plan, rung, SETTING_POWER, setting->name,
+				awake ? "on" : setting->former);
+		}
+	}
+}
+
 /* Devices are made anew by a rescan, without an override: nothing may bind them before they have
  * it again. */
 static void find_again(struct plan *plan, unsigned rung, bool remove) {
 	plan_add_set(plan, rung, SETTING_AUTOPROBE, "", "0");
+	set_ports(plan, rung, true);
 	if (remove) {
 		each_backwards(plan, STEP_REMOVE, rung);
 	}
 	rescan_buses(plan, rung);
 	each(plan, STEP_FIND, rung, NULL);
 	each(plan, STEP_OVERRIDE, rung, VFIO);
+	set_ports(plan, rung, false);
 	plan_add_set(plan, rung, SETTING_AUTOPROBE, "", "1");
 	bind_and_probe(plan, rung);
 }
@@ -363,6 +393,7 @@ void release_plan(struct plan *plan, struct findings *findings, const struct mac
 	/* Where nothing is known of it, as in a recorded machine, it is as kernels have it. */
 	plan_add_setting(plan, SETTING_AUTOPROBE, "", autoprobe ? autoprobe : "1",
 		autoprobe ? autoprobe : "1");
+	add_ports(plan, machine, host);
 	add_rescan_rung(plan);
 	plan_suspend(plan, findings, machine, host, options);
 	free(autoprobe);

@@ -40,6 +40,7 @@ enum setting_kind {
 	SETTING_FRAMEBUFFER, /* a platform device of the firmware: its driver, or "" */
 	SETTING_AUTOPROBE, /* do drivers bind new PCI devices: "1" or "0" */
 	SETTING_MEM_SLEEP, /* what suspending to memory is: "deep" (S3), "s2idle" … */
+	SETTING_POWER, /* may a PCI device, by its address, sleep when idle: "auto" or "on" (no) */
 };
 
 struct step {

@@ -32,6 +32,7 @@ static const char *const settings[] = {
 	[SETTING_FRAMEBUFFER] = "framebuffer",
 	[SETTING_AUTOPROBE] = "autoprobe",
 	[SETTING_MEM_SLEEP] = "mem-sleep",
+	[SETTING_POWER] = "power",
 };
 
 bool setting_kind_from_name(const char *name, enum setting_kind *kind) {
@@ -67,6 +68,9 @@ static char *set_sentence(const struct step *step) {
 					 : "let drivers bind new devices by themselves");
 	case SETTING_MEM_SLEEP:
 		return must_print("let suspending to memory be %s", value);
+	case SETTING_POWER:
+		return strcmp(value, "on") == 0 ? must_print("keep %s awake", name)
+						: must_print("let %s sleep when it is idle", name);
 	}
 	return must_copy("");
 }

@@ -7,6 +7,7 @@
 #include "base/must.h"
 
 #define CONSOLES "/sys/class/vtconsole"
+#define DEVICES "/sys/bus/pci/devices"
 #define PLATFORM "/sys/bus/platform"
 #define AUTOPROBE "/sys/bus/pci/drivers_autoprobe"
 #define MEM_SLEEP "/sys/power/mem_sleep"
@@ -109,6 +110,8 @@ char *setting_read(const struct step_host *host, enum setting_kind kind, const c
 		return tree_text(host->tree, AUTOPROBE);
 	case SETTING_MEM_SLEEP:
 		return read_mem_sleep(host->tree);
+	case SETTING_POWER:
+		return tree_text(host->tree, DEVICES "/%s/power/control", name);
 	}
 	errno = EINVAL;
 	return NULL;
@@ -130,6 +133,9 @@ static int write_setting(
 		break;
 	case SETTING_MEM_SLEEP:
 		status = tree_write(host->tree, value, MEM_SLEEP);
+		break;
+	case SETTING_POWER:
+		status = tree_write(host->tree, value, DEVICES "/%s/power/control", name);
 		break;
 	}
 	return status < 0 ? errno : 0;
@@ -155,6 +161,7 @@ static bool is_off(enum setting_kind kind, const char *value) {
 		return value[0] == '\0';
 	case SETTING_AUTOPROBE:
 	case SETTING_MEM_SLEEP:
+	case SETTING_POWER:
 		break;
 	}
 	return false;

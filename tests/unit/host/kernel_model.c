@@ -146,6 +146,15 @@ static const struct tree_interface model_interface = {
 	.destroy = model_destroy,
 };
 
+/* -1: it is on a root bus. */
+static int find_bridge(const struct machine *machine, const struct pci_device *device) {
+	char *path = must_copy(device->path);
+	*strrchr(path, '/') = '\0';
+	const struct pci_device *bridge = machine_find_path(machine, path);
+	free(path);
+	return bridge ? (int)(bridge - machine->devices) : -1;
+}
+
 static void add_devices(struct shared *shared, const struct machine *machine) {
 	for (size_t i = 0; i < machine->devices_count; i++) {
 		struct model_device *device = &shared->devices[shared->count++];
@@ -157,6 +166,10 @@ static void add_devices(struct shared *shared, const struct machine *machine) {
 		model_set_text(device->methods, real->reset_methods);
 		model_set_text(device->reset, real->reset_methods);
 		device->group = real->iommu_group;
+		device->bridge = find_bridge(machine, real);
+		/* As the kernel's driver leaves ports (pcie_portdrv_probe). */
+		bool port = real->driver && strcmp(real->driver, "pcieport") == 0;
+		model_set_text(device->control, port ? "auto" : "");
 	}
 }
 
@@ -302,8 +315,9 @@ char *kernel_model_state(const struct kernel_model *model) {
 	FILE *file = open_memstream(&text, &size);
 	for (size_t i = 0; i < shared->count; i++) {
 		const struct model_device *device = &shared->devices[i];
-		fprintf(file, "%s %s %s %s%s\n", device->address, device->driver, device->override,
-			device->reset, device->removed ? " removed" : "");
+		fprintf(file, "%s %s %s %s %s%s\n", device->address, device->driver,
+			device->override, device->reset, device->control,
+			device->removed ? " removed" : "");
 	}
 	for (size_t i = 0; i < shared->platforms_count; i++) {
 		fprintf(file, "%s %s\n", shared->platforms[i].name, shared->platforms[i].driver);

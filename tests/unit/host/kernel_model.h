@@ -7,10 +7,10 @@
 /* A recorded machine that can be changed as the kernel lets it be (drivers/base/bus.c,
  * drivers/base/dd.c, drivers/pci/pci-driver.c and pci-sysfs.c, fbcon.c, kernel/power): what bind,
  * unbind, driver_override, reset_method, reset, remove and rescan accept, and with which errno they
- * refuse; framebuffers and the text console that come and go with drivers; suspending; and, beside
- * the kernel, processes and units that end. Its state is shared with the processes forked after its
- * creation, and any operation of theirs can be made to fail, take its time, hang, or kill who asked
- * for it. */
+ * refuse; ports that sleep when nothing is left behind them; framebuffers and the text console that
+ * come and go with drivers; suspending; and, beside the kernel, processes and units that end. Its
+ * state is shared with the processes forked after its creation, and any operation of theirs can be
+ * made to fail, take its time, hang, or kill who asked for it. */
 struct kernel_model;
 
 enum fault_kind {

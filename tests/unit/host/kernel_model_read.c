@@ -19,6 +19,18 @@ struct model_device *model_device_of(
 	return model_find(model, start, (size_t)(end - start));
 }
 
+struct model_device *model_port_of(struct kernel_model *model, const char *path) {
+	static const char leaf[] = "/control";
+	size_t length = strlen(path), end = strlen(leaf);
+	if (length <= end || strcmp(path + length - end, leaf) != 0) {
+		return NULL;
+	}
+	char *directory = must_print("%.*s", (int)(length - end), path);
+	struct model_device *device = model_device_of(model, directory, "power");
+	free(directory);
+	return device && device->control[0] ? device : NULL;
+}
+
 static bool shows(const struct shared *shared, const struct model_framebuffer *framebuffer) {
 	if (framebuffer->platform >= 0) {
 		return shared->platforms[framebuffer->platform].driver[0] != '\0';
@@ -115,6 +127,8 @@ static bool own_text(struct kernel_model *model, const char *path, char text[2 *
 	if (device) {
 		model_wait_for_lock(model, device, "read an override");
 		snprintf(text, 2 * TEXT, "%s\n", device->override[0] ? device->override : "(null)");
+	} else if ((device = model_port_of(model, path))) {
+		snprintf(text, 2 * TEXT, "%s\n", device->control);
 	} else if ((device = model_device_of(model, path, "reset_method"))) {
 		snprintf(text, 2 * TEXT, "%s\n", device->reset);
 	} else if (shared->console[0] && slash && strcmp(slash, "/bind") == 0 &&

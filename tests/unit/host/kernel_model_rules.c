@@ -164,13 +164,30 @@ static void reset_bus_of(struct shared *shared, const struct model_device *devic
 	}
 }
 
+/* A port that nothing is left behind sleeps at once, where it may; the configuration space of what
+ * is behind it cannot be reached then, and a rescan of its bus does not wake it
+ * (pcie_port_runtime_idle, bus_rescan_store). */
+static bool is_asleep(const struct shared *shared, int bridge) {
+	bool asleep = bridge >= 0 && strcmp(shared->devices[bridge].control, "auto") == 0;
+	for (size_t i = 0; i < shared->count; i++) {
+		asleep &= shared->devices[i].bridge != bridge || shared->devices[i].removed;
+	}
+	return asleep;
+}
+
 /* Makes everything anew that was removed from the bus of an address. */
 static void rescan(struct shared *shared, const char *address) {
 	size_t length = (size_t)(strrchr(address, ':') - address) + 1;
+	bool found[DEVICES_MAX] = {false};
+	for (size_t i = 0; i < shared->count; i++) {
+		const struct model_device *device = &shared->devices[i];
+		found[i] = device->removed && !device->pulled &&
+			   strncmp(device->address, address, length) == 0 &&
+			   !is_asleep(shared, device->bridge);
+	}
 	for (size_t i = 0; i < shared->count; i++) {
 		struct model_device *device = &shared->devices[i];
-		if (!device->removed || device->pulled ||
-			strncmp(device->address, address, length) != 0) {
+		if (!found[i]) {
 			continue;
 		}
 		device->removed = false;
@@ -207,6 +224,13 @@ static void apply_setting(struct shared *shared, const struct step *step) {
 		break;
 	case SETTING_MEM_SLEEP:
 		model_set_text(shared->mem_sleep, step->value);
+		break;
+	case SETTING_POWER:
+		for (size_t i = 0; i < shared->count; i++) {
+			if (strcmp(shared->devices[i].address, step->name) == 0) {
+				model_set_text(shared->devices[i].control, step->value);
+			}
+		}
 		break;
 	}
 }

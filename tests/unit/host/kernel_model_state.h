@@ -24,6 +24,8 @@ struct model_device {
 	char methods[TEXT]; /* by which it can be reset */
 	char reset[TEXT]; /* by which it is */
 	int group;
+	int bridge; /* the one that it is right behind; -1 */
+	char control[TEXT]; /* of a port: "auto", may sleep, or "on"; else "" */
 	bool removed;
 	bool pulled; /* and nothing finds it again */
 	bool fragile, dead; /* kernel_model_break() */
@@ -115,6 +117,8 @@ int model_list(struct tree *base, const char *path, struct strings *names);
 /* The device that ".../ADDRESS/LEAF" is about, or NULL. */
 struct model_device *model_device_of(
 	struct kernel_model *model, const char *path, const char *leaf);
+/* The port that ".../ADDRESS/power/control" is about, or NULL. */
+struct model_device *model_port_of(struct kernel_model *model, const char *path);
 
 /* The tree's writer, kernel_model_write.c; what is asked of the kernel beside its tree is in
  * kernel_model_calls.c. */

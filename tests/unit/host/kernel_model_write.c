@@ -59,7 +59,11 @@ static int write_device(struct kernel_model *model, const char *path, const char
 static int write_setting(struct kernel_model *model, const char *path, const char *text) {
 	const struct shared *shared = model->shared;
 	struct step step = {.kind = STEP_SET, .name = (char *)"", .value = (char *)(uintptr_t)text};
-	if (strcmp(path, "/sys/bus/pci/drivers_autoprobe") == 0) {
+	struct model_device *port = model_port_of(model, path);
+	if (port) {
+		step.setting = SETTING_POWER;
+		step.name = port->address;
+	} else if (strcmp(path, "/sys/bus/pci/drivers_autoprobe") == 0) {
 		step.setting = SETTING_AUTOPROBE;
 	} else if (strcmp(path, "/sys/power/mem_sleep") == 0) {
 		step.setting = SETTING_MEM_SLEEP;
