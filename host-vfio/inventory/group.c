@@ -2,13 +2,14 @@
 
 #include <string.h>
 
+bool group_driver_is_vfio(const char *driver) {
+	/* They are named in both ways: vfio-pci, mlx5_vfio_pci. */
+	return strstr(driver, "vfio-pci") || strstr(driver, "vfio_pci");
+}
+
 bool group_driver_is_harmless(const char *driver) {
-	if (!driver) {
-		return true;
-	}
-	/* vfio-pci and its variants are named in both ways: vfio-pci, mlx5_vfio_pci. */
-	return strcmp(driver, "pci-stub") == 0 || strcmp(driver, "pcieport") == 0 ||
-	       strstr(driver, "vfio-pci") || strstr(driver, "vfio_pci");
+	return !driver || strcmp(driver, "pci-stub") == 0 || strcmp(driver, "pcieport") == 0 ||
+	       group_driver_is_vfio(driver);
 }
 
 bool group_is_viable(const struct machine *machine, int group, const struct pci_device **blocker) {

@@ -6,6 +6,9 @@
 /* IOMMU groups: the devices that the hardware cannot keep apart, so that they change hands together
  * or not at all. */
 
+/* Is it vfio-pci, or one of its variants for a certain device? */
+bool group_driver_is_vfio(const char *driver);
+
 /* May a member with this driver be in a group that a VM uses? True without a driver, and for
  * drivers that leave DMA to user space (the kernel's driver_managed_dma: VFIO's, pci-stub,
  * pcieport). */

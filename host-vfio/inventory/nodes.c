@@ -9,6 +9,7 @@
 
 #include "base/must.h"
 #include "inventory/block.h"
+#include "inventory/group.h"
 
 /* One device node of one PCI device. */
 struct node {
@@ -111,7 +112,7 @@ static void add_blocks(struct nodes *nodes, struct machine *machine, struct tree
  */
 static bool is_with_vfio(const struct pci_device *device) {
 	const char *driver = device->driver ? device->driver : device->driver_override;
-	return driver && strncmp(driver, "vfio", 4) == 0;
+	return driver && group_driver_is_vfio(driver);
 }
 
 /* A VFIO group is held as a whole through one node. */
@@ -122,6 +123,23 @@ static void add_vfio_groups(struct nodes *nodes, const struct machine *machine) 
 			add_node(nodes, must_print("/dev/vfio/%d", device->iommu_group), device);
 		}
 	}
+}
+
+/* A part of a card that keeps its driver (Documentation/driver-api/vfio-mediated-device.rst): a VM
+ * has the part's group open, and the kernel waits for it when the driver goes. */
+static void add_parts(struct nodes *nodes, const struct machine *machine, struct tree *tree) {
+	struct strings names = tree_list(tree, "/sys/bus/mdev/devices");
+	for (size_t i = 0; i < names.count; i++) {
+		char *path = tree_target(tree, "/sys/bus/mdev/devices/%s", names.items[i]);
+		struct pci_device *device = path ? machine_find_path(machine, path) : NULL;
+		char *group = device ? tree_link(tree, "%s/iommu_group", path) : NULL;
+		if (group) {
+			add_node(nodes, must_print("/dev/vfio/%s", path_name(group)), device);
+		}
+		free(group);
+		free(path);
+	}
+	strings_finish(&names);
 }
 
 static bool has_suffix(const char *text, const char *suffix) {
@@ -254,6 +272,7 @@ void nodes_read(struct machine *machine, struct tree *tree) {
 	add_class(&nodes, machine, tree, "vfio-dev");
 	add_nvidia(&nodes, machine, tree);
 	add_vfio_groups(&nodes, machine);
+	add_parts(&nodes, machine, tree);
 	add_blocks(&nodes, machine, tree);
 	struct strings pids = {0};
 	if (nodes.count > 0) {

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inventory/group.h"
 #include "release/release.h"
 #include "transaction/setting.h"
 
@@ -143,7 +144,7 @@ static bool is_unbound(const struct plan *plan, const char *address) {
  * firmware's framebuffer was on it, is of before. But a VM that has it open makes the unbinding
  * hang. */
 static bool is_in_the_way(const struct pci_device *device, const struct holder *holder) {
-	return holder->kind == HOLDER_PROCESS || strncmp(device->driver, "vfio", 4) != 0;
+	return holder->kind == HOLDER_PROCESS || !group_driver_is_vfio(device->driver);
 }
 
 void release_find_users(

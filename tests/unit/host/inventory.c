@@ -155,6 +155,44 @@ static void a_device_that_is_being_unplugged_is_still_held_by_its_vm(void **stat
 	tree_destroy(memory_tree_base(tree));
 }
 
+/* Is the device held by a VM that has its own node of VFIO open? */
+static bool is_open(struct memory_tree *tree, const char *name) {
+	struct machine machine;
+	assert_int_equal(machine_read(&machine, memory_tree_base(tree), NULL), 0);
+	bool held = is_held(get(&machine, name), HOLDER_PROCESS, "qemu-system-x86");
+	machine_finish(&machine);
+	return held;
+}
+
+static void a_function_with_a_variant_of_vfio_pci_is_held_by_its_vm(void **state) {
+	struct memory_tree *tree = fixture_tree("many-nic-server");
+	put(tree, "/proc/4711/comm", "qemu-system-x86\n");
+	memory_tree_put_link(tree, "/proc/4711/fd/9", "/dev/vfio/30");
+	memory_tree_put_link(tree, "/sys/devices/pci0000:3a/0000:3a:02.0/0000:3c:00.2/driver",
+		"../../../../bus/pci/drivers/mlx5_vfio_pci");
+	assert_true(is_open(tree, "3c:00.2"));
+	assert_false(is_open(tree, "3c:00.3"));
+	tree_destroy(memory_tree_base(tree));
+}
+
+/* The device keeps its driver, and the part has a group of its own. */
+static void a_card_that_a_vm_has_a_part_of_is_held_by_it(void **state) {
+	static const char part[] = "pci0000:00/0000:00:02.0/c2177883-f1bb-47f0-914d-32a22e3a8804";
+	struct memory_tree *tree = fixture_tree("notes-laptop");
+	char *link = must_print("../../../devices/%s", part);
+	char *group = must_print("/sys/devices/%s/iommu_group", part);
+	put(tree, "/proc/4711/comm", "qemu-system-x86\n");
+	memory_tree_put_link(tree, "/proc/4711/fd/9", "/dev/vfio/41");
+	memory_tree_put_link(
+		tree, "/sys/bus/mdev/devices/c2177883-f1bb-47f0-914d-32a22e3a8804", link);
+	memory_tree_put_link(tree, group, "../../../../kernel/iommu_groups/41");
+	assert_true(is_open(tree, "00:02.0"));
+	assert_false(is_open(tree, "01:00.0"));
+	free(link);
+	free(group);
+	tree_destroy(memory_tree_base(tree));
+}
+
 /* The desktop with "/" mounted so, from disks behind two of its controllers. */
 static struct memory_tree *desktop_with(const char *mount) {
 	static const char nvme[] = "pci0000:00/0000:00:06.0/0000:04:00.0/nvme/nvme0";
@@ -397,6 +435,8 @@ int main(void) {
 		cmocka_unit_test(a_zfs_pool_is_behind_the_disks_that_udev_saw_it_on),
 		cmocka_unit_test(the_default_route_is_followed_through_vlan_bond_and_bridge),
 		cmocka_unit_test(a_device_that_is_being_unplugged_is_still_held_by_its_vm),
+		cmocka_unit_test(a_function_with_a_variant_of_vfio_pci_is_held_by_its_vm),
+		cmocka_unit_test(a_card_that_a_vm_has_a_part_of_is_held_by_it),
 		cmocka_unit_test(consoles_and_input_devices_are_found_at_their_controllers),
 		cmocka_unit_test(a_machine_without_iommu_has_no_groups),
 		cmocka_unit_test(a_tree_without_pci_devices_is_an_error_with_a_sentence),
