@@ -93,7 +93,8 @@ int boot_grub_add_arguments(const struct boot *boot, const struct strings *argum
 	}
 	char *changed = words_add_to_lines(text, VARIABLE "=", arguments);
 	if (!changed) {
-		char *line = words_add(VARIABLE "=\"\"", arguments);
+		/* Lines of another form ("+=", "export") may have given it a value. */
+		char *line = words_add(VARIABLE "=\"$" VARIABLE "\"", arguments);
 		size_t length = strlen(text);
 		changed = must_print(
 			"%s%s%s\n", text, length > 0 && text[length - 1] != '\n' ? "\n" : "", line);

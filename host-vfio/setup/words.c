@@ -65,21 +65,32 @@ static char *add_words(const char *content, const struct strings *words, bool on
 	return result;
 }
 
+/* Up to what ends it in a shell, which no backslash is before. */
+static size_t value_length(const char *value, const char *ends, bool escapes) {
+	size_t length = strcspn(value, ends);
+	while (escapes && length > 0 && value[length] != '\0' && value[length - 1] == '\\') {
+		length += 1 + strcspn(value + length + 1, ends);
+	}
+	return length;
+}
+
 /* NAME=value, NAME="value" or NAME='value', and whatever follows. The result is always quoted: a
- * space would end an unquoted value. */
+ * space would end an unquoted value. Words come to the front of a value that goes on in the next
+ * line. */
 static char *add_words_to_assignment(
 	const char *line, const char *value, const struct strings *words, bool only_clear) {
 	char quote = value[0] == '\'' ? '\'' : '"';
 	bool quoted = value[0] == quote;
 	value += quoted;
 	const char quotes[] = {quote, '\0'};
-	size_t length = strcspn(value, quoted ? quotes : " \t");
+	size_t length = value_length(value, quoted ? quotes : BLANKS, quote == '"');
 	const char *rest = value + length;
+	bool open = quoted && *rest == '\0';
 	rest += quoted && *rest == quote;
 	char *content = must_print("%.*s", (int)length, value);
-	char *longer = add_words(content, words, only_clear);
-	char *result = must_print(
-		"%.*s%c%s%c%s", (int)(value - quoted - line), line, quote, longer, quote, rest);
+	char *longer = add_words(open ? "" : content, words, only_clear);
+	char *result = must_print("%.*s%c%s%s%s%s", (int)(value - quoted - line), line, quote,
+		longer, open ? longer[0] ? " " : "" : quotes, open ? content : "", rest);
 	free(longer);
 	free(content);
 	return result;

@@ -61,6 +61,36 @@ static void what_keeps_the_iommu_off_is_taken_out_of_grubs_words(void **state) {
 	setup_system_finish(&system);
 }
 
+/* As a shell reads it when the menu is made. */
+static void quotes_and_long_lines_of_grubs_words_stay_whole(void **state) {
+	static const struct {
+		const char *before, *after;
+	} files[] = {
+		{"GRUB_CMDLINE_LINUX=\"acpi_osi=\\\"Windows 2015\\\" ro\"\n",
+			"GRUB_CMDLINE_LINUX=\"acpi_osi=\\\"Windows 2015\\\" ro intel_iommu=on "
+			"iommu=pt\"\n"},
+		{"GRUB_CMDLINE_LINUX='acpi_osi=\"!Windows 2015\"' # mine\n",
+			"GRUB_CMDLINE_LINUX='acpi_osi=\"!Windows 2015\" intel_iommu=on iommu=pt' # "
+			"mine\n"},
+		{"GRUB_CMDLINE_LINUX=\"ro \\\n\tquiet\"\n",
+			"GRUB_CMDLINE_LINUX=\"intel_iommu=on iommu=pt ro \\\n\tquiet\"\n"},
+		{"GRUB_CMDLINE_LINUX+=\" root=ZFS=rpool\"\n",
+			"GRUB_CMDLINE_LINUX+=\" root=ZFS=rpool\"\n"
+			"GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX intel_iommu=on iommu=pt\"\n"},
+	};
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct setup_system system;
+		setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+		setup_system_put(&system, "/etc/default/grub", files[i].before, 0644);
+		setup_system_generate(&system);
+		setup_system_apply(&system);
+		setup_system_assert_has(&system, "/etc/default/grub", files[i].after);
+		setup_system_undo(&system);
+		setup_system_assert_as_before(&system);
+		setup_system_finish(&system);
+	}
+}
+
 static void what_keeps_the_iommu_off_is_taken_out_of_entries(void **state) {
 	struct setup_system system;
 	setup_system_init(&system, LAYOUT_ARCH, NULL);
@@ -224,6 +254,7 @@ static void pages_of_a_gigabyte_are_asked_for_at_boot(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_keeps_the_iommu_off_is_taken_out_of_grubs_words),
+		cmocka_unit_test(quotes_and_long_lines_of_grubs_words_stay_whole),
 		cmocka_unit_test(what_keeps_the_iommu_off_is_taken_out_of_entries),
 		cmocka_unit_test(an_entry_of_systemd_boot_leaves_the_usual_one_without_the_devices),
 		cmocka_unit_test(entries_that_are_made_anew_keep_the_words),
