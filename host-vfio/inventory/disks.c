@@ -93,6 +93,15 @@ static void add_use_of_btrfs(const struct use *use) {
 	if (path && !found) {
 		add_use(use, path);
 	}
+	/* "/dev/root", as a kernel calls its own without an initramfs, is any of them. */
+	if (!path) {
+		systems = tree_list(use->tree, "/sys/fs/btrfs");
+	}
+	for (size_t i = 0; i < systems.count && !path; i++) {
+		char *disks = must_print("/sys/fs/btrfs/%s/devices", systems.items[i]);
+		add_use_of_members(use, disks);
+		free(disks);
+	}
 	strings_finish(&systems);
 	free(path);
 }

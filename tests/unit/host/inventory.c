@@ -235,6 +235,19 @@ static void an_nvme_disk_with_multipath_is_behind_all_its_controllers(void **sta
 	check_root(tree, true, true);
 }
 
+/* As a kernel without an initramfs mounts it: by a name that no disk has. */
+static void a_btrfs_of_no_known_disk_is_behind_all_that_have_one(void **state) {
+	static const char members[] = "/sys/fs/btrfs/f2c0d5b1-0c9f-4f1e-9d3c-5a1f0e7b6a42/devices";
+	struct memory_tree *tree =
+		desktop_with("30 1 0:26 /@ / rw - btrfs /dev/root rw,subvol=/@\n");
+	char *member = must_print("%s/nvme0n1p2", members);
+	memory_tree_put_link(tree, member,
+		"../../../../devices/pci0000:00/0000:00:06.0/0000:04:00.0/nvme/nvme0/nvme0n1/"
+		"nvme0n1p2");
+	free(member);
+	check_root(tree, true, false);
+}
+
 static void a_partition_of_a_raid_is_behind_all_controllers_of_the_raid(void **state) {
 	struct memory_tree *tree = desktop_with("30 1 259:9 / / rw - ext4 /dev/md126p2 rw\n");
 	memory_tree_put_link(
@@ -429,6 +442,7 @@ int main(void) {
 		cmocka_unit_test(sound_of_another_maker_in_the_card_s_slot_is_not_the_card_s),
 		cmocka_unit_test(disks_are_found_behind_encryption_volumes_and_btrfs),
 		cmocka_unit_test(an_nvme_disk_with_multipath_is_behind_all_its_controllers),
+		cmocka_unit_test(a_btrfs_of_no_known_disk_is_behind_all_that_have_one),
 		cmocka_unit_test(a_partition_of_a_raid_is_behind_all_controllers_of_the_raid),
 		cmocka_unit_test(file_systems_on_many_disks_are_behind_all_of_them),
 		cmocka_unit_test(whoever_writes_to_a_disk_or_a_volume_on_it_holds_its_controller),
