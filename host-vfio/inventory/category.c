@@ -14,10 +14,12 @@ static const char *const names[CATEGORY_COUNT] = {
 	[CATEGORY_BRIDGE] = "bridge",
 };
 
-static enum device_category serial_bus(unsigned subclass) {
+static enum device_category serial_bus(unsigned subclass, unsigned interface) {
 	switch (subclass) {
 	case 0x03:
-		return CATEGORY_USB;
+		/* That of USB4, which older Thunderbolt has under another class, makes the ways to
+		 * what is plugged in, and takes them all away when it is reset. */
+		return interface == 0x40 ? CATEGORY_SYSTEM : CATEGORY_USB;
 	case 0x05: /* SMBus */
 	case 0x80: /* Intel's SPI flash controller, among others */
 		return CATEGORY_SYSTEM;
@@ -47,7 +49,7 @@ enum device_category category_of_class(uint32_t class_code) {
 	case 0x06:
 		return CATEGORY_BRIDGE;
 	case 0x0c:
-		return serial_bus(subclass);
+		return serial_bus(subclass, class_code & 0xff);
 	case 0x0d: /* wireless: 11 and 20/21 are Bluetooth and 802.11 of old */
 		return subclass == 0x20 || subclass == 0x21 ? CATEGORY_NET : CATEGORY_OTHER;
 	default:

@@ -362,6 +362,14 @@ static void consoles_and_input_devices_are_found_at_their_controllers(void **sta
 	machine_finish(&machine);
 }
 
+/* What is plugged into Thunderbolt is behind other ports of the machine, and goes when this does.
+ */
+static void a_usb4_host_is_a_part_of_the_machine(void **state) {
+	assert_int_equal(category_of_class(0x0c0330), CATEGORY_USB);
+	assert_int_equal(category_of_class(0x0c0320), CATEGORY_USB);
+	assert_int_equal(category_of_class(0x0c0340), CATEGORY_SYSTEM);
+}
+
 static void a_machine_without_iommu_has_no_groups(void **state) {
 	struct machine machine = fixture_machine("no-iommu");
 	assert_false(machine.iommu);
@@ -452,6 +460,7 @@ int main(void) {
 		cmocka_unit_test(a_function_with_a_variant_of_vfio_pci_is_held_by_its_vm),
 		cmocka_unit_test(a_card_that_a_vm_has_a_part_of_is_held_by_it),
 		cmocka_unit_test(consoles_and_input_devices_are_found_at_their_controllers),
+		cmocka_unit_test(a_usb4_host_is_a_part_of_the_machine),
 		cmocka_unit_test(a_machine_without_iommu_has_no_groups),
 		cmocka_unit_test(a_tree_without_pci_devices_is_an_error_with_a_sentence),
 		cmocka_unit_test(a_recording_leaves_out_what_is_nobody_s_business),
