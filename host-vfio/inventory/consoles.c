@@ -20,6 +20,23 @@ static char *framebuffer_console(struct tree *tree) {
 	return found;
 }
 
+/* The console of VGA's text mode, of a machine that was started as with a BIOS and has no
+ * framebuffer (vgacon.c: "VGA+", "*VGA+" without colours). */
+static void read_text_mode(struct machine *machine, struct tree *tree) {
+	struct strings names = tree_list(tree, "/sys/class/vtconsole");
+	struct pci_device *device = machine_boot_vga(machine);
+	for (size_t i = 0; i < names.count && device; i++) {
+		char *kind = tree_text(tree, "/sys/class/vtconsole/%s/name", names.items[i]);
+		if (kind && strstr(kind, "VGA") &&
+			tree_number(tree, 0, "/sys/class/vtconsole/%s/bind", names.items[i]) == 1) {
+			machine_add_holder(
+				device, HOLDER_CONSOLE, names.items[i], "its text mode", 0);
+		}
+		free(kind);
+	}
+	strings_finish(&names);
+}
+
 static void add_framebuffer(
 	struct pci_device *device, const char *name, const char *firmware, const char *console) {
 	machine_add_holder(device, HOLDER_FRAMEBUFFER, name, firmware, 0);
@@ -92,5 +109,6 @@ static void read_serial(struct machine *machine, struct tree *tree) {
 
 void consoles_read(struct machine *machine, struct tree *tree) {
 	read_framebuffers(machine, tree);
+	read_text_mode(machine, tree);
 	read_serial(machine, tree);
 }

@@ -131,7 +131,9 @@ static bool takes_all_framebuffers(const struct plan *plan, const struct machine
 static void take_console(
 	struct plan *plan, const struct step_host *host, const char *console, bool off) {
 	char *text = tree_text(host->tree, "/sys/class/vtconsole/%s/name", console);
-	const char *name = text ? setting_console_name(text) : NULL;
+	/* Only one that a framebuffer brought ("M") can be taken off; that of the text mode goes on
+	 * writing to where nothing is. */
+	const char *name = text && strncmp(text, "(S)", 3) != 0 ? setting_console_name(text) : NULL;
 	size_t count = plan->settings_count;
 	if (name) {
 		plan_add_setting(plan, SETTING_CONSOLE, name, "1", off ? "0" : "1");

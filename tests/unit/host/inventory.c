@@ -370,6 +370,23 @@ static void a_usb4_host_is_a_part_of_the_machine(void **state) {
 	assert_int_equal(category_of_class(0x0c0340), CATEGORY_SYSTEM);
 }
 
+/* A legacy start without a framebuffer: the built-in console of text mode, which nothing can take
+ * off, against the one that a framebuffer's module brings. */
+static void a_console_in_text_mode_is_on_the_boot_vga(void **state) {
+	for (int bound = 0; bound < 2; bound++) {
+		struct memory_tree *tree = fixture_tree("many-nic-server");
+		struct machine machine;
+		put(tree, "/sys/class/vtconsole/vtcon7/name", "(S) VGA+\n");
+		put(tree, "/sys/class/vtconsole/vtcon7/bind", bound ? "1\n" : "0\n");
+		assert_int_equal(machine_read(&machine, memory_tree_base(tree), NULL), 0);
+		const struct pci_device *vga = machine_boot_vga(&machine);
+		assert_non_null(vga);
+		assert_int_equal(is_held(vga, HOLDER_CONSOLE, "vtcon7"), bound);
+		machine_finish(&machine);
+		tree_destroy(memory_tree_base(tree));
+	}
+}
+
 static void a_machine_without_iommu_has_no_groups(void **state) {
 	struct machine machine = fixture_machine("no-iommu");
 	assert_false(machine.iommu);
@@ -460,6 +477,7 @@ int main(void) {
 		cmocka_unit_test(a_function_with_a_variant_of_vfio_pci_is_held_by_its_vm),
 		cmocka_unit_test(a_card_that_a_vm_has_a_part_of_is_held_by_it),
 		cmocka_unit_test(consoles_and_input_devices_are_found_at_their_controllers),
+		cmocka_unit_test(a_console_in_text_mode_is_on_the_boot_vga),
 		cmocka_unit_test(a_usb4_host_is_a_part_of_the_machine),
 		cmocka_unit_test(a_machine_without_iommu_has_no_groups),
 		cmocka_unit_test(a_tree_without_pci_devices_is_an_error_with_a_sentence),

@@ -218,8 +218,39 @@ static void units_that_were_stopped_for_a_card_are_started_when_it_is_returned(v
 	scene_end(&scene);
 }
 
+/* No write can take it off, and none is tried. */
+static void a_console_in_text_mode_is_in_nobody_s_way(void **state) {
+	static const struct release_options options = {.suspend = RELEASE_SUSPEND_NEVER};
+	char *const card = (char *)"0000:03:00.0";
+	const struct strings names = {(char **)(uintptr_t)&card, 1};
+	struct memory_tree *tree = fixture_tree("many-nic-server");
+	struct machine machine;
+	struct plan plan;
+	struct findings findings = {0};
+	memory_tree_put_file(tree, "/sys/class/vtconsole/vtcon7/name", "(S) VGA+\n", 9);
+	memory_tree_put_file(tree, "/sys/class/vtconsole/vtcon7/bind", "1\n", 2);
+	assert_int_equal(machine_read(&machine, memory_tree_base(tree), NULL), 0);
+	const struct step_host host = {.tree = memory_tree_base(tree)};
+	release_plan(&plan, &findings, &machine, &host, &names, &(struct strings){0}, &options);
+	/* The guard keeps the card for it, unless it is told by name. */
+	bool kept = false, told = false;
+	for (size_t i = 0; i < findings.count; i++) {
+		kept |= strstr(findings.items[i].text, "survival guard (console)") != NULL;
+		told |= !findings.items[i].blocks && strstr(findings.items[i].text, "vtcon7");
+	}
+	assert_true(kept && told);
+	for (size_t i = 0; i < plan.settings_count; i++) {
+		assert_string_not_equal(plan.settings[i].name, "VGA+");
+	}
+	plan_finish(&plan);
+	findings_finish(&findings);
+	machine_finish(&machine);
+	tree_destroy(memory_tree_base(tree));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_console_in_text_mode_is_in_nobody_s_way),
 		cmocka_unit_test(a_sleep_that_is_not_safe_is_refused_with_its_reason),
 		cmocka_unit_test(holders_are_stopped_by_their_units_the_display_manager_first),
 		cmocka_unit_test(whoever_still_has_the_card_open_is_named_and_everything_undone),
