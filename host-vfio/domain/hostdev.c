@@ -186,9 +186,11 @@ static int lay_out(xmlNode *root, const struct domain_address *host, struct erro
 		return 0;
 	}
 	bool placed = find_place(&slot, &place);
-	if (placed && slot.count > 1 && is_shared(root, &slot, &place)) {
-		placed = false;
+	bool shared = placed && is_shared(root, &slot, &place);
+	if (shared && slot.count == 1) {
+		return 0; /* somebody put it beside something else, at a number that is its own */
 	}
+	placed &= !shared;
 	if (!placed && choose_place(root, host, &place, error) < 0) {
 		return -1;
 	}

@@ -234,6 +234,36 @@ static void test_functions_that_somebody_put_apart_come_together(void **state) {
 	xmlFreeDoc(document);
 }
 
+/* A slot of the guest's with functions of several of the host's is its maker's work. */
+static void test_what_shares_a_slot_with_others_stays_in_it(void **state) {
+	static const struct domain_hostdev functions[] = {
+		{.host = {0, 5, 0, 0}, .rom_bar = DOMAIN_SWITCH_OFF},
+		{.host = {0, 6, 0, 0}, .rom_bar = DOMAIN_SWITCH_OFF}};
+	xmlDoc *document = domain_document_parse(
+		"<domain type='kvm'><name>d</name><memory>1048576</memory><os>"
+		"<type machine='q35'>hvm</type></os><devices>"
+		"<controller type='pci' index='0' model='pcie-root'/>"
+		"<controller type='pci' index='3' model='pcie-root-port'/>"
+		"<hostdev mode='subsystem' type='pci' managed='no'><source><address "
+		"domain='0x0000' bus='0x05' slot='0x00' function='0x0'/></source><address "
+		"type='pci' domain='0x0000' bus='0x03' slot='0x00' function='0x0' "
+		"multifunction='on'/></hostdev>"
+		"<hostdev mode='subsystem' type='pci' managed='no'><source><address "
+		"domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></source><address "
+		"type='pci' domain='0x0000' bus='0x03' slot='0x00' function='0x1'/></hostdev>"
+		"</devices></domain>",
+		NULL);
+	const struct domain_edit edit = {.hostdevs = functions, .hostdevs_count = 2};
+	apply(document, &edit);
+	const struct domain_address first = functions[0].host, second = functions[1].host;
+	assert_int_equal(guest_address(document, first).function, 0);
+	assert_true(is_multifunction(document, first));
+	assert_int_equal(guest_address(document, second).bus, 3);
+	assert_int_equal(guest_address(document, second).function, 1);
+	assert_true(tree_is(tree_child(hostdev(document, second), "rom"), "bar", "off"));
+	xmlFreeDoc(document);
+}
+
 static void test_a_slot_always_has_a_function_0(void **state) {
 	static const struct domain_hostdev functions[] = {
 		{.host = {0, 2, 0, 1}}, {.host = {0, 2, 0, 3}}};
@@ -458,6 +488,7 @@ int main(void) {
 		cmocka_unit_test(test_no_edit_changes_nothing),
 		cmocka_unit_test(test_what_was_added_goes_again),
 		cmocka_unit_test(test_functions_that_somebody_put_apart_come_together),
+		cmocka_unit_test(test_what_shares_a_slot_with_others_stays_in_it),
 		cmocka_unit_test(test_a_slot_always_has_a_function_0),
 		cmocka_unit_test(test_a_machine_without_pci_express_gets_a_slot),
 		cmocka_unit_test(test_a_rom_is_changed_and_taken_away),
