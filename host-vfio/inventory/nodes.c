@@ -284,6 +284,9 @@ void nodes_read(struct machine *machine, struct tree *tree) {
 		}
 	}
 	strings_finish(&pids);
+	/* Of a recorded machine: those that whoever recorded it could not look at. */
+	long long unseen = tree_number(tree, 0, "/processes/unseen");
+	machine->unseen_processes += unseen > 0 ? (size_t)unseen : 0;
 	for (size_t i = 0; i < nodes.count; i++) {
 		free(nodes.items[i].path);
 	}

@@ -1,5 +1,6 @@
 #include "record/record.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,6 +182,11 @@ struct memory_tree *record_machine(struct tree *tree) {
 	struct machine machine;
 	struct diagnoses diagnoses = {0};
 	machine_read(&machine, recorder, NULL);
+	if (machine.unseen_processes > 0) {
+		char count[24];
+		int length = snprintf(count, sizeof(count), "%zu\n", machine.unseen_processes);
+		memory_tree_put_file(recording, "/processes/unseen", count, (size_t)length);
+	}
 	doctor_examine(&diagnoses, &machine, recorder);
 	diagnoses_finish(&diagnoses);
 	/* What a set-up may ask of the machine. */

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -432,6 +433,37 @@ static void a_recording_leaves_out_what_is_nobody_s_business(void **state) {
 	tree_destroy(memory_tree_base(tree));
 }
 
+/* A tree of which a user may not see what one process has open. */
+static const struct tree_interface *seen;
+
+static int list_but_one(struct tree *tree, const char *path, struct strings *names) {
+	if (strcmp(path, "/proc/1204/fd") == 0) {
+		errno = EACCES;
+		return -1;
+	}
+	return seen->list(tree, path, names);
+}
+
+static void a_recording_tells_that_holders_may_be_missing(void **state) {
+	struct memory_tree *tree = fixture_tree("notes-laptop");
+	struct tree *base = memory_tree_base(tree);
+	struct tree_interface denied = *base->impl;
+	seen = base->impl;
+	denied.list = list_but_one;
+	base->impl = &denied;
+	struct memory_tree *recording = record_machine(base);
+	struct memory_tree *again = record_machine(memory_tree_base(recording));
+	base->impl = seen;
+	struct memory_tree *trees[] = {tree, recording, again};
+	for (size_t i = 0; i < 3; i++) {
+		struct machine machine;
+		assert_int_equal(machine_read(&machine, memory_tree_base(trees[i]), NULL), 0);
+		assert_int_equal(machine.unseen_processes, i > 0);
+		machine_finish(&machine);
+		tree_destroy(memory_tree_base(trees[i]));
+	}
+}
+
 static void inputs_are_found_by_the_paths_that_stay(void **state) {
 	struct memory_tree *tree = fixture_tree("notes-laptop");
 	struct machine machine = fixture_machine("notes-laptop");
@@ -482,6 +514,7 @@ int main(void) {
 		cmocka_unit_test(a_machine_without_iommu_has_no_groups),
 		cmocka_unit_test(a_tree_without_pci_devices_is_an_error_with_a_sentence),
 		cmocka_unit_test(a_recording_leaves_out_what_is_nobody_s_business),
+		cmocka_unit_test(a_recording_tells_that_holders_may_be_missing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
