@@ -1,6 +1,7 @@
 #include "link.h"
 #include "agent.h"
 #include "controller-channel.h"
+#include "event_mask.h"
 #include "session.h"
 #include <channel.h>
 #include <errno.h>
@@ -10,11 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <wlr/util/log.h>
-
-static uint32_t to_mask(short events) {
-	return ((events & POLLIN) != 0 ? (uint32_t)WL_EVENT_READABLE : 0) |
-	       ((events & POLLOUT) != 0 ? (uint32_t)WL_EVENT_WRITABLE : 0);
-}
 
 static void set_congested(struct link *link, bool congested) {
 	struct session *session = link->session;
@@ -51,7 +47,7 @@ static void handle_released(void *data) {
 static void handle_events(void *data, short events) {
 	struct link *link = data;
 	if (link->source != NULL) {
-		wl_event_source_fd_update(link->source, to_mask(events));
+		wl_event_source_fd_update(link->source, event_mask_of_poll(events));
 	}
 }
 
@@ -68,18 +64,7 @@ static const struct portal_relay_handlers relay_handlers = {
 
 static int handle_socket(int fd, uint32_t mask, void *data) {
 	struct link *link = data;
-	short revents = 0;
-
-	if ((mask & WL_EVENT_READABLE) != 0) {
-		revents |= POLLIN;
-	}
-	if ((mask & WL_EVENT_WRITABLE) != 0) {
-		revents |= POLLOUT;
-	}
-	if ((mask & (WL_EVENT_HANGUP | WL_EVENT_ERROR)) != 0) {
-		revents |= POLLHUP;
-	}
-	portal_relay_dispatch(link->relay, revents);
+	portal_relay_dispatch(link->relay, event_mask_to_poll(mask));
 	return 0;
 }
 
@@ -124,7 +109,7 @@ int link_create(
 		goto error;
 	}
 	link->source = wl_event_loop_add_fd(agent->loop, pair[1],
-		to_mask(portal_relay_get_events(link->relay)), handle_socket, link);
+		event_mask_of_poll(portal_relay_get_events(link->relay)), handle_socket, link);
 	if (link->source == NULL) {
 		portal_relay_destroy(link->relay);
 		goto error;

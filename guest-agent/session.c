@@ -1,12 +1,12 @@
 #include "session.h"
 #include "agent.h"
 #include "controller-channel.h"
+#include "event_mask.h"
 #include "launch.h"
 #include "link.h"
 #include <channel.h>
 #include <errno.h>
 #include <heap_alloc.h>
-#include <poll.h>
 #include <relay.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,33 +141,17 @@ static const struct portal_channel_handlers channel_handlers = {
 
 /* The event loop */
 
-static uint32_t to_mask(short events) {
-	return ((events & POLLIN) != 0 ? (uint32_t)WL_EVENT_READABLE : 0) |
-	       ((events & POLLOUT) != 0 ? (uint32_t)WL_EVENT_WRITABLE : 0);
-}
-
 static void handle_events(void *data, short events) {
 	struct session *session = data;
 	if (session->source != NULL) {
-		wl_event_source_fd_update(session->source, to_mask(events));
+		wl_event_source_fd_update(session->source, event_mask_of_poll(events));
 	}
 }
 
 static int handle_stream(int fd, uint32_t mask, void *data) {
 	struct session *session = data;
-	short revents = 0;
-
-	if ((mask & WL_EVENT_READABLE) != 0) {
-		revents |= POLLIN;
-	}
-	if ((mask & WL_EVENT_WRITABLE) != 0) {
-		revents |= POLLOUT;
-	}
-	if ((mask & (WL_EVENT_HANGUP | WL_EVENT_ERROR)) != 0) {
-		revents |= POLLHUP;
-	}
 	if (!session->closed) {
-		portal_channel_dispatch(session->channel, revents);
+		portal_channel_dispatch(session->channel, event_mask_to_poll(mask));
 	}
 	agent_read_delivered(session->controller->base.agent);
 	return 0;
@@ -225,7 +209,8 @@ struct session *session_create(
 		return NULL;
 	}
 	session->source = wl_event_loop_add_fd(agent->loop, portal_channel_get_fd(session->channel),
-		to_mask(portal_channel_get_events(session->channel)), handle_stream, session);
+		event_mask_of_poll(portal_channel_get_events(session->channel)), handle_stream,
+		session);
 	if (session->source == NULL) {
 		portal_channel_destroy(session->channel);
 		free(session);
