@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 #include "inventory/json.h"
+#include "record/record.h"
 #include "release/release.h"
 #include "transaction/preflight.h"
 #include "transaction/transaction.h"
@@ -133,14 +134,7 @@ static int read_sight(struct change *change, int fd, struct error *error) {
 		return error_set(error, "%s", strerror(errno));
 	}
 	rewind(file);
-	struct memory_tree *tree = machine_file_parse(file, "this machine", error);
-	fclose(file);
-	if (!tree) {
-		return -1;
-	}
-	int status = machine_read(&change->machine, memory_tree_base(tree), error);
-	tree_destroy(memory_tree_base(tree));
-	return status;
+	return record_read_machine(&change->machine, file, error);
 }
 
 /* Even looking can hang in the kernel, with a device that somebody else is moving. */

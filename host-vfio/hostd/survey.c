@@ -92,14 +92,7 @@ static int read_recording(struct survey *survey, struct machine *machine, struct
 	if (!file) {
 		return error_set(error, "%s", strerror(errno));
 	}
-	struct memory_tree *tree = machine_file_parse(file, "this machine", error);
-	fclose(file);
-	if (!tree) {
-		return -1;
-	}
-	int status = machine_read(machine, memory_tree_base(tree), error);
-	tree_destroy(memory_tree_base(tree));
-	return status;
+	return record_read_machine(machine, file, error);
 }
 
 static bool text_equal(const char *a, const char *b) {

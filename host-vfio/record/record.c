@@ -7,6 +7,7 @@
 #include "doctor/doctor.h"
 #include "inventory/evdev.h"
 #include "inventory/topology.h"
+#include "tree/machine_file.h"
 #include "tree/recorder.h"
 
 /* Which open files say something about a device; the others are nobody's business. */
@@ -212,4 +213,15 @@ struct memory_tree *record_machine(struct tree *tree) {
 	tree_exists(recorder, "/sys/class/rtc/rtc0/device/power/wakeup");
 	tree_destroy(recorder);
 	return recording;
+}
+
+int record_read_machine(struct machine *machine, FILE *file, struct error *error) {
+	struct memory_tree *tree = machine_file_parse(file, "this machine", error);
+	fclose(file);
+	if (!tree) {
+		return -1;
+	}
+	int status = machine_read(machine, memory_tree_base(tree), error);
+	tree_destroy(memory_tree_base(tree));
+	return status;
 }
