@@ -358,24 +358,22 @@ int domain_manager_start(struct domain_manager *manager, const char *name, struc
 	return result;
 }
 
-int domain_manager_shutdown(struct domain_manager *manager, const char *name, struct error *error) {
+static int end(struct domain_manager *manager, const char *name, int (*how)(virDomainPtr domain),
+	struct error *error) {
 	int result;
 	virDomainPtr domain = domain_manager_lookup(manager, name, &result, error);
 	if (domain == NULL) {
 		return result;
 	}
-	result = virDomainShutdown(domain) < 0 ? domain_manager_fail(error) : 0;
+	result = how(domain) < 0 ? domain_manager_fail(error) : 0;
 	virDomainFree(domain);
 	return result;
 }
 
+int domain_manager_shutdown(struct domain_manager *manager, const char *name, struct error *error) {
+	return end(manager, name, virDomainShutdown, error);
+}
+
 int domain_manager_kill(struct domain_manager *manager, const char *name, struct error *error) {
-	int result;
-	virDomainPtr domain = domain_manager_lookup(manager, name, &result, error);
-	if (domain == NULL) {
-		return result;
-	}
-	result = virDomainDestroy(domain) < 0 ? domain_manager_fail(error) : 0;
-	virDomainFree(domain);
-	return result;
+	return end(manager, name, virDomainDestroy, error);
 }
