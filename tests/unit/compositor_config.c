@@ -3,39 +3,29 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "compositor_config.h"
+#include "config_text.h"
 
 /* Reads text on top of the built-in settings; the message is without the directory. NULL: refused.
  */
 static struct compositor_config *read_text(const char *text, char message[512]) {
-	char dir[] = "/tmp/portal-config-XXXXXX", path[64];
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/portal.scfg", dir);
-	FILE *stream = fopen(path, "w");
-	assert_non_null(stream);
-	assert_true(fputs(text, stream) >= 0);
-	assert_int_equal(fclose(stream), 0);
+	struct config_text written;
+	config_text_init(&written, text);
 	struct config_file file;
 	struct config_error error = {0};
 	struct compositor_config *config = compositor_config_create();
 	assert_non_null(config);
-	assert_true(config_file_load(&file, path, &error));
+	assert_true(config_file_load(&file, written.path, &error));
 	if (!compositor_config_read(config, &file, &error)) {
 		compositor_config_destroy(config);
 		config = NULL;
 	}
 	config_file_finish(&file);
-	const char *start = strstr(error.message, "portal.scfg");
-	snprintf(message, 512, "%s", start != NULL ? start : error.message);
-	unlink(path);
-	rmdir(dir);
+	config_text_finish(&written, &error, message);
 	return config;
 }
 

@@ -3,37 +3,27 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "config_text.h"
 #include "config_vm.h"
 
 /* Reads text as a file of its own; the message is without the directory. */
 static bool read_text(const char *text, struct config_vms *vms, char message[512]) {
-	char dir[] = "/tmp/portal-config-XXXXXX", path[64];
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/portal.scfg", dir);
-	FILE *stream = fopen(path, "w");
-	assert_non_null(stream);
-	assert_true(fputs(text, stream) >= 0);
-	assert_int_equal(fclose(stream), 0);
+	struct config_text written;
+	config_text_init(&written, text);
 
 	struct config_file file;
 	struct config_error error = {0};
-	bool ok = config_file_load(&file, path, &error);
+	bool ok = config_file_load(&file, written.path, &error);
 	if (ok) {
 		ok = config_vms_read(vms, &file, &error);
 		config_file_finish(&file);
 	}
-	const char *start = strstr(error.message, "portal.scfg");
-	snprintf(message, 512, "%s", start != NULL ? start : error.message);
-	unlink(path);
-	rmdir(dir);
+	config_text_finish(&written, &error, message);
 	return ok;
 }
 
