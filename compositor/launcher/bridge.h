@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <systemd/sd-varlink.h>
 
-/* The caller's side of org.portal.Bridge (compositor/bridge/bridge-varlink.h). */
+/* The caller's side of org.portal.Bridge (compositor/control/bridge-varlink.h). */
 
 struct bridge_state {
 	bool ready;
