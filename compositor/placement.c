@@ -36,6 +36,54 @@ static struct wlr_box inner_box(struct toplevel *toplevel, struct wlr_box box) {
 	};
 }
 
+static struct wlr_box outer_box(struct toplevel *toplevel, struct wlr_box box) {
+	struct frame_extents extents = toplevel_extents(toplevel);
+	return (struct wlr_box){
+		.x = box.x - extents.left - GAP,
+		.y = box.y - extents.top - GAP,
+		.width = box.width + extents.left + extents.right + 2 * GAP,
+		.height = box.height + extents.top + extents.bottom + 2 * GAP,
+	};
+}
+
+/* Moves BOX so that its top left corner, where the title bar begins, lies inside of IN. */
+static void keep_inside(struct wlr_box *box, const struct wlr_box *in) {
+	int right = in->x + in->width - box->width, bottom = in->y + in->height - box->height;
+	box->x = box->x > right ? right : box->x;
+	box->y = box->y > bottom ? bottom : box->y;
+	box->x = box->x < in->x ? in->x : box->x;
+	box->y = box->y < in->y ? in->y : box->y;
+}
+
+/* Whether the title bar of a window in BOX can be taken. */
+static bool is_reachable(struct toplevel *toplevel, struct wlr_box box) {
+	struct wlr_box bar = outer_box(toplevel, box);
+	bar.height = toplevel_extents(toplevel).top;
+	int wanted = bar.width < HANDLE ? bar.width : HANDLE;
+	struct output *output;
+	wl_list_for_each (output, &toplevel->server->outputs, link) {
+		struct wlr_box seen;
+		if (output->scene_output != NULL &&
+			wlr_box_intersection(&seen, &bar, &output->usable) &&
+			seen.width >= wanted && seen.height == bar.height) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The box to return to. The output that it was on may be gone. */
+static struct wlr_box restored_box(struct toplevel *toplevel) {
+	struct wlr_box box = toplevel->restore;
+	struct output *output =
+		output_at(toplevel->server, box.x + box.width / 2.0, box.y + box.height / 2.0);
+	if (output != NULL && !wlr_box_empty(&box) && !is_reachable(toplevel, box)) {
+		struct wlr_box room = inner_box(toplevel, output->usable);
+		keep_inside(&box, &room);
+	}
+	return box;
+}
+
 struct wlr_box placement_box(struct toplevel *toplevel) {
 	struct output *output = placement_output(toplevel);
 	if (output == NULL) {
@@ -47,7 +95,7 @@ struct wlr_box placement_box(struct toplevel *toplevel) {
 	struct wlr_box box = output->usable;
 	switch (toplevel->layout) {
 	case TOPLEVEL_FLOATING:
-		return toplevel->restore;
+		return restored_box(toplevel);
 	case TOPLEVEL_MAXIMIZED:
 		break;
 	case TOPLEVEL_SNAPPED_LEFT:
@@ -90,15 +138,6 @@ static struct wlr_box centered(struct wlr_box in, int width, int height) {
 	};
 }
 
-/* Moves BOX so that its top left corner, where the title bar begins, lies inside of IN. */
-static void keep_inside(struct wlr_box *box, const struct wlr_box *in) {
-	int right = in->x + in->width - box->width, bottom = in->y + in->height - box->height;
-	box->x = box->x > right ? right : box->x;
-	box->y = box->y > bottom ? bottom : box->y;
-	box->x = box->x < in->x ? in->x : box->x;
-	box->y = box->y < in->y ? in->y : box->y;
-}
-
 /* Another window stands exactly there. */
 static bool is_taken(struct toplevel *toplevel, const struct wlr_box *box) {
 	struct toplevel *other;
@@ -110,16 +149,6 @@ static bool is_taken(struct toplevel *toplevel, const struct wlr_box *box) {
 		}
 	}
 	return false;
-}
-
-static struct wlr_box outer_box(struct toplevel *toplevel, struct wlr_box box) {
-	struct frame_extents extents = toplevel_extents(toplevel);
-	return (struct wlr_box){
-		.x = box.x - extents.left - GAP,
-		.y = box.y - extents.top - GAP,
-		.width = box.width + extents.left + extents.right + 2 * GAP,
-		.height = box.height + extents.top + extents.bottom + 2 * GAP,
-	};
 }
 
 /* What other windows take, frames included. */
@@ -292,19 +321,7 @@ bool placement_is_reachable(struct toplevel *toplevel, int x, int y) {
 	struct wlr_box box = toplevel->box;
 	box.x = x;
 	box.y = y;
-	struct wlr_box bar = outer_box(toplevel, box);
-	bar.height = toplevel_extents(toplevel).top;
-	int wanted = bar.width < HANDLE ? bar.width : HANDLE;
-	struct output *output;
-	wl_list_for_each (output, &toplevel->server->outputs, link) {
-		struct wlr_box seen;
-		if (output->scene_output != NULL &&
-			wlr_box_intersection(&seen, &bar, &output->usable) &&
-			seen.width >= wanted && seen.height == bar.height) {
-			return true;
-		}
-	}
-	return false;
+	return is_reachable(toplevel, box);
 }
 
 void placement_rescue(struct toplevel *toplevel) {

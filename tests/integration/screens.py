@@ -90,6 +90,27 @@ def a_window_that_has_left_an_output_does_not_care_when_that_goes():
         client.stop()
 
 
+def a_maximised_window_is_restored_where_it_can_be_seen():
+    with two_outputs("restored") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("resize", "guest")
+        desktop.control.run("place", window["id"], WIDTH + 300, 200)
+        desktop.control.window(lambda w: w["output"] == "HEADLESS-2")
+        for state in ("maximize", "fullscreen"):
+            desktop.control.run(state, window["id"], "on")
+            desktop.control.window(lambda w: w["frame"]["width"] == 800)
+        desktop.portal.outputs("--output", "HEADLESS-2", "--off")
+        desktop.control.window(lambda w: box(w["frame"]) == (0, 0, WIDTH, HEIGHT))
+        for state in ("fullscreen", "maximize"):
+            desktop.control.run(state, window["id"], "off")
+        back = desktop.control.window(lambda w: w["box"]["width"] == window["box"]["width"])
+        frame = back["frame"]
+        title_bar = window["box"]["y"] - window["frame"]["y"]
+        assert frame["x"] + frame["width"] <= WIDTH, frame
+        assert frame["y"] == 200 - title_bar, frame
+        client.stop()
+
+
 def a_window_that_is_maximised_before_its_first_picture_stays_on_its_output():
     with two_outputs("late-maximised") as parts:
         desktop = Desktop(*parts)
@@ -162,6 +183,7 @@ TESTS = [
     a_wallpaper_and_a_bar_have_their_places,
     windows_of_an_output_that_goes_move_to_another,
     a_window_that_has_left_an_output_does_not_care_when_that_goes,
+    a_maximised_window_is_restored_where_it_can_be_seen,
     a_window_that_is_maximised_before_its_first_picture_stays_on_its_output,
     a_dialog_opens_on_the_output_of_its_window,
     windows_outlive_the_only_output,
