@@ -15,7 +15,8 @@
  * cursors of accessibility themes. */
 #define SANDBOX_CURSOR_REACH 128
 
-static void forget_surface(struct seat *seat) {
+static void forget_image(struct seat *seat) {
+	seat->image.shape = NULL;
 	if (seat->image.surface != NULL) {
 		seat->image.surface = NULL;
 		wl_list_remove(&seat->image.commit.link);
@@ -24,7 +25,8 @@ static void forget_surface(struct seat *seat) {
 }
 
 void cursor_set_shape(struct seat *seat, const char *name) {
-	forget_surface(seat);
+	forget_image(seat);
+	seat->image.shape = name;
 	wlr_cursor_set_xcursor(seat->cursor, seat->server->xcursor, name);
 }
 
@@ -55,7 +57,7 @@ static void handle_commit(struct wl_listener *listener, void *data) {
 
 static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, image.destroy);
-	forget_surface(seat);
+	forget_image(seat);
 }
 
 static void handle_request(struct wl_listener *listener, void *data) {
@@ -65,7 +67,7 @@ static void handle_request(struct wl_listener *listener, void *data) {
 		seat->interactive.toplevel != NULL) {
 		return;
 	}
-	forget_surface(seat);
+	forget_image(seat);
 	if (event->surface != NULL) {
 		seat->image.surface = event->surface;
 		seat->image.hotspot_x = event->hotspot_x;
@@ -99,7 +101,7 @@ void cursor_image_init(struct seat *seat) {
 }
 
 void cursor_image_finish(struct seat *seat) {
-	forget_surface(seat);
+	forget_image(seat);
 	wl_list_remove(&seat->request_set_cursor.link);
 }
 

@@ -287,8 +287,8 @@ void seat_reload_cursors(struct server *server) {
 	}
 	struct seat *seat;
 	wl_list_for_each (seat, &server->seats, link) {
-		if (seat->image.surface == NULL) {
-			cursor_set_shape(seat, "default");
+		if (seat->image.shape != NULL) {
+			cursor_set_shape(seat, seat->image.shape);
 		}
 	}
 	seat_update_pointers(server);

@@ -70,9 +70,11 @@ struct seat {
 		struct toplevel *restored; /* minimised until it was reached; NULL: none */
 	} cycle;
 
-	/* What the pointer looks like: a client's surface, or a named shape. */
+	/* What the pointer looks like: a client's surface, a named shape (a constant), or nothing.
+	 */
 	struct {
 		struct wlr_surface *surface;
+		const char *shape; /* NULL: the surface, or nothing */
 		int32_t hotspot_x, hotspot_y;
 		struct wl_listener commit;
 		struct wl_listener destroy;

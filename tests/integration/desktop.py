@@ -119,6 +119,40 @@ def the_configuration_is_read_again_when_asked():
         client.stop()
 
 
+def a_cursor_keeps_the_shape_that_its_window_wants():
+    with case.session("cursor-shape") as session:
+        cursors = os.path.join(session.home, ".icons", "shapes", "cursors")
+        os.makedirs(cursors)
+        for name, colour in (("default", 0xE02060), ("text", 0x20E060)):
+            write_cursor(os.path.join(cursors, name), 32, colour)
+        portal = Portal(session, "cursor shapes 32\n")
+        desktop = Desktop(session, portal)
+        shown = lambda colour: portal.screenshot(cursor=True).count(colour) == 32 * 32
+
+        def show(feature, stage):
+            client = desktop.start([programs.TEST_CLIENT, feature])
+            client.expect("enter")
+            x, y, _, _ = box(desktop.control.window(feature)["box"])
+            desktop.input.move(x + 80, y + 60)
+            client.expect(f"ready {stage}")
+            return client
+
+        client = show("shapes", "text")
+        until("the cursor for text", lambda: shown(0x20E060))
+        desktop.control.run("reload")
+        assert shown(0x20E060), "the cursor is another one"
+        client.stop()
+        # And is not there where it is to be hidden.
+        client = show("cursor", "small")
+        for stage in ("large", "hotspot moved", "offset", "scaled", "hidden"):
+            desktop.next(client, stage)
+        until("no cursor", lambda: not shown(0xE02060))
+        desktop.control.run("reload")
+        assert not shown(0xE02060), "a cursor is shown"
+        client.stop()
+        assert portal.stop() == 0, portal.process.details()
+
+
 def a_configuration_that_is_written_later_is_found():
     with case.session("later-config") as session:
         ready = os.path.join(session.directory, "ready")
@@ -271,6 +305,7 @@ TESTS = [
     an_idle_desktop_does_not_wake_the_compositor,
     the_cursor_comes_from_the_theme_of_the_configuration,
     the_configuration_is_read_again_when_asked,
+    a_cursor_keeps_the_shape_that_its_window_wants,
     a_configuration_that_is_written_later_is_found,
     the_control_socket_refuses_what_is_not_there,
     services_of_the_session_find_the_display,
