@@ -90,30 +90,53 @@ static void configure_pointer(struct libinput_device *device, const struct confi
 static struct wlr_output *output_by_name(struct server *server, const char *name) {
 	struct output *output;
 	wl_list_for_each (output, &server->outputs, link) {
-		if (strcmp(output->wlr_output->name, name) == 0) {
+		if (output->scene_output != NULL && strcmp(output->wlr_output->name, name) == 0) {
 			return output->wlr_output;
 		}
 	}
 	return NULL;
 }
 
-static void configure(struct input *input) {
+static bool matches(const struct config_input *config, const struct wlr_input_device *device) {
+	return fnmatch(config->pattern, device->name != NULL ? device->name : "", 0) == 0;
+}
+
+/* While the output that is named is not there the device reaches all of them. */
+static void map(struct input *input) {
 	struct server *server = input->seat->server;
-	struct wlr_input_device *device = input->device;
-	const char *name = device->name != NULL ? device->name : "";
+	const char *name = NULL;
 	for (size_t i = 0; i < server->config->inputs_len; i++) {
 		const struct config_input *config = &server->config->inputs[i];
-		if (fnmatch(config->pattern, name, 0) != 0) {
-			continue;
+		if (config->map_to_output != NULL && matches(config, input->device)) {
+			name = config->map_to_output;
 		}
-		if (wlr_input_device_is_libinput(device)) {
-			struct libinput_device *handle = wlr_libinput_get_device_handle(device);
-			configure_touchpad(handle, config);
-			configure_pointer(handle, config);
+	}
+	if (name != NULL && !input->mapped_by_client) {
+		wlr_cursor_map_input_to_output(
+			input->seat->cursor, input->device, output_by_name(server, name));
+	}
+}
+
+static void configure(struct input *input) {
+	const struct compositor_config *config = input->seat->server->config;
+	for (size_t i = 0; i < config->inputs_len; i++) {
+		if (wlr_input_device_is_libinput(input->device) &&
+			matches(&config->inputs[i], input->device)) {
+			struct libinput_device *handle =
+				wlr_libinput_get_device_handle(input->device);
+			configure_touchpad(handle, &config->inputs[i]);
+			configure_pointer(handle, &config->inputs[i]);
 		}
-		if (config->map_to_output != NULL) {
-			wlr_cursor_map_input_to_output(input->seat->cursor, device,
-				output_by_name(server, config->map_to_output));
+	}
+	map(input);
+}
+
+void input_map_all(struct server *server) {
+	struct seat *seat;
+	wl_list_for_each (seat, &server->seats, link) {
+		struct input *input;
+		wl_list_for_each (input, &seat->devices, link) {
+			map(input);
 		}
 	}
 }
@@ -189,7 +212,9 @@ static void handle_new_virtual_pointer(struct wl_listener *listener, void *data)
 	struct seat *seat =
 		event->suggested_seat != NULL ? event->suggested_seat->data : default_seat(server);
 	struct wlr_input_device *device = &event->new_pointer->pointer.base;
-	if (add_device(seat, device) != NULL && event->suggested_output != NULL) {
+	struct input *input = add_device(seat, device);
+	if (input != NULL && event->suggested_output != NULL) {
+		input->mapped_by_client = true;
 		wlr_cursor_map_input_to_output(seat->cursor, device, event->suggested_output);
 	}
 }

@@ -13,6 +13,7 @@ struct input {
 	struct seat *seat;
 	struct wl_list link; // seat.devices
 	struct wlr_input_device *device;
+	bool mapped_by_client; /* a virtual one, whose client has named an output */
 	struct wl_listener destroy;
 };
 
@@ -21,6 +22,8 @@ void input_init(struct server *server);
 void input_finish(struct server *server);
 /** Applies the configuration to every device anew. */
 void input_configure_all(struct server *server);
+/** Outputs have come or gone: maps devices to those that the configuration names. */
+void input_map_all(struct server *server);
 
 bool input_has_touch(const struct seat *seat);
 void input_destroy_all(struct seat *seat);

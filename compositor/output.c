@@ -18,6 +18,7 @@
 #include "compositor_config.h"
 #include "control.h"
 #include "idle.h"
+#include "input.h"
 #include "layer.h"
 #include "output_state.h"
 #include "placement.h"
@@ -131,6 +132,7 @@ static void handle_layout_change(struct wl_listener *listener, void *data) {
 			toplevel_arrange(toplevel);
 		}
 	}
+	input_map_all(server);
 	seat_reload_cursors(server);
 	output_state_publish(server);
 	control_changed(server);

@@ -180,13 +180,14 @@ def a_bar_is_closed_with_its_screen():
 class TouchScreen:
     """portal nested in test-minimal, whose seat has what no headless compositor has: touch."""
 
-    def __init__(self, session):
+    def __init__(self, session, extra="", env=None):
         self.session = session
         self.outer = Minimal(session)
         config = f"{session.directory}/portal.scfg"
         with open(config, "w", encoding="utf-8") as file:
             file.write('vm guest {\n\tlabel "guest" "#2060c0"\n}\noutput * {\n\tmode 400x300\n}\n')
-        env = {**self.outer.env, "WLR_BACKENDS": "wayland"}
+            file.write(extra)
+        env = {**self.outer.env, "WLR_BACKENDS": "wayland", **(env or {})}
         command = [programs.PORTAL, "--config", config, "--socket", "inner"]
         self.process = session.start("portal", command, env)
         self.portal = types.SimpleNamespace(
@@ -217,9 +218,9 @@ class TouchScreen:
         return client, self.window(client.pid)
 
 
-def with_touch_screen(name, test):
+def with_touch_screen(name, test, *more):
     with case.session(name) as session:
-        screen = TouchScreen(session)
+        screen = TouchScreen(session, *more)
         test(screen)
         assert screen.process.stop() == 0, screen.process.details()
         screen.outer.stop()
@@ -247,6 +248,26 @@ def fingers(screen):
     screen.outer.send("cancel seat0")
     client.expect("touch cancel")
     client.stop()
+
+
+def mapped(screen):
+    screen.drag((2, 2))  # the pointer goes there, and windows open where it is
+    client, window = screen.show("events", "guest")
+    screen.control.run("place", window["id"], 50, 80)
+    screen.window(client.pid, lambda w: box(w["box"])[:2] == (50, 80))
+    screen.touch("down", 0, 110, 130)
+    client.expect(r"touch down 0 window 60\.00 50\.00")
+    screen.touch("up", 0)
+    client.expect("touch up 0")
+    client.stop()
+
+
+def a_touch_screen_belongs_to_the_screen_that_it_is_mapped_to():
+    # It is there before the screens are.
+    extra = "input * {\n\tmap-to-output WL-2\n}\n"
+    # The one whose window is in front.
+    extra += "output WL-2 {\n\tposition 0 0\n}\noutput WL-1 {\n\tposition 400 0\n}\n"
+    with_touch_screen("touch-mapped", mapped, extra, {"WLR_WL_OUTPUTS": "2"})
 
 
 def fingers_reach_the_surface_they_came_down_on():
@@ -348,6 +369,7 @@ TESTS = [
     menus_of_a_bar_stay_on_its_screen,
     a_bar_takes_the_keyboard_as_far_as_it_says,
     a_bar_is_closed_with_its_screen,
+    a_touch_screen_belongs_to_the_screen_that_it_is_mapped_to,
     fingers_reach_the_surface_they_came_down_on,
     a_finger_works_title_bars_as_the_pointer_does,
     a_touch_beside_a_menu_dismisses_it,
