@@ -62,6 +62,8 @@ static void handle_initial_commit(struct toplevel *toplevel) {
 		xdg, WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MAXIMIZE |
 			     WLR_XDG_TOPLEVEL_WM_CAPABILITIES_FULLSCREEN |
 			     WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MINIMIZE);
+	// It may have been minimised when it was shown before.
+	wlr_xdg_toplevel_set_suspended(xdg, false);
 	decoration_configure(toplevel);
 	toplevel->output = output_active(toplevel->server);
 	toplevel->fullscreen = xdg->requested.fullscreen;

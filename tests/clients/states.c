@@ -126,6 +126,9 @@ void feature_remap(struct client *client, int argc, char **argv) {
 		window->configured = false;
 		wl_surface_commit(window->surface);
 		client_wait(client, &window->configured);
+		if ((window->states & (1u << XDG_TOPLEVEL_STATE_SUSPENDED)) != 0) {
+			client_fail("a window that is shown anew begins suspended");
+		}
 		window_draw(window, 160, 120, 14 + (uint32_t)i);
 		going = client_show_stage(client, "mapped again");
 	}

@@ -351,6 +351,19 @@ def a_window_that_keeps_its_size_is_placed_when_it_is_restored():
         client.stop()
 
 
+def a_window_that_was_minimised_is_shown_anew_as_one_that_can_be_seen():
+    with case.desktop("remap-minimised") as parts:
+        desktop = Desktop(*parts)
+        client = desktop.start([programs.TEST_CLIENT, "remap"])
+        client.expect("ready mapped")
+        window = desktop.control.window("remap")
+        desktop.control.run("minimize", window["id"], "on")
+        desktop.next(client, "unmapped")
+        desktop.next(client, "mapped again")
+        assert not desktop.control.window("remap")["minimized"]
+        client.stop()
+
+
 def a_window_that_cannot_be_seen_is_asked_for_no_frames():
     with case.desktop("unseen") as parts:
         desktop = Desktop(*parts)
@@ -425,6 +438,7 @@ TESTS = [
     a_window_is_not_left_below_a_bar_that_comes,
     a_window_that_began_maximised_is_placed_when_it_is_restored,
     a_window_that_keeps_its_size_is_placed_when_it_is_restored,
+    a_window_that_was_minimised_is_shown_anew_as_one_that_can_be_seen,
     a_window_that_cannot_be_seen_is_asked_for_no_frames,
 ]
 
