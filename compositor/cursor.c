@@ -128,6 +128,19 @@ void cursor_update(struct seat *seat, uint32_t time) {
 	cursor_set_shape(seat, cursor_edge_shape(frame.edges));
 }
 
+/* Whoever has the pointer has the keyboard: content or frame, but no frame beside an open menu. */
+static void focus_below_pointer(struct seat *seat) {
+	const struct wlr_seat *wlr_seat = seat->wlr_seat;
+	struct toplevel *toplevel = toplevel_from_surface(wlr_seat->pointer_state.focused_surface);
+	if (toplevel == NULL && !popup_is_open(seat)) {
+		toplevel = seat->hovered;
+	}
+	if (toplevel != NULL && toplevel != seat->focused && wlr_seat->drag == NULL &&
+		wlr_seat->pointer_state.button_count == 0) {
+		seat_focus(seat, toplevel);
+	}
+}
+
 static void moved(struct seat *seat, struct wlr_pointer *pointer, uint32_t time, double dx,
 	double dy, double dx_unaccel, double dy_unaccel) {
 	seat_notify_activity(seat);
@@ -143,12 +156,7 @@ static void moved(struct seat *seat, struct wlr_pointer *pointer, uint32_t time,
 	}
 	cursor_update(seat, time);
 	if (seat->server->config->focus == CONFIG_FOCUS_POINTER) {
-		struct toplevel *toplevel =
-			toplevel_from_surface(seat->wlr_seat->pointer_state.focused_surface);
-		if (toplevel != NULL && toplevel != seat->focused &&
-			seat->wlr_seat->pointer_state.button_count == 0) {
-			seat_focus(seat, toplevel);
-		}
+		focus_below_pointer(seat);
 	}
 }
 

@@ -364,6 +364,26 @@ def a_window_that_was_minimised_is_shown_anew_as_one_that_can_be_seen():
         client.stop()
 
 
+def the_keyboard_goes_to_the_window_whose_frame_the_pointer_is_on():
+    with case.desktop("focus-pointer", extra="focus pointer\n") as parts:
+        desktop = Desktop(*parts)
+        clients = {}
+        for label, x in (("guest", 100), ("other", 500)):
+            client, window = desktop.show("resize", label)
+            desktop.control.run("place", window["id"], x, 200)
+            desktop.control.window(lambda w: w["box"]["x"] == x)
+            clients[label] = client
+        focused = lambda label: desktop.control.window(
+            lambda w: w["focused"] and w["pid"] == clients[label].pid
+        )
+        desktop.input.move(600, 250)
+        focused("other")
+        desktop.input.move(200, 190)
+        focused("guest")
+        for client in clients.values():
+            client.stop()
+
+
 def a_window_that_cannot_be_seen_is_asked_for_no_frames():
     with case.desktop("unseen") as parts:
         desktop = Desktop(*parts)
@@ -439,6 +459,7 @@ TESTS = [
     a_window_that_began_maximised_is_placed_when_it_is_restored,
     a_window_that_keeps_its_size_is_placed_when_it_is_restored,
     a_window_that_was_minimised_is_shown_anew_as_one_that_can_be_seen,
+    the_keyboard_goes_to_the_window_whose_frame_the_pointer_is_on,
     a_window_that_cannot_be_seen_is_asked_for_no_frames,
 ]
 
