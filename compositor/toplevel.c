@@ -255,7 +255,9 @@ void toplevel_place(struct toplevel *toplevel, int x, int y, int width, int heig
 		toplevel_set_layout(toplevel, TOPLEVEL_FLOATING);
 	}
 	toplevel_move(toplevel, x, y);
-	if (width > 0 && height > 0) {
+	if (width > 0 || height > 0) {
+		width = width > 0 ? width : toplevel->box.width;
+		height = height > 0 ? height : toplevel->box.height;
 		toplevel_clamp_size(toplevel, &width, &height);
 		toplevel_resize(toplevel, width, height);
 	}

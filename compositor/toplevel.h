@@ -86,7 +86,7 @@ struct toplevel *toplevel_by_id(struct server *server, uint64_t id);
 void toplevel_move(struct toplevel *toplevel, int x, int y);
 /** Asks the client for a size of the window without its frame. Returns the configure's serial. */
 uint32_t toplevel_resize(struct toplevel *toplevel, int width, int height);
-/** Moves a window, and resizes it unless WIDTH or HEIGHT is 0; it becomes floating. */
+/** Moves a window, and asks for a size of which a 0 stays as it is; it becomes floating. */
 void toplevel_place(struct toplevel *toplevel, int x, int y, int width, int height);
 /** Asks for a size that is larger by that much than the one it has, or has been asked for last. */
 void toplevel_grow(struct toplevel *toplevel, int width, int height);

@@ -384,6 +384,17 @@ def the_keyboard_goes_to_the_window_whose_frame_the_pointer_is_on():
             client.stop()
 
 
+def a_window_can_be_asked_for_another_width_alone():
+    with case.desktop("place-width") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("resize", "guest")
+        desktop.control.run("place", window["id"], 70, 80, 300, 0)
+        desktop.control.window(lambda w: box(w["box"]) == (70, 80, 300, 150))
+        desktop.control.run("place", window["id"], 70, 80, 0, 200)
+        desktop.control.window(lambda w: box(w["box"]) == (70, 80, 300, 200))
+        client.stop()
+
+
 def a_window_that_cannot_be_seen_is_asked_for_no_frames():
     with case.desktop("unseen") as parts:
         desktop = Desktop(*parts)
@@ -460,6 +471,7 @@ TESTS = [
     a_window_that_keeps_its_size_is_placed_when_it_is_restored,
     a_window_that_was_minimised_is_shown_anew_as_one_that_can_be_seen,
     the_keyboard_goes_to_the_window_whose_frame_the_pointer_is_on,
+    a_window_can_be_asked_for_another_width_alone,
     a_window_that_cannot_be_seen_is_asked_for_no_frames,
 ]
 
