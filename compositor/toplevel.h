@@ -76,6 +76,8 @@ struct toplevel {
 	struct wl_listener request_fullscreen;
 	struct wl_listener request_minimize;
 	struct wl_listener set_title;
+	struct wl_listener set_app_id;
+	struct wl_listener set_parent;
 };
 
 /** The window a surface belongs to (itself, a subsurface, a popup), or NULL. */

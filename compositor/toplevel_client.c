@@ -198,6 +198,16 @@ static void handle_set_title(struct wl_listener *listener, void *data) {
 	}
 }
 
+static void handle_set_app_id(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, set_app_id);
+	toplevel_changed(toplevel);
+}
+
+static void handle_set_parent(struct wl_listener *listener, void *data) {
+	struct toplevel *toplevel = wl_container_of(listener, toplevel, set_parent);
+	toplevel_changed(toplevel);
+}
+
 static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct toplevel *toplevel = wl_container_of(listener, toplevel, destroy);
 	seat_forget_toplevel(toplevel);
@@ -217,6 +227,8 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	wl_list_remove(&toplevel->request_fullscreen.link);
 	wl_list_remove(&toplevel->request_minimize.link);
 	wl_list_remove(&toplevel->set_title.link);
+	wl_list_remove(&toplevel->set_app_id.link);
+	wl_list_remove(&toplevel->set_parent.link);
 	frame_destroy(toplevel->frame);
 	wlr_scene_node_destroy(&toplevel->tree->node);
 	label_finish(&toplevel->label);
@@ -286,6 +298,8 @@ static void handle_new_toplevel(struct wl_listener *listener, void *data) {
 		handle_request_fullscreen);
 	listen(&toplevel->request_minimize, &xdg->events.request_minimize, handle_request_minimize);
 	listen(&toplevel->set_title, &xdg->events.set_title, handle_set_title);
+	listen(&toplevel->set_app_id, &xdg->events.set_app_id, handle_set_app_id);
+	listen(&toplevel->set_parent, &xdg->events.set_parent, handle_set_parent);
 }
 
 void toplevel_client_init(struct server *server) {

@@ -20,6 +20,7 @@ void feature_dialog(struct client *client, int argc, char **argv);
 void feature_menu(struct client *client, int argc, char **argv);
 void feature_minimize(struct client *client, int argc, char **argv);
 void feature_geometry(struct client *client, int argc, char **argv);
+void feature_rename(struct client *client, int argc, char **argv);
 void feature_remap(struct client *client, int argc, char **argv);
 void feature_popups(struct client *client, int argc, char **argv);
 void feature_grab(struct client *client, int argc, char **argv);

@@ -25,6 +25,7 @@ static const struct {
 	{"minimize", feature_minimize},
 	{"geometry", feature_geometry},
 	{"remap", feature_remap},
+	{"rename", feature_rename},
 	{"popups", feature_popups},
 	{"grab", feature_grab},
 	{"grabtwice", feature_grabtwice},

@@ -1,6 +1,7 @@
 /* states: maximised, fullscreen and back, minimum and maximum sizes; every configure is printed.
  * dialog: a second toplevel with the first as its parent. geometry: window geometry smaller than
- * the surface. remap: unmapping by a null buffer and mapping again. */
+ * the surface. remap: unmapping by a null buffer and mapping again. rename: another app id, then a
+ * parent, of a window that is shown. */
 #include "feature.h"
 #include "window.h"
 
@@ -134,4 +135,24 @@ void feature_remap(struct client *client, int argc, char **argv) {
 	}
 	window_destroy(window);
 	window_destroy(witness);
+}
+
+void feature_rename(struct client *client, int argc, char **argv) {
+	struct window *first = window_create(client, "first", 300, 200);
+	window_draw(first, 300, 200, 10);
+	struct window *second = window_create(client, "second", 160, 90);
+	window_draw(second, 160, 90, 11);
+	bool going = client_show_stage(client, "shown");
+	if (going) {
+		xdg_toplevel_set_app_id(second->toplevel, "portal.test.renamed");
+		client_barrier(client, second->surface);
+		going = client_stage(client, "renamed");
+	}
+	if (going) {
+		xdg_toplevel_set_parent(second->toplevel, first->toplevel);
+		client_barrier(client, second->surface);
+		client_stage(client, "child");
+	}
+	window_destroy(second);
+	window_destroy(first);
 }

@@ -66,6 +66,22 @@ def a_bar_knows_which_window_a_dialog_belongs_to():
         client.stop()
 
 
+def a_bar_is_told_what_a_window_says_of_itself_later():
+    with case.desktop("taskbar-rename") as parts:
+        desktop = Desktop(*parts)
+        windows = desktop.portal.windows
+        client = desktop.start([programs.TEST_CLIENT, "rename"])
+        client.expect("ready shown")
+        first = windows.expect("portal.test.first")
+        second = windows.expect("portal.test.second")
+        desktop.next(client, "renamed")
+        assert windows.expect("portal.test.renamed") == second
+        desktop.control.window(lambda w: w["appId"] == "portal.test.renamed")
+        desktop.next(client, "child")
+        windows.expect("portal.test.renamed", ".*", f"parent={first}")
+        client.stop()
+
+
 def a_session_is_idle_unless_a_window_that_can_be_seen_objects():
     with case.desktop("idle-inhibit") as parts:
         desktop = Desktop(*parts)
@@ -364,6 +380,7 @@ def a_finger_drags_what_follows_it():
 TESTS = [
     a_bar_lists_windows_and_steers_them,
     a_bar_knows_which_window_a_dialog_belongs_to,
+    a_bar_is_told_what_a_window_says_of_itself_later,
     a_session_is_idle_unless_a_window_that_can_be_seen_objects,
     an_output_that_was_switched_off_comes_back_with_its_windows,
     menus_of_a_bar_stay_on_its_screen,
