@@ -17,8 +17,12 @@
  * it. */
 #define CONNECT_COST 1000
 
-/* Connections that were refused wait for the guest to notice; more than this, and it never does. */
-#define REFUSED_MAX 64
+/*
+ * Connections that were refused wait for the guest to notice; more than this, and it never does. An
+ * application can make its agent ask for as many as the agent has descriptors for, three each of
+ * 1024, before the first answer comes: that is no fault of the guest's other applications.
+ */
+#define REFUSED_MAX 512
 
 struct bridge_connection {
 	struct bridge_connections *connections;

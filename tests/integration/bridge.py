@@ -6,6 +6,7 @@ bridge.py COMPOSITOR GUEST [TEST...]; GUEST is always bridge.
 import json
 import os
 import re
+import select
 import signal
 import socket
 import sys
@@ -57,7 +58,7 @@ VIOLATIONS = {
     "blob": "a descriptor that no message carries",
     "other-connection": "a frame is for connection 99, which is not there",
     "connect-twice": "connection 1 is there already",
-    "too-many-connections": "more than 64 connections were refused and not given up",
+    "too-many-connections": "more than 512 connections were refused and not given up",
 }
 
 
@@ -106,6 +107,36 @@ def a_guest_over_its_quota_loses_that_connection_only(compositor_kind, kind):
         assert state["state"] == "ready", state
         assert hostile.bridge.stop() == DONE, hostile.bridge.details()
         hostile.guest.expect("closed .*")
+
+
+def an_application_that_connects_without_end_ends_alone(compositor_kind, kind):
+    """The guest has 128 connections, of which the agent's own is one; all are asked for at once."""
+    with case.desktop("bridge-burst", compositor_kind) as (session, compositor):
+        inside = start_guest(session, compositor)
+        client = inside.start("test-client", [programs.TEST_CLIENT, "scale"])
+        client.expect("ready.*")
+        path = os.path.join(inside.runtime, inside.display)
+        connections = [socket.socket(socket.AF_UNIX) for _ in range(250)]
+        # Nobody answers any of them before the last one has come.
+        inside.bridge.popen.send_signal(signal.SIGSTOP)
+        os.kill(children(inside.bridge.pid)[0], signal.SIGSTOP)
+        for connection in connections:
+            connection.connect(path)
+        os.kill(children(inside.bridge.pid)[0], signal.SIGCONT)
+        inside.bridge.popen.send_signal(signal.SIGCONT)
+        # The surplus is told of an error; the others asked for nothing and hear nothing.
+        told = select.poll()
+        for connection in connections:
+            told.register(connection, select.POLLIN)
+        until("the surplus to be told", lambda: len(told.poll(0)) == 250 - 126, interval=0.05)
+        # The others still have what they had.
+        client.send("next")
+        while client.expect(r"(ready|end).*").group(1) != "end":
+            client.send("next")
+        assert client.wait_exit() == 0, client.details()
+        for connection in connections:
+            connection.close()
+        inside.stop()
 
 
 # What would end the compositor, or keep it busy without end: the first two end wlroots 0.20.2; the
@@ -365,6 +396,7 @@ TESTS = [
     a_guest_that_breaks_a_rule_loses_its_channel_with_one_line,
     a_guest_whose_heap_is_not_there_is_heard_no_further,
     a_guest_over_its_quota_loses_that_connection_only,
+    an_application_that_connects_without_end_ends_alone,
     a_guest_over_its_rate_is_read_more_slowly,
     a_guest_that_makes_much_work_of_few_messages_is_slowed_down_too,
     a_guest_that_connects_without_end_is_slowed_down_too,
