@@ -101,6 +101,7 @@ void seat_focus_layer(struct seat *seat, struct layer *layer) {
 	popup_check_grabs(seat, old != seat->focused_layer);
 	update_activated(seat->focused);
 	enter_keyboard(seat);
+	constraint_update(seat);
 	control_changed(seat->server);
 }
 

@@ -253,6 +253,19 @@ def a_locked_pointer_is_free_when_another_window_gets_the_keyboard():
             one.stop()
 
 
+def a_locked_pointer_is_free_while_a_launcher_has_the_keyboard():
+    with case.desktop("locked-launcher") as parts:
+        desktop = Desktop(*parts)
+        client, _, _ = constrained(desktop, "lock")
+        client.expect("locked")
+        launcher = desktop.start([programs.TEST_CLIENT, "layer", "exclusive"])
+        launcher.expect("ready bar")
+        client.expect("unlocked")
+        launcher.stop()
+        client.expect("locked")
+        client.stop()
+
+
 def a_confined_pointer_does_not_leave_its_window():
     with case.desktop("confined") as parts:
         desktop = Desktop(*parts)
@@ -361,6 +374,7 @@ TESTS = [
     a_locked_pointer_stays_and_is_found_again_where_its_client_says,
     a_locked_pointer_is_not_sent_out_of_the_visible_window,
     a_locked_pointer_is_free_when_another_window_gets_the_keyboard,
+    a_locked_pointer_is_free_while_a_launcher_has_the_keyboard,
     a_confined_pointer_does_not_leave_its_window,
     a_window_that_was_used_hands_the_focus_on_once,
     a_window_that_is_there_is_activated_by_a_token,
