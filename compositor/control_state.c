@@ -67,10 +67,13 @@ static int append_window(sd_json_variant **array, struct toplevel *toplevel) {
 	struct output *output = toplevel_find_output(toplevel);
 	const struct label *label = &toplevel->label;
 	struct wlr_box frame = toplevel_outer_box(toplevel);
-	char title[512], app_id[256], color[8];
+	char title[512], app_id[256], text[512], vm[256], color[8];
 	pid_t pid;
 	valid_utf8(title, sizeof(title), toplevel->xdg->title);
 	valid_utf8(app_id, sizeof(app_id), toplevel->xdg->app_id);
+	// Both can be what someone has made up: a name of a context, a file in another encoding.
+	valid_utf8(text, sizeof(text), label->text);
+	valid_utf8(vm, sizeof(vm), label->vm);
 	snprintf(color, sizeof(color), "#%06x", label->color & 0xffffff);
 	wl_client_get_credentials(
 		wl_resource_get_client(toplevel->xdg->resource), &pid, NULL, NULL);
@@ -79,8 +82,8 @@ static int append_window(sd_json_variant **array, struct toplevel *toplevel) {
 		SD_JSON_BUILD_PAIR_STRING("title", title),
 		SD_JSON_BUILD_PAIR_STRING("appId", app_id),
 		SD_JSON_BUILD_PAIR_STRING("kind", kind_name(label->kind)),
-		SD_JSON_BUILD_PAIR_STRING("vm", label->vm),
-		SD_JSON_BUILD_PAIR_STRING("label", label->text),
+		SD_JSON_BUILD_PAIR_STRING("vm", label->vm != NULL ? vm : NULL),
+		SD_JSON_BUILD_PAIR_STRING("label", label->text != NULL ? text : NULL),
 		SD_JSON_BUILD_PAIR_STRING("color", color),
 		SD_JSON_BUILD_PAIR("box", BUILD_BOX(toplevel->box)),
 		SD_JSON_BUILD_PAIR("frame", BUILD_BOX(frame)),

@@ -170,6 +170,16 @@ def a_guest_sees_no_privileged_global():
         assert not of_sandbox & (PRIVILEGED - clipboard)
 
 
+def a_name_that_is_no_text_is_listed_with_the_others():
+    with case.desktop("no-text") as parts:
+        desktop = Desktop(*parts)
+        client, window = desktop.show("damage", "gu\udcffest")
+        assert (window["vm"], window["label"]) == ("gu", "no label: gu?est"), window
+        other, _ = desktop.show("damage", "guest")
+        for one in (client, other):
+            one.stop()
+
+
 TESTS = [
     a_window_carries_the_label_of_its_vm,
     a_fullscreen_window_keeps_a_line_of_its_label,
@@ -177,6 +187,7 @@ TESTS = [
     a_popup_of_a_guest_is_bordered_wherever_it_is,
     a_guest_cannot_leave_its_frame_nor_take_what_is_typed,
     a_guest_sees_no_privileged_global,
+    a_name_that_is_no_text_is_listed_with_the_others,
 ]
 
 case.run(TESTS, sys.argv[1:])
