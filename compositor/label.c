@@ -1,6 +1,7 @@
 #include "label.h"
 
 #include <ctype.h>
+#include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,30 @@ void label_clean_name(char clean[LABEL_NAME_SIZE], const char *untrusted_name) {
 		clean[length] = c < 0x80 && isprint(c) ? (char)c : '?';
 	}
 	clean[length] = '\0';
+}
+
+void label_clean_title(char title[], size_t size, const char *untrusted_title) {
+	size_t used = 0;
+	const char *end;
+	size_t length = strnlen(untrusted_title, size * 4);
+	g_utf8_validate(untrusted_title, (gssize)length, &end);
+	for (const char *p = untrusted_title; p < end; p = g_utf8_next_char(p)) {
+		gunichar c = g_utf8_get_char(p);
+		GUnicodeType type = g_unichar_type(c);
+		char encoded[6];
+		// Format characters include the ones that reorder text.
+		if (type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT ||
+			type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR) {
+			c = ' ';
+		}
+		int count = g_unichar_to_utf8(c, encoded);
+		if (used + (size_t)count >= size) {
+			break;
+		}
+		memcpy(title + used, encoded, (size_t)count);
+		used += (size_t)count;
+	}
+	title[used] = '\0';
 }
 
 /* The names of a context are chosen by the one who made it. */

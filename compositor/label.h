@@ -2,6 +2,7 @@
 #define LABEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct server;
@@ -41,5 +42,9 @@ void label_finish(struct label *label);
  * break that, or what a terminal obeys. Plain ASCII. (The rule of protocol/printable.h, of which
  * portal links nothing.) */
 void label_clean_name(char clean[LABEL_NAME_SIZE], const char *untrusted_name);
+
+/** The beginning of what a client calls its window, up to SIZE bytes with the end: one line of
+ * valid UTF-8 without control characters, nor any that reorder what stands beside it. */
+void label_clean_title(char title[], size_t size, const char *untrusted_title);
 
 #endif

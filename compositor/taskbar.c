@@ -4,11 +4,15 @@
 #include <wlr/types/wlr_foreign_toplevel_management_v1.h>
 #include <wlr/types/wlr_xdg_shell.h>
 
+#include "label.h"
 #include "output.h"
 #include "seat.h"
 #include "server.h"
 #include "stacking.h"
 #include "toplevel.h"
+
+/* Of a title or an app id, in bytes. */
+#define NAME_MAX_SHOWN 512
 
 struct taskbar_entry {
 	struct toplevel *toplevel;
@@ -120,9 +124,14 @@ void taskbar_entry_update(struct taskbar_entry *entry) {
 		return;
 	}
 	struct toplevel *toplevel = entry->toplevel;
-	const char *title = toplevel->xdg->title, *app_id = toplevel->xdg->app_id;
-	wlr_foreign_toplevel_handle_v1_set_title(entry->handle, title != NULL ? title : "");
-	wlr_foreign_toplevel_handle_v1_set_app_id(entry->handle, app_id != NULL ? app_id : "");
+	const char *untrusted_title = toplevel->xdg->title;
+	const char *untrusted_app_id = toplevel->xdg->app_id;
+	char title[NAME_MAX_SHOWN], app_id[NAME_MAX_SHOWN];
+	// Bars were not written for what a guest may say.
+	label_clean_title(title, sizeof(title), untrusted_title != NULL ? untrusted_title : "");
+	label_clean_title(app_id, sizeof(app_id), untrusted_app_id != NULL ? untrusted_app_id : "");
+	wlr_foreign_toplevel_handle_v1_set_title(entry->handle, title);
+	wlr_foreign_toplevel_handle_v1_set_app_id(entry->handle, app_id);
 	wlr_foreign_toplevel_handle_v1_set_maximized(
 		entry->handle, toplevel->layout == TOPLEVEL_MAXIMIZED);
 	wlr_foreign_toplevel_handle_v1_set_minimized(entry->handle, toplevel->minimized);

@@ -226,31 +226,6 @@ static void draw_label(
 		(int)ceil(width - 2 * PADDING), bar->height);
 }
 
-/* A title is whatever the guest says: one line of valid UTF-8 without control characters. */
-static void sanitize_title(char *title, size_t size, const char *untrusted_title) {
-	size_t used = 0;
-	const char *end;
-	size_t length = strnlen(untrusted_title, TITLE_MAX * 4);
-	g_utf8_validate(untrusted_title, (gssize)length, &end);
-	for (const char *p = untrusted_title; p < end; p = g_utf8_next_char(p)) {
-		gunichar c = g_utf8_get_char(p);
-		GUnicodeType type = g_unichar_type(c);
-		char encoded[6];
-		// Format characters include the ones that reorder text.
-		if (type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT ||
-			type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR) {
-			c = ' ';
-		}
-		int count = g_unichar_to_utf8(c, encoded);
-		if (used + (size_t)count >= size) {
-			break;
-		}
-		memcpy(title + used, encoded, (size_t)count);
-		used += (size_t)count;
-	}
-	title[used] = '\0';
-}
-
 static void draw(cairo_t *cairo, const struct config_theme *theme, struct titlebar *bar) {
 	bool labelled = bar->label->kind == LABEL_VM || bar->label->kind == LABEL_UNKNOWN_VM;
 	struct color back, text;
@@ -274,7 +249,7 @@ static void draw(cairo_t *cairo, const struct config_theme *theme, struct titleb
 	draw_label(cairo, theme, bar, start);
 	if (bar->untrusted_title != NULL && end - start > 5 * PADDING) {
 		char title[TITLE_MAX];
-		sanitize_title(title, sizeof(title), bar->untrusted_title);
+		label_clean_title(title, sizeof(title), bar->untrusted_title);
 		set_color(cairo, text, 1);
 		draw_text(cairo, theme, title, false, start, (int)(end - start - PADDING),
 			bar->height);

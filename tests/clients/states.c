@@ -1,7 +1,7 @@
 /* states: maximised, fullscreen and back, minimum and maximum sizes; every configure is printed.
  * dialog: a second toplevel with the first as its parent. geometry: window geometry smaller than
- * the surface. remap: unmapping by a null buffer and mapping again. rename: another app id, then a
- * parent, of a window that is shown. */
+ * the surface. remap: unmapping by a null buffer and mapping again. rename: another app id and a
+ * title of bad characters, then a parent, of a window that is shown. */
 #include "feature.h"
 #include "window.h"
 
@@ -145,6 +145,8 @@ void feature_rename(struct client *client, int argc, char **argv) {
 	bool going = client_show_stage(client, "shown");
 	if (going) {
 		xdg_toplevel_set_app_id(second->toplevel, "portal.test.renamed");
+		/* Two lines, and reversed from the dot on. */
+		xdg_toplevel_set_title(second->toplevel, "one\nline\xe2\x80\xae.");
 		client_barrier(client, second->surface);
 		going = client_stage(client, "renamed");
 	}
