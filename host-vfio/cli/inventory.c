@@ -123,10 +123,6 @@ static void show_others(const struct cli *cli, const struct pci_device *device, 
 	}
 }
 
-static bool shares_group(const struct pci_device *a, const struct pci_device *b) {
-	return a->iommu_group >= 0 && a->iommu_group == b->iommu_group;
-}
-
 static bool shares_slot(const struct pci_device *a, const struct pci_device *b) {
 	return pci_address_same_slot(&a->address, &b->address);
 }
@@ -170,7 +166,7 @@ static void show_device(
 	printf("  path           %s\n", device->path);
 	if (device->iommu_group >= 0) {
 		printf("  IOMMU group    %d\n", device->iommu_group);
-		show_others(cli, device, "  shared with", shares_group);
+		show_others(cli, device, "  shared with", group_is_same);
 	} else {
 		puts("  IOMMU group    none: it cannot be given to a VM");
 	}

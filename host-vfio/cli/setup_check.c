@@ -72,8 +72,7 @@ int setup_check_groups(struct cli *cli, const struct setup *setup) {
 		const struct pci_device *other = &cli->machine.devices[i];
 		for (size_t k = 0; k < setup->options.devices_count; k++) {
 			const struct pci_device *device = setup->options.devices[k];
-			if (device->iommu_group >= 0 && other->iommu_group == device->iommu_group &&
-				!is_reserved(setup, other) &&
+			if (group_is_same(other, device) && !is_reserved(setup, other) &&
 				!group_driver_is_harmless(other->driver)) {
 				return cli_fail(CLI_REFUSED,
 					"%s (%s, driver %s) shares IOMMU group %d with %s and is "

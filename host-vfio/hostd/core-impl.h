@@ -26,8 +26,6 @@ void core_decide(
 /* Does a process have it open through VFIO, or is about to? */
 bool core_is_held(const struct core *core, const struct pci_device *device);
 bool core_is_vfio(const struct pci_device *device);
-/* Are they one device, or of one IOMMU group? */
-bool core_share_group(const struct pci_device *a, const struct pci_device *b);
 bool core_is_for(const struct decision *decision, const char *vm);
 /* Fills in CORE_RETURN, or CORE_TAKE; false: there is nothing of the kind to do. */
 bool core_plan_return(

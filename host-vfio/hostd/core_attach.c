@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "inventory/group.h"
 
 static void give(struct core_vm *vm, const char *device) {
 	if (!strings_contain(&vm->given, device)) {
@@ -23,7 +24,7 @@ void core_give_all(struct core *core, const struct core_view *view, struct core_
 }
 
 static bool shares_group(const struct pci_device *one, const struct pci_device *other) {
-	return one != other && core_share_group(one, other) && core_is_vfio(other);
+	return one != other && group_is_same(one, other) && core_is_vfio(other);
 }
 
 /* Is it the device itself that is open? VFIO's node is its whole group's, and does not say which

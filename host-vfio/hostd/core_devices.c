@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inventory/group.h"
 #include "release/release.h"
 
 struct strings core_running(const struct core *core) {
@@ -59,7 +60,7 @@ static bool group_is_free(const struct core *core, const struct decisions *decis
 	const struct pci_device *device) {
 	for (size_t i = 0; i < decisions->count; i++) {
 		const struct decision *other = &decisions->items[i];
-		if (core_share_group(other->device, device) &&
+		if (group_is_same(other->device, device) &&
 			(other->vm || core_is_held(core, other->device))) {
 			return false;
 		}
@@ -140,10 +141,6 @@ bool core_plan_take(const struct core *core, const struct core_view *view, const
 	return action->names.count > 0 && !wait;
 }
 
-bool core_share_group(const struct pci_device *a, const struct pci_device *b) {
-	return a == b || (a->iommu_group >= 0 && a->iommu_group == b->iommu_group);
-}
-
 bool core_is_apart(const struct core *core, const struct core_view *view, const char *vm) {
 	struct decisions decisions;
 	bool apart = !core->moving_any;
@@ -154,7 +151,7 @@ bool core_is_apart(const struct core *core, const struct core_view *view, const 
 		apart = moved != NULL;
 		for (size_t k = 0; k < decisions.count && apart; k++) {
 			apart = !core_is_for(&decisions.items[k], vm) ||
-				!core_share_group(decisions.items[k].device, moved);
+				!group_is_same(decisions.items[k].device, moved);
 		}
 	}
 	decisions_finish(&decisions);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "inventory/group.h"
 #include "release/release.h"
 
 static struct strings find_leaving(
@@ -37,7 +38,7 @@ void core_decide_then(struct decisions *decisions, const struct core *core,
 static bool stays(const struct decisions *decisions, const struct pci_device *device) {
 	for (size_t i = 0; i < decisions->count; i++) {
 		const struct decision *other = &decisions->items[i];
-		if (core_share_group(other->device, device) && other->vm) {
+		if (group_is_same(other->device, device) && other->vm) {
 			return true;
 		}
 	}

@@ -12,6 +12,10 @@ bool group_driver_is_harmless(const char *driver) {
 	       group_driver_is_vfio(driver);
 }
 
+bool group_is_same(const struct pci_device *a, const struct pci_device *b) {
+	return a == b || (a->iommu_group >= 0 && a->iommu_group == b->iommu_group);
+}
+
 bool group_is_viable(const struct machine *machine, int group, const struct pci_device **blocker) {
 	for (size_t i = 0; i < machine->devices_count; i++) {
 		const struct pci_device *device = &machine->devices[i];

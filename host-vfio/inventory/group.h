@@ -14,6 +14,9 @@ bool group_driver_is_vfio(const char *driver);
  * pcieport). */
 bool group_driver_is_harmless(const char *driver);
 
+/* Are they one device, or two of one group? */
+bool group_is_same(const struct pci_device *a, const struct pci_device *b);
+
 /* Could VFIO use the group right now? When not, `blocker` is the first member in the way. */
 bool group_is_viable(const struct machine *machine, int group, const struct pci_device **blocker);
 

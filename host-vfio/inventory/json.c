@@ -134,10 +134,6 @@ static bool shares_slot(const struct pci_device *a, const struct pci_device *b) 
 	return pci_address_same_slot(&a->address, &b->address);
 }
 
-static bool shares_group(const struct pci_device *a, const struct pci_device *b) {
-	return a->iommu_group >= 0 && a->iommu_group == b->iommu_group;
-}
-
 /* The addresses of the functions that share something with this one. */
 static sd_json_variant *json_others(const struct machine *machine, const struct pci_device *device,
 	bool (*shares)(const struct pci_device *, const struct pci_device *)) {
@@ -171,7 +167,7 @@ sd_json_variant *json_device(
 	}
 	if (device->iommu_group >= 0) {
 		json_set_number(&object, "iommuGroup", (uint64_t)device->iommu_group);
-		json_set(&object, "iommuGroupShared", json_others(machine, device, shares_group));
+		json_set(&object, "iommuGroupShared", json_others(machine, device, group_is_same));
 	}
 	json_set_string(&object, "driver", device->driver);
 	json_set_string(&object, "driverOverride", device->driver_override);

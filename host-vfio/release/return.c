@@ -6,7 +6,7 @@
 #include "transaction/setting.h"
 
 static bool share_group(const struct pci_device *a, const struct pci_device *b) {
-	return a == b || (a && b && a->iommu_group >= 0 && a->iommu_group == b->iommu_group);
+	return a == b || (a && b && group_is_same(a, b));
 }
 
 struct strings release_first_group(const struct machine *machine, const struct strings *names) {
@@ -55,8 +55,7 @@ static bool is_meant(const struct machine *machine, const struct strings *names,
 	const struct pci_device *device) {
 	for (size_t i = 0; i < names->count; i++) {
 		const struct pci_device *named = machine_find(machine, names->items[i]);
-		if (named == device || (named && named->iommu_group >= 0 &&
-					       named->iommu_group == device->iommu_group)) {
+		if (share_group(named, device)) {
 			return true;
 		}
 	}

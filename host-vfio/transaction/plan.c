@@ -179,8 +179,7 @@ bool plan_take_concerns(const struct machine *machine, const struct strings *nam
 	for (size_t k = 0; k < names->count; k++) {
 		const struct pci_device *other = machine_find(machine, names->items[k]);
 		named |= other == device;
-		shares |= other && other->iommu_group >= 0 &&
-			  other->iommu_group == device->iommu_group;
+		shares |= other && group_is_same(other, device);
 	}
 	return named || (shares && goes_along(device));
 }
