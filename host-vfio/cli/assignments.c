@@ -2,7 +2,6 @@
 
 #include "cli/cli.h"
 #include "cli/table.h"
-#include "inventory/names.h"
 #include "policy/decide.h"
 
 static sd_json_variant *decisions_json(const struct decisions *decisions) {

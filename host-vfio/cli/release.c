@@ -2,7 +2,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/must.h"
 #include "cli/change.h"
 #include "release/release.h"
 

@@ -4,7 +4,6 @@
 #include <libxml/tree.h>
 #include <stdbool.h>
 
-#include "base/error.h"
 #include "domain/hostdev.h"
 
 /* Input devices of the host that a guest shares with it: both left and right control pressed (or

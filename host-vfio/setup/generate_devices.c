@@ -1,6 +1,5 @@
 #include <stdlib.h>
 
-#include "base/must.h"
 #include "base/text.h"
 #include "setup/generator.h"
 #include "setup/reservation.h"
