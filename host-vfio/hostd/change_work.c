@@ -164,6 +164,23 @@ static int look(struct change *change, struct error *error) {
 			   : -1;
 }
 
+/* What would have got those out of the way that were found from the finding `first` on, where the
+ * policy keeps a VM from starting. */
+static void advise(struct change *change, size_t first, const char *line) {
+	bool held = false, said = false;
+	char *advice =
+		must_print("\"%s\" in the policy's release block has such processes stopped", line);
+	for (size_t i = 0; i < change->findings.count; i++) {
+		const struct finding *finding = &change->findings.items[i];
+		held |= i >= first && finding->blocks && finding->pid != 0;
+		said |= strcmp(finding->text, advice) == 0;
+	}
+	if (held && !said && change->work->order->kind == CHANGE_RELEASE) {
+		findings_add(&change->findings, true, "%s", advice);
+	}
+	free(advice);
+}
+
 /* As the policy has it, and whoever asked. There is nobody here to ask back. */
 static void plan_release(struct change *change, const char *card, const struct strings *unguarded) {
 	const struct change_order *order = change->work->order;
@@ -178,8 +195,12 @@ static void plan_release(struct change *change, const char *card, const struct s
 	} else if (options.suspend == RELEASE_SUSPEND_ASK) {
 		options.suspend = RELEASE_SUSPEND_NEVER;
 	}
+	size_t found = change->findings.count;
 	release_plan(&change->plan, &change->findings, &change->machine, &change->host, &names,
 		unguarded, &options);
+	if (!options.stop_holders) {
+		advise(change, found, "stop-holders");
+	}
 	strings_finish(&names);
 }
 
@@ -263,20 +284,6 @@ static void plan_held(struct change *change, const char *device, const struct st
 	strings_finish(&names);
 }
 
-/* What would have got them out of the way, where the policy keeps a VM from starting. */
-static void advise(struct change *change) {
-	bool held = false;
-	for (size_t i = 0; i < change->findings.count; i++) {
-		const struct finding *finding = &change->findings.items[i];
-		held |= finding->blocks && finding->pid != 0;
-	}
-	if (held && change->work->order->kind == CHANGE_RELEASE && !stopping(change).stop_holders) {
-		findings_add(&change->findings, true,
-			"\"stop-holders all\" in the policy's release block has such processes "
-			"stopped");
-	}
-}
-
 /* Plans what comes next: graphics cards first and one by one, each by the ladder that sees to it
  * that VFIO can open it, and so what a process is stopped for; then the others together. False when
  * that was all; `next` is from 0. */
@@ -301,8 +308,11 @@ static bool plan_next(struct change *change, const struct strings *unguarded, si
 	}
 	(*next)++;
 	plan_take(&change->plan, &change->machine, names);
+	size_t found = change->findings.count;
 	preflight_take(&change->findings, &change->plan, &change->machine, names, unguarded, 0);
-	advise(change);
+	if (!stopping(change).stop_holders) {
+		advise(change, found, "stop-holders all");
+	}
 	return true;
 }
 

@@ -102,6 +102,16 @@ def in_vain(finish, work):
     assert hostd.log.text.count(warning) == 2, hostd.log.text
 
 
+def drawn(finish, work):
+    """Whoever keeps a graphics card, or what goes along with it, is got out of the way by the shorter line."""
+    hostd, link = begin(finish, work, "assign gpu to controllers\ncontroller work\n", "work",
+                        machine="notes-laptop")
+    home = hostd.drivers()
+    refused("Refused", "open; \"stop-holders\" in the policy's release block has such processes stopped",
+            link.call, "Hook", domain="work", operation="prepare", devices=[])
+    assert hostd.drivers() == home, hostd.drivers()
+
+
 def listened(finish, work):
     """Sound that a session has open goes to a VM where the policy has such processes stopped, and not with
     what only graphics cards are given away by; a refusal says which line it takes."""
@@ -131,4 +141,5 @@ def listened(finish, work):
     assert hostd.drivers() == home, hostd.drivers()
 
 
-main({"all-but-one": all_but_one, "another-boot": another_boot, "in-vain": in_vain, "listened": listened})
+main({"all-but-one": all_but_one, "another-boot": another_boot, "in-vain": in_vain, "drawn": drawn,
+      "listened": listened})
