@@ -50,6 +50,16 @@ static void read_nodes(struct topology *topology, struct tree *tree) {
 	}
 }
 
+/* Each kind has counters of its own (arch/x86/events/intel/core.c). */
+static void read_slow(struct topology *topology, struct tree *tree) {
+	struct cpuset slow;
+	bool read = read_set(tree, &slow, "/sys/devices/cpu_atom/cpus");
+	for (size_t i = 0; read && i < topology->cores_count; i++) {
+		struct topology_core *core = &topology->cores[i];
+		core->slow = cpuset_has(&slow, cpuset_next(&core->threads, 0));
+	}
+}
+
 int topology_read(struct topology *topology, struct tree *tree, struct error *error) {
 	*topology = (struct topology){0};
 	if (!read_set(tree, &topology->online, CPU_DIRECTORY "/online") ||
@@ -70,6 +80,7 @@ int topology_read(struct topology *topology, struct tree *tree, struct error *er
 		cpuset_add_all(&seen, &core->threads);
 	}
 	read_nodes(topology, tree);
+	read_slow(topology, tree);
 	return 0;
 }
 
@@ -117,13 +128,24 @@ const struct topology_core *topology_split_core(
 	return NULL;
 }
 
-/* The index of the first of the last cores that together have `count` threads, on one node or (-1)
- * on any; 0, which is the host's, when there are not enough. */
-static size_t find_cores(const struct topology *topology, int node, unsigned count) {
+/* Which cores a guest is to have: of one node or (-1) of any, and whether fast ones only. */
+struct choice {
+	int node;
+	bool fast;
+};
+
+static bool is_chosen(const struct topology_core *core, const struct choice *choice) {
+	return (choice->node < 0 || core->node == choice->node) && !(choice->fast && core->slow);
+}
+
+/* The index of the first of the last such cores that together have `count` threads; 0, which is the
+ * host's, when there are not enough. */
+static size_t find_cores(
+	const struct topology *topology, const struct choice *choice, unsigned count) {
 	unsigned threads = 0;
 	for (size_t i = topology->cores_count; i-- > 1;) {
 		const struct topology_core *core = &topology->cores[i];
-		threads += node < 0 || core->node == node ? core->threads_count : 0;
+		threads += is_chosen(core, choice) ? core->threads_count : 0;
 		if (threads >= count) {
 			return i;
 		}
@@ -131,17 +153,26 @@ static size_t find_cores(const struct topology *topology, int node, unsigned cou
 	return 0;
 }
 
+/* The same of one node, or else of all. */
+static size_t choose_cores(const struct topology *topology, struct choice *choice, unsigned count) {
+	for (size_t i = topology->cores_count; i-- > 1;) {
+		choice->node = topology->cores[i].node;
+		size_t first = find_cores(topology, choice, count);
+		if (first > 0) {
+			return first;
+		}
+	}
+	choice->node = -1;
+	return find_cores(topology, choice, count);
+}
+
 int topology_suggest(const struct topology *topology, unsigned count, unsigned *pins,
 	struct cpuset *rest, struct error *error) {
-	size_t first = 0;
-	int node = -1;
-	for (size_t i = topology->cores_count; first == 0 && i-- > 1;) {
-		node = topology->cores[i].node;
-		first = find_cores(topology, node, count);
-	}
+	struct choice choice = {.fast = true};
+	size_t first = choose_cores(topology, &choice, count);
 	if (first == 0) {
-		node = -1;
-		first = find_cores(topology, node, count);
+		choice.fast = false;
+		first = choose_cores(topology, &choice, count);
 	}
 	if (first == 0) {
 		return error_set(error,
@@ -153,7 +184,7 @@ int topology_suggest(const struct topology *topology, unsigned count, unsigned *
 	unsigned placed = 0;
 	for (size_t i = first; i < topology->cores_count; i++) {
 		const struct topology_core *core = &topology->cores[i];
-		if (node >= 0 && core->node != node) {
+		if (!is_chosen(core, &choice)) {
 			continue;
 		}
 		for (unsigned cpu = cpuset_next(&core->threads, 0); cpu < CPUSET_MAX;

@@ -13,6 +13,7 @@ struct topology_core {
 	struct cpuset threads;
 	unsigned threads_count;
 	int node; /* of memory; 0 where the kernel knows of none */
+	bool slow; /* of the two kinds of a hybrid processor of Intel's */
 };
 
 struct topology {
@@ -37,9 +38,10 @@ const struct topology_core *topology_split_core(
 	const struct topology *topology, const struct cpuset *set);
 
 /*
- * A place for each of `count` virtual processors: threads of whole cores, of one memory node where
- * that has enough, from the last core on; the first core always stays with the host. `pins` has
- * room for `count`; `rest` becomes what is left. -1 with the reason.
+ * A place for each of `count` virtual processors: threads of whole cores, of fast ones where there
+ * are enough, and of one memory node where that has enough, from the last core on; the first core
+ * always stays with the host. `pins` has room for `count`; `rest` becomes what is left. -1 with the
+ * reason.
  */
 int topology_suggest(const struct topology *topology, unsigned count, unsigned *pins,
 	struct cpuset *rest, struct error *error);

@@ -147,6 +147,29 @@ static void test_a_guest_stays_on_one_node_where_it_fits(void **state) {
 	topology_finish(&topology);
 }
 
+/* Four cores of two threads, and four slow ones of one. */
+static void test_fast_cores_are_suggested_where_they_are_enough(void **state) {
+	struct memory_tree *tree = memory_tree_create();
+	struct topology topology;
+	put(tree, "/sys/devices/system/cpu/online", "0-11\n");
+	put(tree, "/sys/devices/cpu_core/cpus", "0-7\n");
+	put(tree, "/sys/devices/cpu_atom/cpus", "8-11\n");
+	for (unsigned cpu = 0; cpu < 8; cpu++) {
+		char path[128], text[32];
+		snprintf(path, sizeof(path),
+			"/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
+		snprintf(text, sizeof(text), "%u-%u\n", cpu & ~1U, cpu | 1U);
+		put(tree, path, text);
+	}
+	assert_int_equal(topology_read(&topology, memory_tree_base(tree), NULL), 0);
+	assert_suggestion(&topology, 4, "4-7", "0-3,8-11");
+	assert_suggestion(&topology, 6, "2-7", "0-1,8-11");
+	/* More than there are of them. */
+	assert_suggestion(&topology, 8, "4-11", "0-3");
+	topology_finish(&topology);
+	tree_destroy(memory_tree_base(tree));
+}
+
 static void test_a_kernel_that_says_little_is_believed(void **state) {
 	struct memory_tree *tree = memory_tree_create();
 	struct topology topology;
@@ -170,6 +193,7 @@ int main(void) {
 		cmocka_unit_test(test_absent_and_all_processors_are_refused),
 		cmocka_unit_test(test_whole_cores_are_suggested_from_the_last_one_on),
 		cmocka_unit_test(test_a_guest_stays_on_one_node_where_it_fits),
+		cmocka_unit_test(test_fast_cores_are_suggested_where_they_are_enough),
 		cmocka_unit_test(test_a_kernel_that_says_little_is_believed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
