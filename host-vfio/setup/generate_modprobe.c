@@ -5,11 +5,13 @@
 #include "base/text.h"
 #include "base/words.h"
 #include "setup/generator.h"
+#include "setup/modules.h"
 #include "setup/reservation.h"
 
-/* The udev rule comes too late for a driver that the initramfs loads by name before udev runs, as
- * graphics drivers often are for an early picture. There modprobe itself has to set the override,
- * before it loads such a driver. */
+/* The udev rule comes too late where a driver is loaded before udev has come to the device: by name
+ * in the initramfs, as graphics drivers often are for an early picture, or for another device of
+ * the driver's, which udev handles at the same time. So modprobe itself sets the override, before
+ * it loads such a driver. */
 
 /* Where initramfs-tools, dracut and mkinitcpio are told of modules. */
 static const char *const lists[] = {
@@ -24,7 +26,7 @@ static const char *const list_directories[] = {
 	"/etc/modules-load.d",
 };
 
-/* The modules that drive such devices, whichever of them has the device at the moment. */
+/* Modules that bring a driver of such devices, whether they are installed by now or not. */
 static const struct {
 	enum device_category category;
 	uint16_t vendor; /* 0: any */
@@ -75,25 +77,12 @@ static char *read_all(const struct generator *generator) {
 	return text_take(&text);
 }
 
-static void add_if_early(struct strings *early, const char *words, const char *module) {
-	char *name = must_copy(module);
-	for (char *at = name; *at != '\0'; at++) {
-		*at = *at == '-' ? '_' : *at;
-	}
-	if (words_contain(words, name, " \t") && !strings_contain(early, name)) {
-		strings_add(early, name);
-	}
-	free(name);
-}
-
-/* The drivers of our devices that are loaded by name. */
-static void find_early(const struct generator *generator, struct strings *early) {
+/* What such devices may be driven by: what is installed for them, and what is loaded by name. */
+static void find_drivers(const struct generator *generator, struct strings *drivers) {
 	char *words = read_all(generator);
 	for (size_t i = 0; i < generator->options->devices_count; i++) {
 		const struct pci_device *device = generator->options->devices[i];
-		if (device->driver && strcmp(device->driver, "vfio-pci") != 0) {
-			add_if_early(early, words, device->driver);
-		}
+		modules_find(drivers, generator->root, device);
 		for (size_t k = 0; k < sizeof(known_drivers) / sizeof(known_drivers[0]); k++) {
 			if (known_drivers[k].category != device->category ||
 				(known_drivers[k].vendor != 0 &&
@@ -102,7 +91,9 @@ static void find_early(const struct generator *generator, struct strings *early)
 			}
 			for (const char *const *module = known_drivers[k].modules; *module;
 				module++) {
-				add_if_early(early, words, *module);
+				if (words_contain(words, *module, " \t")) {
+					modules_add(drivers, *module);
+				}
 			}
 		}
 	}
@@ -136,24 +127,25 @@ static void print_install(const struct generator *generator, FILE *file) {
 }
 
 int generate_modprobe(struct generator *generator) {
-	struct strings early = {0};
-	find_early(generator, &early);
-	if (early.count == 0) {
+	struct strings drivers = {0};
+	find_drivers(generator, &drivers);
+	if (drivers.count == 0) {
 		return 0;
 	}
 	generator->modprobe = true;
 	struct text text;
 	text_init(&text);
-	fputs("# Written by portal-host setup: these drivers are loaded by name, before udev's\n"
-	      "# rules count, so the devices are reserved before any of them comes.\n",
+	fputs("# Written by portal-host setup: these drivers may be loaded before udev's rules "
+	      "count\n"
+	      "# for a device, so all are reserved before any of them comes.\n",
 		text.stream);
-	for (size_t i = 0; i < early.count; i++) {
-		fprintf(text.stream, "softdep %s pre: vfio-pci\n", early.items[i]);
+	for (size_t i = 0; i < drivers.count; i++) {
+		fprintf(text.stream, "softdep %s pre: vfio-pci\n", drivers.items[i]);
 	}
 	print_install(generator, text.stream);
 	char *content = text_take(&text);
 	int status = generator_put(generator, GENERATOR_MODPROBE, content, 0644);
 	free(content);
-	strings_finish(&early);
+	strings_finish(&drivers);
 	return status;
 }

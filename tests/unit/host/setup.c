@@ -108,14 +108,50 @@ static void a_driver_that_is_loaded_by_name_waits_for_vfio(void **state) {
 		"rules /etc/modprobe.d/portal-vfio.conf)");
 	setup_system_finish(&system);
 
-	/* None of them is: the udev rule does. */
+	/* Not what is no driver of the device's. */
 	setup_system_init(&system, LAYOUT_FEDORA, NULL);
 	setup_system_put(
 		&system, "/etc/dracut.conf.d/x.conf", "# amdgpu\nadd_drivers+=\" xe \"\n", 0644);
 	setup_system_generate(&system);
 	setup_system_apply(&system);
-	char *none = changes_read(system.root, "/etc/modprobe.d/portal-vfio.conf");
-	assert_null(none);
+	char *text = changes_read(system.root, "/etc/modprobe.d/portal-vfio.conf");
+	assert_non_null(text);
+	assert_null(strstr(text, "softdep amdgpu"));
+	assert_null(strstr(text, "softdep xe"));
+	free(text);
+	setup_system_finish(&system);
+}
+
+/* udev may come to another device of the driver's first, and load it. */
+static void every_driver_that_may_take_the_device_waits_for_vfio(void **state) {
+	struct setup_system system;
+	setup_system_init(&system, LAYOUT_DEBIAN, NULL);
+	setup_system_put(&system, "/usr/lib/modules/6.17/modules.alias",
+		"# Aliases extracted from modules themselves.\n"
+		"alias pci:v000010DEd*sv*sd*bc03sc00i00* nova-core\n"
+		"alias pci:v000010DEd00002484sv*sd*bc*sc*i* of_this_kind\n"
+		"alias pci:v000010DEd00002485sv*sd*bc*sc*i* of_another_kind\n"
+		"alias pci:v*d*sv*sd*bc03sc00i00* nova_core\n"
+		"alias vfio_pci:v000010DEd00002484sv*sd*bc*sc*i* variant_of_vfio\n"
+		"alias pci:v000010DEd00002484sv*sd*bc*sc*i*\n"
+		"alias\n\n",
+		0644);
+	setup_system_put(&system, "/usr/lib/modules/6.18/modules.alias",
+		"alias pci:v000010DEd*sv*sd*bc03sc*i* later", 0644);
+	setup_system_generate(&system);
+	setup_system_apply(&system);
+	char *text = changes_read(system.root, "/etc/modprobe.d/portal-vfio.conf");
+	assert_non_null(text);
+	const char *nova = strstr(text, "softdep nova_core pre: vfio-pci\n");
+	assert_non_null(nova);
+	assert_null(strstr(nova + 1, "softdep nova_core"));
+	assert_non_null(strstr(text, "softdep of_this_kind pre: vfio-pci\n"));
+	assert_non_null(strstr(text, "softdep later pre: vfio-pci\n"));
+	assert_null(strstr(text, "of_another_kind"));
+	assert_null(strstr(text, "variant_of_vfio"));
+	free(text);
+	setup_system_undo(&system);
+	setup_system_assert_as_before(&system);
 	setup_system_finish(&system);
 }
 
@@ -273,6 +309,7 @@ int main(void) {
 		cmocka_unit_test(a_fedora_system_is_set_up_and_back),
 		cmocka_unit_test(an_arch_system_is_set_up_and_back),
 		cmocka_unit_test(a_driver_that_is_loaded_by_name_waits_for_vfio),
+		cmocka_unit_test(every_driver_that_may_take_the_device_waits_for_vfio),
 		cmocka_unit_test(shared_inputs_have_a_path_that_stays),
 		cmocka_unit_test(sound_goes_to_one_person_s_session),
 		cmocka_unit_test(a_link_does_not_lead_out_of_the_tree),
