@@ -16,7 +16,8 @@ static void words_are_added_once_and_inside_quotes(void **state) {
 		{"X=", "X=\"a=1 b\""},
 		{"X=q", "X=\"q a=1 b\""},
 		{"X=\"q\" # a=1 was here", "X=\"q a=1 b\" # a=1 was here"},
-		{"X=\"q", "X=\"q a=1 b\""},
+		/* It goes on in the next line. */
+		{"X=\"q", "X=\"a=1 b q"},
 		{"options q ", "options q a=1 b"},
 		{"\t X=\"q\"", "\t X=\"q a=1 b\""},
 		{"options q a=1", "options q a=1 b"},
