@@ -38,16 +38,6 @@ static void name_device(struct scene *scene, const char *address) {
 	assign_device(&scene->assignment, &scene->findings, &scene->machine, device, &how);
 }
 
-static bool says(const struct scene *scene, bool blocks, const char *words) {
-	for (size_t i = 0; i < scene->findings.count; i++) {
-		if (scene->findings.items[i].blocks == blocks &&
-			strstr(scene->findings.items[i].text, words)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool has(const struct scene *scene, const char *address) {
 	for (size_t i = 0; i < scene->assignment.count; i++) {
 		char text[DOMAIN_ADDRESS_TEXT];
@@ -65,7 +55,7 @@ static void the_sound_of_a_card_comes_along(void **state) {
 	assign_check_groups(&scene.assignment, &scene.findings, &scene.machine);
 	assert_int_equal(scene.assignment.count, 2);
 	assert_true(has(&scene, "0000:01:00.1"));
-	assert_true(says(&scene, false, "0000:01:00.1 comes along"));
+	assert_true(fixture_finds(&scene.findings, false, "0000:01:00.1 comes along"));
 	/* What was said about the one is not about the other. */
 	assert_int_equal(scene.assignment.hostdevs[0].rom_bar, DOMAIN_SWITCH_OFF);
 	assert_int_equal(scene.assignment.hostdevs[1].rom_bar, DOMAIN_SWITCH_UNSET);
@@ -81,7 +71,7 @@ static void a_part_of_the_machine_in_the_group_refuses(void **state) {
 	name_device(&scene, "0000:00:1f.3");
 	assign_check_groups(&scene.assignment, &scene.findings, &scene.machine);
 	assert_int_equal(scene.assignment.count, 1);
-	assert_true(says(&scene, true,
+	assert_true(fixture_finds(&scene.findings, true,
 		"0000:00:1f.4 (system, driver i801_smbus) is in the same IOMMU group 8"));
 	/* Named too, it goes. */
 	findings_finish(&scene.findings);
@@ -94,12 +84,12 @@ static void a_part_of_the_machine_in_the_group_refuses(void **state) {
 static void what_cannot_be_given_away_is_told_apart(void **state) {
 	struct scene scene = begin("two-gpu-desktop");
 	name_device(&scene, "0000:00:01.0");
-	assert_true(says(&scene, true, "0000:00:01.0 is a bridge"));
+	assert_true(fixture_finds(&scene.findings, true, "0000:00:01.0 is a bridge"));
 	assert_int_equal(scene.assignment.count, 0);
 	end(&scene);
 	scene = begin("no-iommu");
 	name_device(&scene, "0000:02:00.0");
-	assert_true(says(&scene, true, "in no IOMMU group: the IOMMU is off"));
+	assert_true(fixture_finds(&scene.findings, true, "in no IOMMU group: the IOMMU is off"));
 	assert_int_equal(scene.assignment.count, 0);
 	end(&scene);
 }
@@ -132,7 +122,7 @@ static void check_rom(const char *path, bool blocks, const char *words) {
 	if (words == NULL) {
 		assert_int_equal(scene.findings.count, 0);
 	} else {
-		assert_true(says(&scene, blocks, words));
+		assert_true(fixture_finds(&scene.findings, blocks, words));
 		assert_int_equal(findings_block(&scene.findings), blocks);
 	}
 	end(&scene);
@@ -199,12 +189,13 @@ static void domains_that_share_a_group_are_named(void **state) {
 				 manager, "desk", &error),
 		0);
 	assert_int_equal(scene.findings.count, 1);
-	assert_true(says(&scene, false, "domain play has 0000:01:00.1 too"));
+	assert_true(fixture_finds(&scene.findings, false, "domain play has 0000:01:00.1 too"));
 	assert_int_equal(assign_check_domains(&scene.assignment, &scene.findings, &scene.machine,
 				 manager, "play", &error),
 		0);
 	assert_int_equal(scene.findings.count, 2);
-	assert_true(says(&scene, false, "domain desk has 0000:01:00.0 of the same IOMMU group 2"));
+	assert_true(fixture_finds(
+		&scene.findings, false, "domain desk has 0000:01:00.0 of the same IOMMU group 2"));
 	end(&scene);
 	domain_manager_destroy(manager);
 	sd_event_unref(loop);

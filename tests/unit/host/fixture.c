@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -40,4 +41,13 @@ struct machine fixture_machine(const char *name) {
 	}
 	tree_destroy(memory_tree_base(tree));
 	return machine;
+}
+
+bool fixture_finds(const struct findings *findings, bool blocks, const char *words) {
+	for (size_t i = 0; i < findings->count; i++) {
+		if (findings->items[i].blocks == blocks && strstr(findings->items[i].text, words)) {
+			return true;
+		}
+	}
+	return false;
 }

@@ -44,22 +44,13 @@ static void end(struct flight *flight) {
 	machine_finish(&flight->machine);
 }
 
-static bool says(const struct flight *flight, bool blocks, const char *words) {
-	for (size_t i = 0; i < flight->findings.count; i++) {
-		if (flight->findings.items[i].blocks == blocks &&
-			strstr(flight->findings.items[i].text, words)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static void a_card_in_use_is_refused_by_the_name_of_its_holder(void **state) {
 	struct flight flight;
 	begin(&flight, "notes-laptop", "0000:01:00.0", NULL);
-	assert_true(says(&flight, true,
+	assert_true(fixture_finds(&flight.findings, true,
 		"0000:01:00.0 is in use: nvidia-persiste (pid 1390) has /dev/nvidia0 open"));
-	assert_true(says(&flight, true, "0000:01:00.1 is in use: wireplumber (pid 1411)"));
+	assert_true(fixture_finds(
+		&flight.findings, true, "0000:01:00.1 is in use: wireplumber (pid 1411)"));
 	assert_true(findings_block(&flight.findings));
 	end(&flight);
 }
@@ -128,45 +119,46 @@ static void a_free_card_is_let_through(void **state) {
 static void a_bound_part_of_the_machine_in_the_group_is_named(void **state) {
 	struct flight flight;
 	begin(&flight, "two-gpu-desktop", "0000:00:1f.3", NULL);
-	assert_true(says(
-		&flight, true, "0000:00:1f.4 (system, driver i801_smbus) shares IOMMU group 8"));
+	assert_true(fixture_finds(&flight.findings, true,
+		"0000:00:1f.4 (system, driver i801_smbus) shares IOMMU group 8"));
 	end(&flight);
 }
 
 static void the_guard_stands_before_explicit_commands_too(void **state) {
 	struct flight flight;
 	begin(&flight, "two-gpu-desktop", "0000:06:00.0", NULL);
-	assert_true(says(&flight, true, "survival guard (default-route)"));
+	assert_true(fixture_finds(&flight.findings, true, "survival guard (default-route)"));
 	end(&flight);
 	begin(&flight, "two-gpu-desktop", "0000:06:00.0", "0000:06:00.0");
 	assert_false(findings_block(&flight.findings));
 	end(&flight);
 	begin(&flight, "two-gpu-desktop", "0000:00:14.0", NULL);
-	assert_true(says(&flight, true, "survival guard (input)"));
+	assert_true(fixture_finds(&flight.findings, true, "survival guard (input)"));
 	end(&flight);
 	/* Unguarded or not, a mounted disk is in use. */
 	begin(&flight, "two-gpu-desktop", "0000:04:00.0", "0000:04:00.0");
-	assert_true(says(&flight, true, "/ is mounted from /dev/mapper/luks-root"));
+	assert_true(
+		fixture_finds(&flight.findings, true, "/ is mounted from /dev/mapper/luks-root"));
 	end(&flight);
 }
 
 static void without_iommu_or_for_a_bridge_there_is_no_way(void **state) {
 	struct flight flight;
 	begin(&flight, "no-iommu", "0000:02:00.0", NULL);
-	assert_true(says(&flight, true, "in no IOMMU group: the IOMMU is off"));
+	assert_true(fixture_finds(&flight.findings, true, "in no IOMMU group: the IOMMU is off"));
 	end(&flight);
 	begin(&flight, "many-nic-server", "0000:3a:00.0", NULL);
-	assert_true(says(&flight, true, "is a bridge"));
+	assert_true(fixture_finds(&flight.findings, true, "is a bridge"));
 	end(&flight);
 }
 
 static void virtual_functions_and_missing_resets_are_told(void **state) {
 	struct flight flight;
 	begin(&flight, "many-nic-server", "0000:3c:00.0", NULL);
-	assert_true(says(&flight, true, "has 2 virtual functions"));
+	assert_true(fixture_finds(&flight.findings, true, "has 2 virtual functions"));
 	end(&flight);
 	begin(&flight, "single-gpu-laptop", "0000:04:00.0", NULL);
-	assert_true(says(&flight, false, "0000:04:00.2 cannot be reset"));
+	assert_true(fixture_finds(&flight.findings, false, "0000:04:00.2 cannot be reset"));
 	end(&flight);
 }
 
@@ -189,7 +181,8 @@ static void what_has_other_devices_behind_it_is_not_taken(void **state) {
 	strings_add(&names, "0000:00:17.0");
 	plan_take(&flight.plan, &machine, &names);
 	preflight_take(&flight.findings, &flight.plan, &machine, &names, &names, 0);
-	assert_true(says(&flight, true, "10000:e0:06.0 is behind 0000:00:17.0, and would vanish"));
+	assert_true(fixture_finds(
+		&flight.findings, true, "10000:e0:06.0 is behind 0000:00:17.0, and would vanish"));
 	findings_finish(&flight.findings);
 	plan_finish(&flight.plan);
 	strings_finish(&names);
@@ -213,26 +206,28 @@ static void memory_is_compared_with_what_may_be_locked_and_what_there_is(void **
 	assert_int_equal(flight.findings.count, 0);
 	vm.memory = 4ULL << 30;
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
-	assert_true(says(&flight, false, "at most 8 MiB may be locked"));
+	assert_true(fixture_finds(&flight.findings, false, "at most 8 MiB may be locked"));
 	assert_false(findings_block(&flight.findings));
 	vm.memory += 1024;
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
-	assert_true(says(&flight, true, "4096 MiB are available"));
+	assert_true(fixture_finds(&flight.findings, true, "4096 MiB are available"));
 	findings_finish(&flight.findings);
 	/* Its heaps are locked, too, but may be there already. */
 	vm = (struct preflight_vm){.memory = 4ULL << 30, .heaps = 2ULL << 20, .heaps_missing = 1};
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
-	assert_true(says(&flight, true, "wants 4096 MiB with its heaps, all of it locked, and"));
+	assert_true(fixture_finds(
+		&flight.findings, true, "wants 4096 MiB with its heaps, all of it locked, and"));
 	findings_finish(&flight.findings);
 	vm = (struct preflight_vm){.memory = 4ULL << 30, .heaps = 1ULL << 20, .limit = 4ULL << 30};
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
-	assert_true(
-		says(&flight, true, "4097 MiB of the VM have to be locked, and its definition"));
+	assert_true(fixture_finds(&flight.findings, true,
+		"4097 MiB of the VM have to be locked, and its definition"));
 	findings_finish(&flight.findings);
 	vm.limit = 0;
 	vm.starter_limit = 4ULL << 30;
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
-	assert_true(says(&flight, true, "libvirt may lock 4096 MiB and cannot raise that"));
+	assert_true(fixture_finds(
+		&flight.findings, true, "libvirt may lock 4096 MiB and cannot raise that"));
 	findings_finish(&flight.findings);
 	vm.starter_limit += 1ULL << 20;
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
@@ -255,7 +250,7 @@ static void huge_pages_come_from_their_pool(void **state) {
 	assert_false(findings_block(&flight.findings));
 	vm.memory += 1ULL << 20;
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
-	assert_true(says(&flight, true,
+	assert_true(fixture_finds(&flight.findings, true,
 		"wants 1025 MiB of huge pages of 2 MiB, and 1024 MiB of them are free"));
 	findings_finish(&flight.findings);
 	/* One size does not stand in for the other. */
@@ -269,7 +264,7 @@ static void huge_pages_come_from_their_pool(void **state) {
 	assert_false(findings_block(&flight.findings));
 	vm.heaps_missing = vm.heaps;
 	preflight_memory(&flight.findings, memory_tree_base(tree), &vm);
-	assert_true(says(&flight, true,
+	assert_true(fixture_finds(&flight.findings, true,
 		"wants 2 MiB for its heaps, all of it locked, and 1 MiB are available"));
 	findings_finish(&flight.findings);
 	tree_destroy(memory_tree_base(tree));
@@ -279,20 +274,23 @@ static void a_console_goes_with_its_card_only_when_that_is_asked_for(void **stat
 	struct flight flight;
 	const char *card = "0000:03:00.0";
 	begin(&flight, "many-nic-server", card, card);
-	assert_true(says(&flight, true, "the console vtcon1 is shown through it"));
-	assert_true(says(&flight, true, "the framebuffer fb0 is on it"));
+	assert_true(
+		fixture_finds(&flight.findings, true, "the console vtcon1 is shown through it"));
+	assert_true(fixture_finds(&flight.findings, true, "the framebuffer fb0 is on it"));
 	end(&flight);
 	begin_with(&flight, "many-nic-server", card, card, PREFLIGHT_RELEASE_CONSOLE);
-	assert_true(says(&flight, false, "the console vtcon1 is shown through it"));
+	assert_true(
+		fixture_finds(&flight.findings, false, "the console vtcon1 is shown through it"));
 	assert_false(findings_block(&flight.findings));
 	end(&flight);
 	/* The guard is passed by name only, and processes are in the way all the same. */
 	begin_with(&flight, "many-nic-server", card, NULL, PREFLIGHT_RELEASE_CONSOLE);
-	assert_true(says(&flight, true, "survival guard (console)"));
+	assert_true(fixture_finds(&flight.findings, true, "survival guard (console)"));
 	end(&flight);
 	begin_with(&flight, "two-gpu-desktop", "0000:00:02.0", "0000:00:02.0",
 		PREFLIGHT_RELEASE_CONSOLE);
-	assert_true(says(&flight, true, "kwin_wayland (pid 1502) has /dev/dri/card0 open"));
+	assert_true(fixture_finds(
+		&flight.findings, true, "kwin_wayland (pid 1502) has /dev/dri/card0 open"));
 	end(&flight);
 }
 
@@ -312,12 +310,14 @@ static void a_framebuffer_of_the_firmware_is_on_the_boot_vga(void **state) {
 	strings_add(&names, "0000:03:00.0");
 	plan_take(&flight.plan, &machine, &names);
 	preflight_take(&flight.findings, &flight.plan, &machine, &names, &names, 0);
-	assert_true(says(&flight, true, "the framebuffer fb0 of the firmware is on it"));
-	assert_true(says(&flight, true, "the console vtcon1"));
+	assert_true(fixture_finds(
+		&flight.findings, true, "the framebuffer fb0 of the firmware is on it"));
+	assert_true(fixture_finds(&flight.findings, true, "the console vtcon1"));
 	findings_finish(&flight.findings);
 	preflight_take(&flight.findings, &flight.plan, &machine, &names, &names,
 		PREFLIGHT_RELEASE_CONSOLE);
-	assert_true(says(&flight, false, "the framebuffer fb0 of the firmware is on it"));
+	assert_true(fixture_finds(
+		&flight.findings, false, "the framebuffer fb0 of the firmware is on it"));
 	assert_false(findings_block(&flight.findings));
 	findings_finish(&flight.findings);
 	plan_finish(&flight.plan);
@@ -328,7 +328,8 @@ static void a_framebuffer_of_the_firmware_is_on_the_boot_vga(void **state) {
 	assert_int_equal(machine_read(&machine, memory_tree_base(tree), NULL), 0);
 	plan_take(&flight.plan, &machine, &names);
 	preflight_take(&flight.findings, &flight.plan, &machine, &names, &names, 0);
-	assert_true(says(&flight, true, "the framebuffer efi-framebuffer.0 of the firmware"));
+	assert_true(fixture_finds(
+		&flight.findings, true, "the framebuffer efi-framebuffer.0 of the firmware"));
 	findings_finish(&flight.findings);
 	plan_finish(&flight.plan);
 	strings_finish(&names);

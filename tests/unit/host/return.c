@@ -39,23 +39,14 @@ static void end(struct way *way) {
 	machine_finish(&way->machine);
 }
 
-static bool says(const struct way *way, bool blocks, const char *words) {
-	for (size_t i = 0; i < way->findings.count; i++) {
-		if (way->findings.items[i].blocks == blocks &&
-			strstr(way->findings.items[i].text, words)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static void a_vm_that_has_the_device_open_keeps_it(void **state) {
 	struct way way;
 	begin(&way, "two-gpu-desktop");
 	struct pci_device *card = machine_find(&way.machine, "01:00.0");
 	machine_add_holder(card, HOLDER_PROCESS, "qemu-system-x86", "/dev/vfio/15", 4711);
 	plan_back(&way, "01:00.0", "vfio-pci", "nouveau");
-	assert_true(says(&way, true, "01:00.0 is in use: qemu-system-x86 (pid 4711)"));
+	assert_true(fixture_finds(
+		&way.findings, true, "01:00.0 is in use: qemu-system-x86 (pid 4711)"));
 	end(&way);
 }
 
@@ -63,7 +54,8 @@ static void what_was_on_the_card_before_vfio_had_it_keeps_nothing(void **state) 
 	struct way way;
 	begin(&way, "many-nic-server");
 	plan_back(&way, "03:00.0", "vfio-pci", "ast");
-	assert_true(says(&way, false, "0000:03:00.0 is in use: the framebuffer fb0"));
+	assert_true(
+		fixture_finds(&way.findings, false, "0000:03:00.0 is in use: the framebuffer fb0"));
 	assert_false(findings_block(&way.findings));
 	assert_int_not_equal(way.plan.steps_count, 0);
 	end(&way);
@@ -74,7 +66,7 @@ static void what_is_on_a_device_that_a_driver_of_the_host_would_lose_keeps_it(vo
 	struct way way;
 	begin(&way, "two-gpu-desktop");
 	plan_back(&way, "04:00.0", "nvme", NULL);
-	assert_true(says(&way, true, "04:00.0 is in use: / is mounted from"));
+	assert_true(fixture_finds(&way.findings, true, "04:00.0 is in use: / is mounted from"));
 	end(&way);
 }
 
