@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <machine.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,8 @@ int main(int argc, char *argv[]) {
 	if (status >= 0) {
 		return status;
 	}
+	/* Whoever reads the log may go: that ends no application. */
+	signal(SIGPIPE, SIG_IGN);
 	agent_log_init(options.verbosity, options.name);
 	if (options.display != NULL && options.heap == NULL) {
 		options.heap = "memfd:256M";

@@ -259,6 +259,8 @@ int main(int argc, char **argv) {
 	if (status != BRIDGE_DONE || help) {
 		return status;
 	}
+	/* Whoever reads the log may go. */
+	signal(SIGPIPE, SIG_IGN);
 	/* From here on a signal to end finds the control socket removed again. */
 	block_signals(&signals);
 	int control_fd = bridge_control_listen(options.vm, &made);

@@ -86,7 +86,7 @@ int keeper_start(const struct guest_paths *paths, const struct keeper_guest *gue
 static int explain_bridge(const char *vm, int status) {
 	switch (status) {
 	case BRIDGE_DONE:
-		return say_failure(RUN_LOST, "the bridge of %s was told to end", vm);
+		return say_failure(RUN_BRIDGE, "the bridge of %s was told to end", vm);
 	case BRIDGE_COMPOSITOR:
 		return say_failure(RUN_NO_COMPOSITOR,
 			"no compositor to show windows on: is WAYLAND_DISPLAY right?");
@@ -146,7 +146,7 @@ int keeper_explain(const struct guest_paths *paths, const char *vm) {
 			strsignal(number));
 	}
 	if (strncmp(text, "domain off", 10) == 0) {
-		return say_failure(RUN_LOST, "the virtual machine %s stopped", vm);
+		return say_failure(RUN_DOMAIN, "the virtual machine %s stopped", vm);
 	}
 	return say_failure(RUN_BRIDGE, "the bridge of %s went away without a word", vm);
 }

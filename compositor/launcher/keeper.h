@@ -34,8 +34,8 @@ int keeper_start(const struct guest_paths *paths, const struct keeper_guest *gue
 int keeper_main(int argc, char **argv);
 
 /*
- * Why the bridge went away: waits until the keeper has written it down. Says it and returns a
- * status.
+ * Why the bridge went away: waits until the keeper has written it down. Says it and returns the
+ * status of that before a program was asked for.
  */
 int keeper_explain(const struct guest_paths *paths, const char *vm);
 

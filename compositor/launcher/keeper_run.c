@@ -305,6 +305,7 @@ bool keeper_connect_libvirt(struct keeper *keeper) {
 
 static bool set_up(struct keeper *keeper) {
 	sigset_t signals;
+	signal(SIGPIPE, SIG_IGN); /* whoever reads the log may go */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
 	sigaddset(&signals, SIGTERM);

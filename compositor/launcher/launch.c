@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "bridge.h"
 #include "keeper.h"
 #include "machine.h"
@@ -157,6 +158,15 @@ static int need_bridge(struct job *job) {
 
 static int need_command(const struct job *job, char *const **command) {
 	*command = job->options->command != NULL ? job->options->command : job->vm->command;
+	for (int i = 0; *command != NULL && (*command)[i] != NULL; i++) {
+		/* The bridge is asked in JSON, which has no other text. */
+		if (!utf8_is_whole((*command)[i])) {
+			return say_failure(RUN_USAGE,
+				"word %d of the command is not UTF-8, and no other text can be "
+				"handed to a guest",
+				i + 1);
+		}
+	}
 	if (*command != NULL) {
 		return RUN_OK;
 	}

@@ -9,6 +9,7 @@
 #include "launch.h"
 #include "machine_door.h"
 #include "paths.h"
+#include "say.h"
 #include "status.h"
 
 /* Seconds for a host to answer at its door. */
@@ -166,12 +167,18 @@ static int print_json(const struct row *rows, size_t count) {
 
 int launch_list(const struct run_options *options, const struct settings *settings) {
 	const struct config_vms *vms = &settings->vms;
+	/* Whether there are bridges could not be found out: said once, not for each guest. */
+	struct guest_paths paths;
+	int status = guest_paths_init(&paths, CONFIG_VM_LOCAL);
+	if (status != RUN_OK) {
+		return status;
+	}
 	struct connections connections = {.items = calloc(vms->len + 1, sizeof(struct connection))};
 	struct row *rows = calloc(vms->len + 1, sizeof(*rows));
 	struct config_vm local;
 	bool add_local = config_vms_find(vms, CONFIG_VM_LOCAL) == NULL &&
 			 config_vm_init(&local, CONFIG_VM_LOCAL);
-	int status = RUN_SYSTEM;
+	status = RUN_SYSTEM;
 	if (connections.items != NULL && rows != NULL && sd_event_new(&connections.loop) >= 0) {
 		size_t count = 0;
 		for (; count < vms->len; count++) {
@@ -183,8 +190,12 @@ int launch_list(const struct run_options *options, const struct settings *settin
 		status = RUN_OK;
 		if (!options->json) {
 			print_rows(rows, count);
-		} else if (print_json(rows, count) < 0) {
-			status = RUN_SYSTEM;
+		} else {
+			int printed = print_json(rows, count);
+			status = printed < 0 ? say_failure(RUN_SYSTEM,
+						       "cannot make JSON of the list: %s",
+						       strerror(-printed))
+					     : RUN_OK;
 		}
 	}
 	if (add_local) {

@@ -5,6 +5,7 @@
 #include "launch.h"
 #include "options.h"
 #include "settings.h"
+#include "standard.h"
 #include "status.h"
 
 static int act(const struct run_options *options, const struct settings *settings) {
@@ -20,10 +21,7 @@ static int act(const struct run_options *options, const struct settings *setting
 	}
 }
 
-int main(int argc, char **argv) {
-	if (argc > 1 && strcmp(argv[1], "--keep") == 0) {
-		return keeper_main(argc, argv);
-	}
+static int run(int argc, char **argv) {
 	struct run_options options;
 	int status = run_options_parse(&options, argc, argv);
 	if (status != RUN_OK) {
@@ -44,4 +42,13 @@ int main(int argc, char **argv) {
 		settings_finish(&settings);
 	}
 	return status;
+}
+
+int main(int argc, char **argv) {
+	if (argc > 1 && strcmp(argv[1], "--keep") == 0) {
+		return keeper_main(argc, argv);
+	}
+	standard_init();
+	int status = run(argc, argv);
+	return !standard_finish("portal-run") && status == RUN_OK ? RUN_SYSTEM : status;
 }

@@ -9,12 +9,14 @@
 
 #include "config_file.h"
 #include "portalctl_table.h"
+#include "standard.h"
 
 #define INTERFACE "org.portal.Controller"
 
 /* Exit statuses, as portalctl(1) lists them. */
 enum {
-	STATUS_REFUSED = 1, /* the compositor answered with an error */
+	STATUS_REFUSED =
+		1, /* the compositor answered with an error, or the answer cannot be written */
 	STATUS_USAGE = 2,
 	STATUS_UNREACHABLE = 3,
 };
@@ -160,7 +162,9 @@ static int handle_state(sd_varlink *varlink, sd_json_variant *parameters, const 
 	sd_json_variant_dump(
 		sd_json_variant_by_key(parameters, "state"), SD_JSON_FORMAT_NEWLINE, stdout, NULL);
 	// One state a line, at once, for whoever reads it through a pipe.
-	fflush(stdout);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		*status = STATUS_REFUSED; // main() says why
+	}
 	return 0;
 }
 
@@ -338,7 +342,7 @@ static int take_json(char *args[], int count, struct options *options) {
 	return left;
 }
 
-int main(int argc, char *argv[]) {
+static int run(int argc, char *argv[]) {
 	static const struct option long_options[] = {
 		{"display", required_argument, NULL, 'd'},
 		{"json", no_argument, NULL, 'j'},
@@ -383,4 +387,10 @@ int main(int argc, char *argv[]) {
 	}
 	sd_varlink_unref(varlink);
 	return status;
+}
+
+int main(int argc, char *argv[]) {
+	standard_init();
+	int status = run(argc, argv);
+	return !standard_finish("portalctl") && status == 0 ? STATUS_REFUSED : status;
 }

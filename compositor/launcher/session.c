@@ -99,7 +99,7 @@ static int handle_disconnect(struct session *session) {
 	}
 	int status = keeper_explain(request->paths, request->vm);
 	/* Once the program was asked for, what has ended first is a matter of chance. */
-	bool failed = status == RUN_BRIDGE || status == RUN_AGENT;
+	bool failed = status == RUN_BRIDGE || status == RUN_AGENT || status == RUN_DOMAIN;
 	return finish(session, session->launch != NULL && failed ? RUN_LOST : status);
 }
 

@@ -199,6 +199,14 @@ def the_control_socket_refuses_what_is_not_there():
         for words in (("windows", "--json"), ("windows", "-j"), ("--json", "windows")):
             listed = json.loads("\n".join(desktop.control.run(*words)))
             assert [w["id"] for w in listed] == [window["id"]], listed
+        # What has not been written was not done.
+        for words in ("windows", "state", "watch"):
+            for output in (">/dev/full", ">&-"):
+                process = desktop.session.start(
+                    "portalctl", ["sh", "-c", f'exec "$0" "$@" {output}', programs.CTL, words],
+                    desktop.portal.env)
+                assert process.wait_exit() == 1, f"{words} {output}\n{process.details()}"
+                assert "portalctl: cannot write all" in process.log(), process.details()
         client.stop()
         desktop.control.run("quit")
         assert desktop.portal.process.wait_exit() == 0

@@ -158,6 +158,50 @@ def a_killed_bridge_comes_back_with_the_windows(launcher):
     launcher.await_end()
 
 
+# Runs a command whose standard error is a pipe, of which nobody has the other end any more once a
+# line has been read.
+UNREAD = """
+import os, subprocess, sys
+read, write = os.pipe()
+process = subprocess.Popen(sys.argv[1:], stderr=write)
+os.close(write)
+sys.stdin.readline()
+os.close(read)
+print("closed", flush=True)
+process.wait()
+"""
+
+
+@launcher_test
+def a_log_that_nobody_reads_any_more_ends_nothing(launcher):
+    # Not what the program itself says: its output is the same pipe, and it may well end of that.
+    silent = ["sh", "-c", 'exec "$0" resize >/dev/null 2>&1', programs.TEST_CLIENT]
+    reader = launcher.session.start(
+        "reader", [sys.executable, "-c", UNREAD, programs.RUN, "local:", "--", *silent], launcher.env)
+    until("the window to be listed", lambda: launcher.rows()["local"][2] == "1")
+    reader.popen.stdin.write(b"\n")
+    reader.expect("closed")
+    agent = launcher.processes(AGENT)
+    # Agent, keeper and the next bridge have something to say now.
+    launcher.kill(BRIDGE)
+    until("the window to come back", lambda: launcher.rows()["local"][:3] == ["-", "ready", "1"])
+    assert launcher.processes(AGENT) == agent
+    launcher.kill(r"\S*test-client", signal.SIGTERM)
+    launcher.await_end()
+
+
+@launcher_test
+def closed_descriptors_are_nothing_that_a_keeper_waits_for(launcher):
+    for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"):
+        process = launcher.session.start(
+            "portal-run", ["sh", "-c", f'exec "$0" "$@" {closed}', programs.RUN, "local:", "--",
+                           "sh", "-c", "exit 6"], launcher.env)
+        assert process.wait_exit() == 6, f"{closed}\n{process.details()}"
+        launcher.await_end()
+        for name in ("local.users", "local.start"):
+            assert os.path.getsize(launcher.path(name)) == 0, f"{closed}: {name} was written to"
+
+
 @launcher_test
 def a_killed_agent_ends_its_bridge_and_is_told(launcher):
     held = Held(launcher)
@@ -199,6 +243,8 @@ TESTS = [
     the_list_tells_states_and_windows,
     a_window_that_draws_nothing_wakes_no_process,
     a_killed_bridge_comes_back_with_the_windows,
+    a_log_that_nobody_reads_any_more_ends_nothing,
+    closed_descriptors_are_nothing_that_a_keeper_waits_for,
     a_killed_agent_ends_its_bridge_and_is_told,
     a_killed_keeper_leaves_no_one_behind,
 ]

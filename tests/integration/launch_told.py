@@ -79,7 +79,14 @@ def a_vm_that_cannot_be_used_is_told_why(launcher):
     launcher.expect(208, r"keyless.key: No such file", "vm:keyless", "--", "true")
     launcher.expect(206, r"no agent has answered in vm:silent for 1 seconds",
                     "--timeout", "1", "vm:silent", "--", "true")
+    # The bridge waits on; who ends it ends everybody who waits for a program that was never begun.
+    process = launcher.start("vm:silent", "--", "true")
+    process.close_input()
+    until("it to wait for the agent", lambda: len(launcher.processes(r"\S*portal-run")) == 2
+          and launcher.rows()["silent"][1] == "waiting")
     launcher.kill(KEEPER, signal.SIGTERM)
+    assert process.wait_exit() == 210, process.details()
+    assert "the bridge of vm:silent was told to end" in process.log(), process.details()
     launcher.await_end("silent")
 
 
@@ -224,6 +231,28 @@ def a_machine_that_cannot_run_it_is_told(launcher):
     os.mkdir(long)
     launcher.expect(217, r"is too long a path for sockets", "local:", "--", "true",
                     env={"XDG_RUNTIME_DIR": long})
+    # Once, however many guests there are.
+    with open(launcher.config, "w", encoding="utf-8") as file:
+        file.write("vm one {\n\turi none\n}\nvm two {\n\turi none\n}\n")
+    launcher.expect(217, r"^portal-run: XDG_RUNTIME_DIR is not set: [^\n]*$", "--list",
+                    env={"XDG_RUNTIME_DIR": ""})
+
+
+@launcher_test
+def a_word_that_no_guest_can_be_told_is_named(launcher):
+    launcher.expect(200, r"word 2 of the command is not UTF-8", "local:", "--", "cat", b"\xff")
+
+
+@launcher_test
+def a_list_that_cannot_be_written_is_a_failure(launcher):
+    for arguments in (["--list"], ["--list", "--json"], ["--help"], ["--version"]):
+        for output in (">/dev/full", ">&-"):
+            process = launcher.session.start(
+                "portal-run", ["sh", "-c", f'exec "$0" "$@" {output}', programs.RUN, *arguments],
+                launcher.env)
+            status = process.wait_exit()
+            assert status == 217, f"{arguments} {output}: {status}\n{process.details()}"
+            assert "portal-run: cannot write all that was asked for" in process.log(), arguments
 
 
 TESTS = [
@@ -236,6 +265,8 @@ TESTS = [
     an_agent_of_another_age_or_none_at_all_is_told,
     a_terminal_shows_what_is_waited_for,
     a_machine_that_cannot_run_it_is_told,
+    a_word_that_no_guest_can_be_told_is_named,
+    a_list_that_cannot_be_written_is_a_failure,
 ]
 
 case.main("portal", None, TESTS, sys.argv[1:])
