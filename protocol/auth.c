@@ -87,11 +87,15 @@ int portal_auth_create_key(const char *path) {
 	sodium_bin2hex(text, sizeof(text), key, sizeof(key));
 	text[sizeof(text) - 1] = '\n';
 	ssize_t written = write(fd, text, sizeof(text));
+	int error = written < 0 ? errno : written == (ssize_t)sizeof(text) ? 0 : ENOSPC;
 	sodium_memzero(key, sizeof(key));
 	sodium_memzero(text, sizeof(text));
-	if (close(fd) < 0 || written != (ssize_t)sizeof(text)) {
+	if (close(fd) < 0 && error == 0) {
+		error = errno;
+	}
+	if (error != 0) {
 		unlink(path);
-		errno = EIO;
+		errno = error;
 		return -1;
 	}
 	return 0;

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth.h"
@@ -14,9 +13,11 @@
 #include "heap.h"
 #include "heap/guest_heap.h"
 #include "launch.h"
+#include "paths.h"
 #include "say.h"
 #include "status.h"
 #include "transport.h"
+#include "vm_block.h"
 
 #define MEMORY_DEFAULT (UINT64_C(1) << 30)
 #define CPUS_DEFAULT 2
@@ -27,7 +28,8 @@ struct definition {
 	const struct config_vm *vm; /* the block, or `fresh` when there is none yet */
 	struct config_vm fresh;
 	struct domain_spec spec;
-	char *heap_path, *key, *control_path;
+	char *heap_path, *key, *control_path, *own_path;
+	struct vm_block block;
 	struct portal_heap_address heap;
 	struct portal_transport_address transport;
 	struct domain_manager *manager;
@@ -35,18 +37,6 @@ struct definition {
 	bool exists;
 	char *read; /* the definition that is there, as libvirt gave it out */
 };
-
-static bool make_directories(const char *file) {
-	char *path = strdup(file);
-	bool made = path != NULL;
-	for (char *slash = path; made && (slash = strchr(slash + 1, '/')) != NULL;) {
-		*slash = '\0';
-		made = mkdir(path, 0700) == 0 || errno == EEXIST;
-		*slash = '/';
-	}
-	free(path);
-	return made;
-}
 
 /* Of the heap's and the channel's place the block in portal.scfg has the say. */
 static int choose_heap(struct definition *definition) {
@@ -263,29 +253,33 @@ static int make_key(const char *path) {
 	if (access(path, F_OK) == 0) {
 		return RUN_OK;
 	}
-	if (!make_directories(path) || portal_auth_create_key(path) < 0) {
+	if (!paths_make_directories(path) || portal_auth_create_key(path) < 0) {
 		return say_failure(RUN_KEY, "%s: %s", path, strerror(errno));
 	}
 	say("made the guest's key %s", path);
 	return RUN_OK;
 }
 
-/* So that the next portal-run finds the guest. */
-static int add_block(const struct definition *definition) {
+/* The block by which the next portal-run finds the guest: where it is going to be, before anything
+ * is changed. */
+static int prepare_block(struct definition *definition) {
 	const struct settings *settings = definition->settings;
 	if (definition->vm != &definition->fresh) {
 		return RUN_OK;
 	}
-	FILE *file = make_directories(settings->path) ? fopen(settings->path, "ae") : NULL;
-	bool written = file != NULL && fprintf(file, "%svm %s {\n\tlabel \"%s\" \"#808080\"\n}\n",
-					       settings->exists ? "\n" : "", definition->vm->name,
-					       definition->vm->name) >= 0;
-	if ((file != NULL && fclose(file) != 0) || !written) {
-		return say_failure(RUN_CONFIG, "%s: %s", settings->path, strerror(errno));
+	definition->own_path = settings_own_path();
+	if (definition->own_path == NULL) {
+		return say_failure(RUN_SYSTEM, "%s", strerror(ENOMEM));
 	}
-	say("added \"vm %s\" to %s: give it a label colour and a command there",
-		definition->vm->name, settings->path);
-	return RUN_OK;
+	return vm_block_init(&definition->block, settings->exists ? settings->path : NULL,
+		definition->own_path, definition->options->config != NULL);
+}
+
+static int add_block(const struct definition *definition) {
+	if (definition->vm != &definition->fresh) {
+		return RUN_OK;
+	}
+	return vm_block_add(&definition->block, definition->vm->name);
 }
 
 /* QEMU takes no file that is shorter than the heap is defined, whoever starts the domain then. One
@@ -312,7 +306,9 @@ static int commit(struct definition *definition, const char *before, const char 
 		free(diff);
 		if (same) {
 			say("%s is defined like this already", definition->vm->name);
-			return add_block(definition);
+			int status = options->dry_run ? RUN_OK : prepare_block(definition);
+			return status != RUN_OK || options->dry_run ? status
+								    : add_block(definition);
 		}
 		if (!options->replace && !options->dry_run) {
 			return say_failure(RUN_EXISTS,
@@ -327,7 +323,10 @@ static int commit(struct definition *definition, const char *before, const char 
 	if (options->dry_run) {
 		return RUN_OK;
 	}
-	int status = make_key(definition->key);
+	int status = prepare_block(definition);
+	if (status == RUN_OK) {
+		status = make_key(definition->key);
+	}
 	if (status != RUN_OK) {
 		return status;
 	}
@@ -409,6 +408,7 @@ int launch_define(const struct run_options *options, const struct settings *sett
 	free(definition.heap_path);
 	free(definition.key);
 	free(definition.control_path);
+	free(definition.own_path);
 	config_vm_finish(&definition.fresh);
 	return status;
 }

@@ -43,6 +43,18 @@ int guest_paths_init(struct guest_paths *paths, const char *vm) {
 	return RUN_OK;
 }
 
+bool paths_make_directories(const char *file) {
+	char *path = strdup(file);
+	bool made = path != NULL;
+	for (char *slash = path; made && (slash = strchr(slash + 1, '/')) != NULL;) {
+		*slash = '\0';
+		made = mkdir(path, 0700) == 0 || errno == EEXIST;
+		*slash = '/';
+	}
+	free(path);
+	return made;
+}
+
 static char *executable(const char *directory, const char *between, const char *name) {
 	char *path;
 	if (asprintf(&path, "%s%s/%s", directory, between, name) < 0) {

@@ -1,6 +1,7 @@
 #ifndef PORTAL_LAUNCHER_PATHS_H
 #define PORTAL_LAUNCHER_PATHS_H
 
+#include <stdbool.h>
 #include <sys/un.h>
 
 #define PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
@@ -23,6 +24,9 @@ struct guest_paths {
 
 /* Also makes the directory. RUN_OK, or says why not and returns RUN_SYSTEM. */
 int guest_paths_init(struct guest_paths *paths, const char *vm);
+
+/* Makes the directories above a file of the user's that are not there. False with errno. */
+bool paths_make_directories(const char *file);
 
 /*
  * Where one of Portal's own programs is: beside this one, at its place in the same build tree, in

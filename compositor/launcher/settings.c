@@ -11,7 +11,7 @@
 #include "status.h"
 #include "transport.h"
 
-static char *user_path(void) {
+char *settings_own_path(void) {
 	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 	char *path = NULL;
 	int length = config != NULL && config[0] == '/'
@@ -66,7 +66,7 @@ int settings_load(struct settings *settings, const char *path) {
 	if (settings->path != NULL) {
 		status = read_file(settings);
 	} else {
-		settings->path = user_path();
+		settings->path = settings_own_path();
 	}
 	if (status != RUN_OK) {
 		settings_finish(settings);

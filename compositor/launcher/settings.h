@@ -18,6 +18,10 @@ struct settings {
 int settings_load(struct settings *settings, const char *path);
 void settings_finish(struct settings *settings);
 
+/* The user's own file, which is read before the system's; owned by the caller, NULL when memory is
+ * out. */
+char *settings_own_path(void);
+
 /* The guest of that name, or NULL after saying so, with the nearest name there is. */
 const struct config_vm *settings_need_vm(const struct settings *settings, const char *name);
 
