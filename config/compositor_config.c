@@ -239,6 +239,7 @@ static const struct reader {
 	const char *name;
 	bool (*read)(struct compositor_config *config, const struct config_file *file,
 		const struct scfg_directive *directive, struct config_error *error);
+	enum { NO_BLOCK, BLOCK, NAMED_BLOCK } block;
 } readers[] = {
 	{"bind", config_binding_read},
 	{"cursor", read_cursor},
@@ -246,15 +247,15 @@ static const struct reader {
 	{"focus", read_focus},
 	{"focus-new", read_focus_new},
 	{"fullscreen-label", read_fullscreen_label},
-	{"input", config_input_read},
-	{"keyboard", config_keyboard_read},
-	{"output", config_output_read},
+	{"input", config_input_read, NAMED_BLOCK},
+	{"keyboard", config_keyboard_read, BLOCK},
+	{"output", config_output_read, NAMED_BLOCK},
 	{"raise-on-focus", read_raise_on_focus},
 	{"services-environment", read_services_environment},
 	{"startup", read_startup},
-	{"theme", read_theme},
+	{"theme", read_theme, BLOCK},
 	{"unbind", config_unbind_read},
-	{"vm", read_vm},
+	{"vm", read_vm, NAMED_BLOCK},
 };
 
 #define READERS_LEN (sizeof(readers) / sizeof(readers[0]))
@@ -268,10 +269,33 @@ static const struct reader *find_reader(const char *name) {
 	return NULL;
 }
 
+/* What nobody reads is a mistake, and not left out in silence: a block where there is none, and
+ * words before the brace of one that has no name. */
+static bool check_block(const struct reader *reader, const struct config_file *file,
+	const struct scfg_directive *directive, struct config_error *error) {
+	if (reader->block == NO_BLOCK && directive->children.directives_len != 0) {
+		return config_fail(error, file, directive, "%s has no block; remove the braces",
+			directive->name);
+	}
+	if (reader->block == BLOCK && directive->params_len != 0) {
+		return config_fail(error, file, directive,
+			"%s: \"%s\" stands outside of the block; write %s { ... }", directive->name,
+			directive->params[0], directive->name);
+	}
+	return true;
+}
+
 bool compositor_config_check_names(const struct config_file *file, struct config_error *error) {
+	if (!config_file_check_text(file, error)) {
+		return false;
+	}
 	for (size_t i = 0; i < file->root.directives_len; i++) {
 		const struct scfg_directive *directive = &file->root.directives[i];
-		if (find_reader(directive->name) != NULL) {
+		const struct reader *reader = find_reader(directive->name);
+		if (reader != NULL) {
+			if (!check_block(reader, file, directive, error)) {
+				return false;
+			}
 			continue;
 		}
 		const char *names[READERS_LEN + 1] = {NULL};

@@ -132,8 +132,8 @@ bool compositor_config_read(struct compositor_config *config, const struct confi
 	struct config_error *error);
 
 /**
- * Fails unless some program reads each directive at the top level of FILE, so that a slip there is
- * told by whichever program sees the file first.
+ * Fails unless FILE is text as it should be and some program reads each directive at its top level,
+ * and each block, so that a slip there is told by whichever program sees the file first.
  */
 bool compositor_config_check_names(const struct config_file *file, struct config_error *error);
 

@@ -32,6 +32,9 @@ char *config_file_default_path(void);
 bool config_file_load(struct config_file *file, const char *path, struct config_error *error);
 void config_file_finish(struct config_file *file);
 
+/** Fails unless all words are UTF-8, as scfg is, and free of what Windows puts into files. */
+bool config_file_check_text(const struct config_file *file, struct config_error *error);
+
 /** Sets the error to "PATH:LINE: message" and returns false, for `return config_fail(…)`. */
 bool config_fail(struct config_error *error, const struct config_file *file,
 	const struct scfg_directive *directive, const char *format, ...)

@@ -172,6 +172,46 @@ static void test_a_mistake_is_told_with_its_line(void **state) {
 		"keyboard {\n\trepeat 25\n}\n", "portal.scfg:2: repeat wants 2 parameters, not 1");
 }
 
+static void test_what_nobody_would_read_is_a_mistake(void **state) {
+	expect_refusal("keyboard de\n",
+		"portal.scfg:1: keyboard: \"de\" stands outside of the block; write keyboard { "
+		"... }");
+	expect_refusal("theme dark {\n}\n",
+		"portal.scfg:1: theme: \"dark\" stands outside of the block; write theme { ... }");
+	expect_refusal("focus click {\n\traise-on-focus off\n}\n",
+		"portal.scfg:1: focus has no block; remove the braces");
+}
+
+static void test_a_file_that_is_no_plain_text_is_told_so(void **state) {
+	expect_refusal("\xef\xbb\xbfkeyboard {\n}\n",
+		"portal.scfg:1: the file begins with a byte order mark; save it without");
+	expect_refusal("keyboard {\r\n\tlayout de\r\n}\r\n",
+		"portal.scfg:1: lines end as on Windows, with a carriage return; save the file "
+		"with Unix line ends");
+	static const char *const wrong[] = {
+		"\xe4", /* Latin-1 */
+		"\x80", /* no first byte */
+		"\xc0\xaf",
+		"\xe0\x80\x80",
+		"\xf0\x8f\xbf\xbf", /* overlong */
+		"\xed\xa0\x80", /* a surrogate */
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80", /* above U+10FFFF */
+		"\xe2\x82",
+		"\xf0\x9f\x98", /* cut off */
+	};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char text[64];
+		snprintf(text, sizeof(text), "vm a {\n\tlabel \"%s\" \"#123456\"\n}\n", wrong[i]);
+		expect_refusal(text,
+			"portal.scfg:2: this line is not UTF-8; save the file in that encoding");
+	}
+	/* The least and the most of each length. */
+	compositor_config_destroy(read_good(
+		"vm a {\n\tlabel \"\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf"
+		"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\" \"#123456\"\n}\n"));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_a_file_everything_has_a_value),
@@ -182,6 +222,8 @@ int main(void) {
 		cmocka_unit_test(test_devices_keep_what_is_not_said),
 		cmocka_unit_test(test_a_border_can_be_thin_but_not_gone),
 		cmocka_unit_test(test_a_mistake_is_told_with_its_line),
+		cmocka_unit_test(test_what_nobody_would_read_is_a_mistake),
+		cmocka_unit_test(test_a_file_that_is_no_plain_text_is_told_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
