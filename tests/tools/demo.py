@@ -49,6 +49,25 @@ def what_cannot_be_is_refused(cache):
         assert not os.listdir(cache), said
 
 
+def a_failure_leaves_what_was_there(directory):
+    """An earlier picture, or none: here there is no place for the root that everything runs in."""
+    for name, content in (("earlier.png", b"a picture"), ("new.png", None)):
+        path = os.path.join(directory, name)
+        if content:
+            with open(path, "wb") as file:
+                file.write(content)
+        done = subprocess.run([os.path.join(TOP, "tools", "demo"), "--screenshot", path],
+                              env=dict(os.environ, PORTAL_CACHE="/dev/null/cache"),
+                              capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        assert done.returncode != 0, done
+        if content:
+            with open(path, "rb") as file:
+                assert file.read() == content
+        else:
+            assert not os.path.exists(path)
+
+
 only_another_machine_is_taken()
 with tempfile.TemporaryDirectory() as directory:
     what_cannot_be_is_refused(directory)
+    a_failure_leaves_what_was_there(directory)
