@@ -12,6 +12,7 @@
 #include "domain/probe.h"
 #include "heap.h"
 #include "heap/guest_heap.h"
+#include "host_door.h"
 #include "launch.h"
 #include "paths.h"
 #include "say.h"
@@ -397,6 +398,10 @@ int launch_define(const struct run_options *options, const struct settings *sett
 	if (definition.vm->uri == NULL) {
 		status = say_failure(RUN_CONFIG,
 			"%s has \"uri none\": there is no libvirt to define it in", options->vm);
+	} else if (host_door_is(definition.vm->uri)) {
+		status = say_failure(RUN_CONFIG,
+			"%s is a guest of this machine's host (\"uri %s\"): define it there",
+			options->vm, definition.vm->uri);
 	} else if (sd_event_new(&definition.loop) < 0) {
 		status = say_failure(RUN_SYSTEM, "%s", strerror(ENOMEM));
 	} else {

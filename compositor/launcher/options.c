@@ -327,6 +327,8 @@ static bool check(struct run_options *options, int define_options) {
 		say("local: is the agent on this machine: there is nothing to stop or to define");
 	} else if (options->detach && !launch) {
 		say("--detach is about running a command");
+	} else if (options->timeout != 0 && !launch && options->action != RUN_STOP) {
+		say("--timeout is about running a command or --stop");
 	} else if (options->force && options->action != RUN_STOP) {
 		say("--force goes with --stop");
 	} else if (options->json && options->action != RUN_LIST) {

@@ -222,6 +222,8 @@ def a_definition_is_shown_before_it_is_made(launcher):
             "\ttransport virtio-serial:/run/new.channel\n}\n"
             "vm test {\n\turi test:///default\n}\n"
             "vm slash {\n\turi test:///default\n\tdomain a/b\n}\n"
+            "vm none {\n\turi none\n}\n"
+            "vm far {\n\turi door:unix:/nowhere/door\n}\n"
         )
     image = os.path.join(launcher.session.directory, "image")
     open(image, "wb").close()
@@ -238,6 +240,9 @@ def a_definition_is_shown_before_it_is_made(launcher):
                     "--define", "vm:test", "--heap", "nvdimm")
     launcher.expect(205, r"cannot define slash: .*'/'",
                     "--define", "vm:slash", "--image", image, "--virt", "qemu")
+    launcher.expect(201, r'none has "uri none"', "--define", "vm:none", "--image", image)
+    launcher.expect(201, r'far is a guest of this machine\'s host \("uri door:unix:/nowhere/door"\)',
+                    "--define", "vm:far", "--image", image)
     launcher.expect(200, r"--image-format: raww is none of raw, qcow2",
                     *define, "--image-format", "raww")
     launcher.expect(200, r"/nowhere/image: No such file",

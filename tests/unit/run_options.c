@@ -116,6 +116,8 @@ static void test_what_cannot_be_meant_is_refused(void **state) {
 	expect_refusal("--stop vm:a -- foot",
 		"portal-run: a command can only be run, not be listed, stopped or defined");
 	expect_refusal("--stop vm:a --detach", "portal-run: --detach is about running a command");
+	expect_refusal(
+		"--list --timeout 3", "portal-run: --timeout is about running a command or --stop");
 	expect_refusal("vm:a --force", "portal-run: --force goes with --stop");
 	expect_refusal(
 		"vm:a --memory 1G", "portal-run: the options of a definition go with --define");
