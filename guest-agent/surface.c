@@ -40,11 +40,26 @@ struct connection *surface_connection(const struct surface *surface) {
 
 /* The mirror's events */
 
+/* A former mirror was on them; no controller tells that it is not any more. */
+static void leave_others(struct surface *surface, const struct output *entered) {
+	struct wlr_surface_output *on, *tmp;
+	wl_list_for_each_safe (on, tmp, &surface->wlr->current_outputs, link) {
+		if (on->output != &entered->wlr) {
+			wlr_surface_send_leave(surface->wlr, on->output);
+		}
+	}
+}
+
 static void handle_enter(void *data, struct wl_surface *mirror, struct wl_output *output) {
 	struct surface *surface = data;
 	struct output *local = output_from_mirror(surface->app->agent, output);
-	if (local != NULL) {
-		wlr_surface_send_enter(surface->wlr, &local->wlr);
+	if (local == NULL) {
+		return;
+	}
+	wlr_surface_send_enter(surface->wlr, &local->wlr);
+	if (!surface->entered) {
+		surface->entered = true;
+		leave_others(surface, local);
 	}
 }
 
@@ -145,7 +160,7 @@ void surface_unrealize(struct surface *surface) {
 	seat_forget_surface(surface->app->connection, surface->mirror);
 	wl_surface_destroy(surface->mirror);
 	surface->mirror = NULL;
-	surface->shown = false;
+	surface->shown = surface->entered = false;
 }
 
 void surface_mark(struct surface *surface) {

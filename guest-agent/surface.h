@@ -30,6 +30,7 @@ struct surface {
 	struct wp_fractional_scale_v1 *fractional_scale;
 	struct wl_callback *frame; // the controller owes it: not ready for new pixels
 	bool shown; // the mirror has a buffer
+	bool entered; // the mirror has been on an output
 
 	struct content content;
 	uint32_t dirty; // enum wlr_surface_state_field: what the mirror lacks

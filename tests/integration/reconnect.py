@@ -125,6 +125,35 @@ def an_application_can_end_while_there_is_none(compositor_kind, kind):
         inside.stop()
 
 
+def a_window_that_comes_back_elsewhere_has_left_where_it_was(compositor_kind, kind):
+    two = {"WLR_HEADLESS_OUTPUTS": "2"}
+    with case.desktop("reconnect-output", compositor_kind, env=two) as (session, compositor):
+        first, second = "HEADLESS-1", "HEADLESS-2"
+        compositor.outputs("--output", second, "--pos", "1024,0")
+        # Windows open where the pointer is.
+        compositor.input.send("by -5000 -5000")
+        inside = guest.Bridged(session, compositor)
+        client = start(inside, "outputs")
+        client.expect(f"enter {first}")
+        client.expect("ready outputs")
+        inside.kill_bridge()
+        compositor.input.send("by 1500 0")
+        inside.start_bridge()
+        client.expect_all(f"enter {second}", f"leave {first}")
+        # What it is on it does not leave.
+        inside.kill_bridge()
+        inside.start_bridge()
+        compositor.outputs("--output", second, "--scale", "2")
+        events = []
+        while "preferred scale 2" not in events:
+            events.append(client.expect("enter .*|leave .*|preferred scale .*").group())
+        assert not [event for event in events if event.startswith("leave")], events
+        client.close_input()
+        client.expect("end")
+        assert client.wait_exit() == 0, client.details()
+        inside.stop()
+
+
 TESTS = [
     windows_come_back,
     subsurfaces_come_back_in_their_order,
@@ -132,6 +161,7 @@ TESTS = [
     popups_without_a_grab_come_back,
     an_application_that_starts_while_there_is_none_is_shown_later,
     an_application_can_end_while_there_is_none,
+    a_window_that_comes_back_elsewhere_has_left_where_it_was,
 ]
 
 
