@@ -1,5 +1,6 @@
 #include "output.h"
 #include "agent.h"
+#include "app.h"
 #include "connection.h"
 #include "server.h"
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include <xdg-output-unstable-v1-client-protocol.h>
 
 #define OUTPUT_VERSION 4
+
+static void output_link_bind(struct output_link *link);
 
 /* The local output: a wlr_output that no backend drives */
 
@@ -83,6 +86,25 @@ static struct output *output_create(
 	return output;
 }
 
+/*
+ * The output is told of now, so a surface can be on it: a controller says so when it is bound, to
+ * applications on connections of their own, which can be faster than the agent's.
+ */
+static void bind_late(struct agent *agent, uint32_t global) {
+	struct app *app;
+	wl_list_for_each (app, &agent->apps, link) {
+		struct output_link *link;
+		if (app->connection == NULL) {
+			continue;
+		}
+		wl_list_for_each (link, &app->connection->outputs, link) {
+			if (link->global == global && link->mirror == NULL) {
+				output_link_bind(link);
+			}
+		}
+	}
+}
+
 static struct output *output_find(struct agent *agent, uint32_t global) {
 	struct output *output;
 	wl_list_for_each (output, &agent->outputs, link) {
@@ -126,6 +148,7 @@ static void output_apply(struct output_link *link) {
 		wlr_log_errno(WLR_ERROR, "cannot show an output to the applications");
 		return;
 	}
+	bind_late(agent, link->global);
 	describe_state(description, &state);
 	wlr_output_commit_state(&output->wlr, &state);
 	wlr_output_state_finish(&state);
@@ -254,6 +277,12 @@ static const struct zxdg_output_v1_listener xdg_output_listener = {
 	.description = handle_xdg_string,
 };
 
+static void output_link_bind(struct output_link *link) {
+	link->mirror = wl_registry_bind(
+		link->connection->registry, link->global, &wl_output_interface, link->version);
+	wl_output_add_listener(link->mirror, &output_listener, link);
+}
+
 void output_bind(struct connection *connection, uint32_t global, uint32_t version) {
 	struct output_link *link = calloc(1, sizeof(*link));
 
@@ -264,10 +293,12 @@ void output_bind(struct connection *connection, uint32_t global, uint32_t versio
 	link->connection = connection;
 	link->global = global;
 	link->next.scale = 1;
-	link->mirror = wl_registry_bind(connection->registry, global, &wl_output_interface,
-		version < OUTPUT_VERSION ? version : OUTPUT_VERSION);
-	wl_output_add_listener(link->mirror, &output_listener, link);
+	link->version = version < OUTPUT_VERSION ? version : OUTPUT_VERSION;
 	wl_list_insert(connection->outputs.prev, &link->link);
+	if (connection->app != NULL && output_find(connection->agent, global) == NULL) {
+		return; // bind_late() comes back
+	}
+	output_link_bind(link);
 	if (connection->ready) {
 		output_describe(link);
 	}
@@ -288,7 +319,9 @@ void output_link_destroy(struct output_link *link) {
 	if (link->xdg != NULL) {
 		zxdg_output_v1_destroy(link->xdg);
 	}
-	if (wl_output_get_version(link->mirror) >= WL_OUTPUT_RELEASE_SINCE_VERSION) {
+	if (link->mirror == NULL) {
+		// an application's, which the agent's own connection has not told of
+	} else if (wl_output_get_version(link->mirror) >= WL_OUTPUT_RELEASE_SINCE_VERSION) {
 		wl_output_release(link->mirror);
 	} else {
 		wl_output_destroy(link->mirror);

@@ -30,14 +30,14 @@ struct output_description {
 /* A connection's wl_output. Those of the agent's own connection describe the local outputs. */
 struct output_link {
 	struct connection *connection;
-	uint32_t global;
-	struct wl_output *mirror;
+	uint32_t global, version;
+	struct wl_output *mirror; // NULL on an application's until the output is known
 	struct zxdg_output_v1 *xdg;
 	struct output_description next;
 	struct wl_list link; // connection.outputs
 };
 
-/** Binds a wl_output global on a connection. */
+/** Binds a wl_output global on a connection, an application's once there is a local output. */
 void output_bind(struct connection *connection, uint32_t global, uint32_t version);
 /** Asks for its logical place too, once all globals are known. */
 void output_describe(struct output_link *link);

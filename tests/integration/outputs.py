@@ -93,12 +93,32 @@ def a_window_moves_to_the_output_that_is_left(compositor_kind, kind):
         outputs.finish()
 
 
+def each_application_enters_the_output_that_takes_anothers_place(compositor_kind, kind):
+    with case.desktop(f"swap-{kind}", compositor_kind, env=TWO) as (session, compositor):
+        outputs = Outputs(session, compositor, kind)
+        command = [programs.TEST_CLIENT, "outputs"]
+        clients = [outputs.inside.start("test-client", command) for _ in range(12)]
+        for client in (outputs.client, *clients):
+            client.expect(f"enter {FIRST}")
+            client.expect("ready outputs")
+        come, go = SECOND, FIRST
+        for _ in range(12):
+            outputs.change("--output", come, "--on", "--pos", "0,0", "--output", go, "--off")
+            for client in (outputs.client, *clients):
+                client.expect_all(f"enter {come}", f"output {go} gone")
+            come, go = go, come
+        for client in clients:
+            client.stop()
+        outputs.finish()
+
+
 def main():
     compositor_kind, kind, *wanted = sys.argv[1:]
     tests = [
         an_output_is_described_and_its_changes_are_told,
         an_output_comes_and_goes,
         a_window_moves_to_the_output_that_is_left,
+        each_application_enters_the_output_that_takes_anothers_place,
     ]
     case.main(compositor_kind, kind, tests, wanted)
 
