@@ -81,6 +81,7 @@ static void handle_cancel(struct wl_listener *listener, void *data) {
 	const struct wlr_touch_cancel_event *event = data;
 	if (seat->touch_pointer.active && seat->touch_pointer.id == event->touch_id) {
 		seat->touch_pointer.active = false;
+		seat->pressed.toplevel = NULL; // no button of a title bar acts
 		cursor_emulate_button(seat, false, event->time_msec);
 		return;
 	}

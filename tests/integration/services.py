@@ -312,6 +312,24 @@ def frame(screen):
     other.stop()
 
 
+def cancelled(screen):
+    client, window = screen.show("resize", "guest")
+    x, y, width, height = box(window["box"])
+    screen.touch("down", 0, x + width - 10, y - 10)  # the button that closes
+    screen.outer.send("cancel seat0")
+    # It is still there for the next finger, and for its program.
+    bar = (x + width // 2, y - 10)
+    screen.drag(bar, (bar[0] + 10, bar[1] + 20))
+    screen.window(client.pid, lambda w: box(w["box"]) == (x + 10, y + 20, width, height))
+    screen.control.run("maximize", window["id"], "on")
+    screen.window(client.pid, lambda w: w["frame"]["width"] == 400)
+    client.stop()
+
+
+def a_finger_that_is_cancelled_presses_nothing():
+    with_touch_screen("touch-cancel", cancelled)
+
+
 def a_finger_works_title_bars_as_the_pointer_does():
     with_touch_screen("touch-frame", frame)
 
@@ -389,6 +407,7 @@ TESTS = [
     a_bar_is_closed_with_its_screen,
     a_touch_screen_belongs_to_the_screen_that_it_is_mapped_to,
     fingers_reach_the_surface_they_came_down_on,
+    a_finger_that_is_cancelled_presses_nothing,
     a_finger_works_title_bars_as_the_pointer_does,
     a_touch_beside_a_menu_dismisses_it,
     a_finger_drags_what_follows_it,
