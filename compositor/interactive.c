@@ -88,7 +88,7 @@ static void update_move(struct seat *seat, struct toplevel *toplevel) {
 	if (output != NULL && y - top < output->usable.y && seat->cursor->y >= output->usable.y) {
 		y = output->usable.y + top;
 	}
-	toplevel_move(toplevel, x, y);
+	toplevel_carry(toplevel, x, y);
 }
 
 static void update_resize(struct seat *seat, struct toplevel *toplevel) {

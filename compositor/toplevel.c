@@ -98,6 +98,14 @@ void toplevel_move(struct toplevel *toplevel, int x, int y) {
 	toplevel_changed(toplevel);
 }
 
+void toplevel_carry(struct toplevel *toplevel, int x, int y) {
+	const struct output *before = toplevel_find_output(toplevel);
+	toplevel_move(toplevel, x, y);
+	if (toplevel_find_output(toplevel) != before && toplevel_is_focused(toplevel)) {
+		stacking_raise(toplevel);
+	}
+}
+
 uint32_t toplevel_resize(struct toplevel *toplevel, int width, int height) {
 	if (!toplevel->xdg->base->initialized) {
 		return 0;
@@ -254,7 +262,7 @@ void toplevel_place(struct toplevel *toplevel, int x, int y, int width, int heig
 	if (toplevel->layout != TOPLEVEL_FLOATING) {
 		toplevel_set_layout(toplevel, TOPLEVEL_FLOATING);
 	}
-	toplevel_move(toplevel, x, y);
+	toplevel_carry(toplevel, x, y);
 	if (width > 0 || height > 0) {
 		width = width > 0 ? width : toplevel->box.width;
 		height = height > 0 ? height : toplevel->box.height;

@@ -86,6 +86,8 @@ struct toplevel *toplevel_by_id(struct server *server, uint64_t id);
 
 /** Puts the window's corner there, layout coordinates without the frame. */
 void toplevel_move(struct toplevel *toplevel, int x, int y);
+/** The same by the user: on another output it comes over what is fullscreen there. */
+void toplevel_carry(struct toplevel *toplevel, int x, int y);
 /** Asks the client for a size of the window without its frame. Returns the configure's serial. */
 uint32_t toplevel_resize(struct toplevel *toplevel, int width, int height);
 /** Moves a window, and asks for a size of which a 0 stays as it is; it becomes floating. */

@@ -9,7 +9,18 @@ from portaltest import case, programs
 from portaltest.compositor import HEIGHT, WIDTH
 from portaltest.control import box
 from portaltest.deadline import until
-from portaltest.desktop import BACKGROUND, BORDER, GUEST, Desktop, assert_filled, sides
+from portaltest.desktop import (
+    BACKGROUND,
+    BORDER,
+    GUEST,
+    RIGHT,
+    SHIFT,
+    SUPER,
+    Desktop,
+    assert_filled,
+    is_filled,
+    sides,
+)
 
 
 def a_wallpaper_and_a_bar_have_their_places():
@@ -120,6 +131,47 @@ def a_window_that_is_maximised_before_its_first_picture_stays_on_its_output():
         client.stop()
 
 
+def a_window_that_comes_to_a_screen_is_over_the_fullscreen_one_there():
+    with two_outputs("onto-fullscreen") as parts:
+        desktop = Desktop(*parts)
+        desktop.input.move(5, 5)
+        full, window = desktop.show("resize", "other")
+        desktop.control.run("place", window["id"], WIDTH + 300, 200)
+        desktop.control.run("fullscreen", window["id"], "on")
+        desktop.control.window(lambda w: box(w["box"]) == (WIDTH, 0, 800, 600))
+        client, window = desktop.show("resize", "guest")
+        x, y, width, height = box(window["box"])
+        desktop.portal.output = "HEADLESS-2"
+        in_front = lambda at: until(
+            "the window in front", lambda: is_filled(desktop, (*at, 20, BORDER), GUEST)
+        )
+        for how in ("keys", "mouse"):
+            desktop.control.run("place", window["id"], x, y)
+            desktop.control.window(lambda w: w["id"] == window["id"] and w["box"]["x"] == x)
+            desktop.control.run("focus", desktop.window(full)["id"])
+            # To be used brings it over what is on its own screen alone.
+            desktop.control.run("focus", window["id"])
+            desktop.control.window(lambda w: w["id"] == window["id"] and w["focused"])
+            if how == "keys":
+                while desktop.window(client)["output"] == "HEADLESS-1":
+                    was = desktop.window(client)["box"]["x"]
+                    desktop.press(SUPER, SHIFT, RIGHT)
+                    desktop.control.window(lambda w: w["pid"] == client.pid and w["box"]["x"] > was)
+            else:
+                desktop.input.move(0, 0)
+                desktop.input.send(f"by {x + 20} {y - 10}")
+                desktop.input.button(True)
+                desktop.input.send(f"by {WIDTH - x + 100} 0")
+                desktop.input.button(False)
+            moved = desktop.control.window(
+                lambda w: w["pid"] == client.pid and w["output"] == "HEADLESS-2"
+            )
+            # Its right end is on that screen in any case.
+            in_front((moved["box"]["x"] + width - 20 - WIDTH, y + height))
+        for one in (client, full):
+            one.stop()
+
+
 def a_dialog_opens_on_the_output_of_its_window():
     with two_outputs("dialog-output") as parts:
         desktop = Desktop(*parts)
@@ -185,6 +237,7 @@ TESTS = [
     a_window_that_has_left_an_output_does_not_care_when_that_goes,
     a_maximised_window_is_restored_where_it_can_be_seen,
     a_window_that_is_maximised_before_its_first_picture_stays_on_its_output,
+    a_window_that_comes_to_a_screen_is_over_the_fullscreen_one_there,
     a_dialog_opens_on_the_output_of_its_window,
     windows_outlive_the_only_output,
     the_scale_of_an_output_comes_from_the_configuration,
