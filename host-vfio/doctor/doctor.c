@@ -207,6 +207,35 @@ static void examine_groups(struct diagnoses *diagnoses, const struct machine *ma
 	}
 }
 
+/* Firmware of AMD's boards that protects itself from DMA says so of all cards; servers' says it of
+ * those that their management reads. */
+static void examine_ties(struct diagnoses *diagnoses, const struct machine *machine) {
+	char *list = NULL;
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		const struct pci_device *device = &machine->devices[i];
+		if (!device->tied ||
+			(device->category != CATEGORY_GPU && device->category != CATEGORY_NET &&
+				device->category != CATEGORY_USB)) {
+			continue;
+		}
+		char *longer =
+			must_print("%s%s%s", list ? list : "", list ? ", " : "", device->name);
+		free(list);
+		list = longer;
+	}
+	if (list) {
+		diagnoses_add(diagnoses, DIAGNOSIS_PROBLEM, "tied",
+			must_print("The firmware has memory that these are always to reach: %s. "
+				   "The kernel gives no such device to a VM.",
+				list),
+			must_copy("Switch \"Kernel DMA Protection\" or \"Pre-boot DMA "
+				  "Protection\" off in the firmware's set-up, near the IOMMU's "
+				  "own setting; on servers look for the maker's advice on "
+				  "\"RMRR\". A firmware update can mend it, too."));
+	}
+	free(list);
+}
+
 static void examine_bar(struct diagnoses *diagnoses, const struct pci_device *device) {
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct pci_bar *bar = &device->bars[i];
@@ -261,6 +290,7 @@ void doctor_examine(struct diagnoses *diagnoses, const struct machine *machine, 
 	examine_firmware(diagnoses, &facts);
 	examine_reservations(diagnoses, machine, tree);
 	examine_groups(diagnoses, machine);
+	examine_ties(diagnoses, machine);
 	examine_cards(diagnoses, machine);
 	examine_sleep(diagnoses, tree);
 	examine_keyboard(diagnoses, machine);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/words.h"
 #include "inventory/consoles.h"
 #include "inventory/disks.h"
 #include "inventory/input.h"
@@ -67,6 +68,15 @@ static void read_resources(struct tree *tree, struct pci_device *device) {
 	free(text);
 }
 
+/* Lines of "START END TYPE" (Documentation/ABI/testing/sysfs-kernel-iommu_groups). What a device
+ * wants only while the machine starts, as graphics and USB do, is "direct-relaxable". */
+static bool is_tied(struct tree *tree, int group) {
+	char *text = tree_text(tree, "/sys/kernel/iommu_groups/%d/reserved_regions", group);
+	bool tied = text && words_contain(text, "direct", " \n");
+	free(text);
+	return tied;
+}
+
 static bool read_device(struct tree *tree, const char *name, struct pci_device *device) {
 	*device = (struct pci_device){.iommu_group = -1};
 	if (!pci_address_parse(name, &device->address)) {
@@ -95,6 +105,7 @@ static bool read_device(struct tree *tree, const char *name, struct pci_device *
 	char *group = link_name(tree, path, "iommu_group");
 	if (group) {
 		device->iommu_group = atoi(group);
+		device->tied = is_tied(tree, device->iommu_group);
 		free(group);
 	}
 	device->driver = link_name(tree, path, "driver");
@@ -166,6 +177,23 @@ static bool read_iommu(struct tree *tree) {
 	return found;
 }
 
+/* Before Linux 6.6 the kernel took it seriously with Intel's IOMMU ("dmar0") alone. */
+static void forgive_ties(struct machine *machine, struct tree *tree) {
+	struct strings names = tree_list(tree, "/sys/class/iommu");
+	char *release = tree_text(tree, "/proc/sys/kernel/osrelease");
+	unsigned major, minor;
+	bool strict = !release || sscanf(release, "%u.%u", &major, &minor) != 2 || major > 6 ||
+		      (major == 6 && minor >= 6);
+	for (size_t i = 0; i < names.count; i++) {
+		strict |= strncmp(names.items[i], "dmar", 4) == 0;
+	}
+	for (size_t i = 0; i < machine->devices_count; i++) {
+		machine->devices[i].tied &= strict;
+	}
+	free(release);
+	strings_finish(&names);
+}
+
 int machine_read(struct machine *machine, struct tree *tree, struct error *error) {
 	*machine = (struct machine){0};
 	read_devices(machine, tree);
@@ -173,6 +201,7 @@ int machine_read(struct machine *machine, struct tree *tree, struct error *error
 		return error_set(error, "there is no PCI device in /sys/bus/pci/devices");
 	}
 	mark_gpu_audio(machine);
+	forgive_ties(machine, tree);
 	count_virtual_functions(machine);
 	machine->iommu = read_iommu(tree);
 	machine->vfio_pci = tree_exists(tree, "/sys/bus/pci/drivers/vfio-pci/module") ||

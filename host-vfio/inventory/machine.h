@@ -67,6 +67,8 @@ struct pci_device {
 	enum device_category category;
 	enum net_kind net_kind;
 	int iommu_group; /* -1: none */
+	/* The firmware has memory that it is always to reach: the kernel gives it to no VM. */
+	bool tied;
 	char *driver; /* NULL: none bound */
 	char *driver_override; /* NULL: none set */
 	bool boot_vga;

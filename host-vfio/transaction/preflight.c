@@ -96,6 +96,12 @@ static void check_device(struct findings *findings, const struct machine *machin
 			device->name, device->sriov_enabled);
 	}
 	check_behind(findings, machine, device);
+	if (device->tied) {
+		findings_add(findings, true,
+			"%s: the firmware has memory that it is always to reach, and the kernel "
+			"gives no such device to a VM (see portal-host doctor)",
+			device->name);
+	}
 	if (device->reset_methods[0] == '\0') {
 		findings_add(findings, false,
 			"%s cannot be reset by the kernel: it may not work a second time",

@@ -99,6 +99,19 @@ static void a_missing_iommu_is_explained_by_where_it_is_missing(void **state) {
 	end(&visit);
 }
 
+static void cards_that_the_firmware_ties_to_memory_are_told(void **state) {
+	struct visit visit = {.tree = fixture_tree("notes-laptop")};
+	put(&visit, "/sys/kernel/iommu_groups/15/reserved_regions",
+		"0x00000000bdf83000 0x00000000bdf84fff direct\n");
+	examine(&visit);
+	expect(&visit, "tied", DIAGNOSIS_PROBLEM, "always to reach: 0000:01:00.0. The kernel");
+	expect(&visit, "tied", DIAGNOSIS_PROBLEM, "\"Kernel DMA Protection\"");
+	end(&visit);
+	begin(&visit, "notes-laptop");
+	assert_false(has(&visit, "tied"));
+	end(&visit);
+}
+
 static void a_processor_without_virtual_machines_is_told_from_a_missing_kvm(void **state) {
 	struct visit visit;
 	begin(&visit, "notes-laptop");
@@ -441,6 +454,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_machine_that_is_ready_is_told_so),
 		cmocka_unit_test(a_missing_iommu_is_explained_by_where_it_is_missing),
+		cmocka_unit_test(cards_that_the_firmware_ties_to_memory_are_told),
 		cmocka_unit_test(a_processor_without_virtual_machines_is_told_from_a_missing_kvm),
 		cmocka_unit_test(a_kernel_without_vfio_is_told),
 		cmocka_unit_test(the_way_through_a_known_maker_s_menus_is_told),

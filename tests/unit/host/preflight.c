@@ -337,8 +337,60 @@ static void a_framebuffer_of_the_firmware_is_on_the_boot_vga(void **state) {
 	tree_destroy(memory_tree_base(tree));
 }
 
+static void put(struct memory_tree *tree, const char *path, const char *text) {
+	assert_int_equal(memory_tree_put_file(tree, path, text, strlen(text)), 0);
+}
+
+/* Is it refused for memory that it is always to reach? */
+static bool is_tied(const char *fixture, const char *regions_of, const char *regions,
+	const char *release, const char *address) {
+	struct memory_tree *tree = fixture_tree(fixture);
+	struct flight flight = {0};
+	struct strings names = {0};
+	put(tree, regions_of, regions);
+	put(tree, "/proc/sys/kernel/osrelease", release);
+	assert_int_equal(machine_read(&flight.machine, memory_tree_base(tree), NULL), 0);
+	strings_add(&names, address);
+	plan_take(&flight.plan, &flight.machine, &names);
+	preflight_take(
+		&flight.findings, &flight.plan, &flight.machine, &names, &(struct strings){0}, 0);
+	bool tied = fixture_finds(&flight.findings, true,
+		"the firmware has memory that it is always to reach, and the kernel gives no such "
+		"device to a VM");
+	strings_finish(&names);
+	tree_destroy(memory_tree_base(tree));
+	end(&flight);
+	return tied;
+}
+
+static void a_device_that_the_firmware_ties_to_memory_is_refused(void **state) {
+	static const char intel[] = "/sys/kernel/iommu_groups/25/reserved_regions";
+	static const char msi[] = "0x00000000fee00000 0x00000000feefffff msi\n";
+	static const char loose[] = "0x000000007b000000 0x000000007f7fffff direct-relaxable\n"
+				    "0x00000000fee00000 0x00000000feefffff msi\n";
+	static const char tied[] = "0x00000000bdf83000 0x00000000bdf84fff direct\n"
+				   "0x00000000fee00000 0x00000000feefffff msi\n";
+	static const char nic[] = "0000:3c:00.1";
+	assert_false(is_tied("many-nic-server", intel, msi, "6.12.1\n", nic));
+	assert_false(is_tied("many-nic-server", intel, loose, "6.12.1\n", nic));
+	assert_true(is_tied("many-nic-server", intel, tied, "6.12.1\n", nic));
+	assert_true(is_tied("many-nic-server", intel, tied, "6.1.0-32-amd64\n", nic));
+	assert_false(is_tied("many-nic-server", intel, tied, "6.12.1\n", "0000:3c:00.0"));
+	/* Kernels before Linux 6.6 did so with AMD's IOMMU. */
+	struct machine machine = fixture_machine("single-gpu-laptop");
+	const struct pci_device *card = machine_find(&machine, "0000:04:00.0");
+	char *regions =
+		must_print("/sys/kernel/iommu_groups/%d/reserved_regions", card->iommu_group);
+	assert_true(is_tied("single-gpu-laptop", regions, tied, "6.6.0\n", card->name));
+	assert_true(is_tied("single-gpu-laptop", regions, tied, "7.0.1\n", card->name));
+	assert_false(is_tied("single-gpu-laptop", regions, tied, "6.5.13\n", card->name));
+	free(regions);
+	machine_finish(&machine);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_device_that_the_firmware_ties_to_memory_is_refused),
 		cmocka_unit_test(a_card_in_use_is_refused_by_the_name_of_its_holder),
 		cmocka_unit_test(a_console_goes_with_its_card_only_when_that_is_asked_for),
 		cmocka_unit_test(a_framebuffer_of_the_firmware_is_on_the_boot_vga),
