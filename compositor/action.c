@@ -38,9 +38,15 @@ static void run_spawn(struct seat *seat, char *const args[]) {
 	server_spawn(seat->server, args[0]);
 }
 
+/* The window that has the keyboard: not the one behind a launcher that has it. */
+static struct toplevel *focused_window(const struct seat *seat) {
+	return seat->focused_layer == NULL ? seat->focused : NULL;
+}
+
 static void run_close(struct seat *seat, char *const args[]) {
-	if (seat->focused != NULL) {
-		toplevel_close(seat->focused);
+	struct toplevel *toplevel = focused_window(seat);
+	if (toplevel != NULL) {
+		toplevel_close(toplevel);
 	}
 }
 
@@ -53,13 +59,14 @@ static void run_focus_previous(struct seat *seat, char *const args[]) {
 }
 
 static void run_fullscreen(struct seat *seat, char *const args[]) {
-	if (seat->focused != NULL) {
-		toplevel_set_fullscreen(seat->focused, !seat->focused->fullscreen, NULL);
+	struct toplevel *toplevel = focused_window(seat);
+	if (toplevel != NULL) {
+		toplevel_set_fullscreen(toplevel, !toplevel->fullscreen, NULL);
 	}
 }
 
 static void toggle_layout(struct seat *seat, enum toplevel_layout layout) {
-	struct toplevel *toplevel = seat->focused;
+	struct toplevel *toplevel = focused_window(seat);
 	if (toplevel != NULL && !toplevel->fullscreen) {
 		toplevel_set_layout(
 			toplevel, toplevel->layout == layout ? TOPLEVEL_FLOATING : layout);
@@ -71,8 +78,9 @@ static void run_maximize(struct seat *seat, char *const args[]) {
 }
 
 static void run_minimize(struct seat *seat, char *const args[]) {
-	if (seat->focused != NULL) {
-		toplevel_set_minimized(seat->focused, true);
+	struct toplevel *toplevel = focused_window(seat);
+	if (toplevel != NULL) {
+		toplevel_set_minimized(toplevel, true);
 	}
 }
 
@@ -88,7 +96,7 @@ static int distance(char *const args[]) {
 
 /* The window that has the keyboard if it has a place of its own. */
 static struct toplevel *focused_floating(struct seat *seat) {
-	struct toplevel *toplevel = seat->focused;
+	struct toplevel *toplevel = focused_window(seat);
 	return toplevel != NULL && !toplevel->fullscreen && toplevel->layout == TOPLEVEL_FLOATING
 		       ? toplevel
 		       : NULL;

@@ -11,7 +11,7 @@ from portaltest import case, guest, programs
 from portaltest.compositor import HEIGHT, WIDTH
 from portaltest.control import Control, box
 from portaltest.deadline import until
-from portaltest.desktop import Desktop
+from portaltest.desktop import KEY_M, KEY_Q, SUPER, Desktop
 from portaltest.minimal import Minimal
 from portaltest.picture import Picture
 from portaltest.process import is_listening
@@ -177,6 +177,22 @@ def a_bar_takes_the_keyboard_as_far_as_it_says():
         other.expect("keyboard enter window")
         for one in (client, other):
             one.stop()
+
+
+def keys_leave_the_window_behind_a_launcher_alone():
+    with case.desktop("launcher-keys") as parts:
+        desktop = Desktop(*parts)
+        client, _ = desktop.show("resize", "guest")
+        launcher = start_bar(desktop, "exclusive")
+        desktop.control.window(lambda w: not w["focused"])
+        desktop.press(SUPER, KEY_M)
+        desktop.press(SUPER, KEY_Q)
+        assert not desktop.control.now()["windows"][0]["maximized"]
+        launcher.stop()
+        desktop.control.window(lambda w: w["focused"])
+        desktop.press(SUPER, KEY_M)
+        desktop.control.window(lambda w: w["frame"]["width"] == WIDTH)
+        client.stop()
 
 
 def a_bar_is_closed_with_its_screen():
@@ -404,6 +420,7 @@ TESTS = [
     an_output_that_was_switched_off_comes_back_with_its_windows,
     menus_of_a_bar_stay_on_its_screen,
     a_bar_takes_the_keyboard_as_far_as_it_says,
+    keys_leave_the_window_behind_a_launcher_alone,
     a_bar_is_closed_with_its_screen,
     a_touch_screen_belongs_to_the_screen_that_it_is_mapped_to,
     fingers_reach_the_surface_they_came_down_on,
