@@ -172,7 +172,7 @@ static void advise(struct change *change, size_t first, const char *line) {
 		must_print("\"%s\" in the policy's release block has such processes stopped", line);
 	for (size_t i = 0; i < change->findings.count; i++) {
 		const struct finding *finding = &change->findings.items[i];
-		held |= i >= first && finding->blocks && finding->pid != 0;
+		held |= i >= first && finding->blocks && finding->pid != 0 && !finding->vm;
 		said |= strcmp(finding->text, advice) == 0;
 	}
 	if (held && !said && change->work->order->kind == CHANGE_RELEASE) {

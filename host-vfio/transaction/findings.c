@@ -34,6 +34,8 @@ void findings_add_holder(struct findings *findings, bool blocks, const struct pc
 	struct finding *finding = add(findings, blocks, must_print("%s%s", subject, sentence));
 	finding->subject = strlen(subject);
 	finding->pid = holder->kind == HOLDER_PROCESS ? holder->pid : 0;
+	finding->vm = finding->pid != 0 && holder->through &&
+		      strncmp(holder->through, "/dev/vfio/", 10) == 0;
 	free(sentence);
 	free(subject);
 }

@@ -14,6 +14,7 @@ struct finding {
 	char *text; /* a sentence without a full stop */
 	size_t subject; /* how much of it is about which device the rest is said */
 	int pid; /* of the process that it names, or 0 */
+	bool vm; /* which is a VM's */
 };
 
 struct findings {

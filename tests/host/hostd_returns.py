@@ -6,7 +6,7 @@ import os
 
 from hostdmodel import begin
 from hostdtest import (
-    carried_out, hostd_write, journals, main, MORE_USB, refused, TOP, USB, until)
+    carried_out, hostd_write, journals, main, MORE_USB, Refused, refused, TOP, USB, until)
 
 POLICY = """
 assign usb to controllers
@@ -112,6 +112,22 @@ def drawn(finish, work):
     assert hostd.drivers() == home, hostd.drivers()
 
 
+def had(finish, work):
+    """A VM is never stopped for a card, and nobody is told that a line of the policy does."""
+    machine = changed(work, "notes-laptop", ("9 -> /dev/nvidia0\n", "9 -> /dev/vfio/15\n"),
+                      ("driver -> ../../../../bus/pci/drivers/nvidia\ndriver_override = (null)\n",
+                       "driver -> ../../../../bus/pci/drivers/vfio-pci\ndriver_override = vfio-pci\n"),
+                      ("10 -> /dev/snd/controlC1\n", ""))
+    hostd, link = begin(finish, work, "", "work", machine=machine)
+    try:
+        link.call("ReleaseGpu", device="01:00.0")
+    except Refused as refusal:
+        assert "has /dev/vfio/15 open" in refusal.reason, refusal.reason
+        assert "stop-holders" not in refusal.reason, refusal.reason
+    else:
+        raise AssertionError("a VM's card was taken from it")
+
+
 def listened(finish, work):
     """Sound that a session has open goes to a VM where the policy has such processes stopped, and not with
     what only graphics cards are given away by; a refusal says which line it takes."""
@@ -141,5 +157,5 @@ def listened(finish, work):
     assert hostd.drivers() == home, hostd.drivers()
 
 
-main({"all-but-one": all_but_one, "another-boot": another_boot, "in-vain": in_vain, "drawn": drawn,
+main({"all-but-one": all_but_one, "another-boot": another_boot, "in-vain": in_vain, "drawn": drawn, "had": had,
       "listened": listened})
