@@ -4,7 +4,7 @@ shows its window, and stops it; and what that VM cannot do.
 door.py [systemd]: the controller is started by systemd, whose unit hands over the keys.
 
 The "host" is where libvirt and portal-hostd run. The controller has no network and no vsock: nothing
-but the port of its door and the guest's channel and heap.
+but the port of its door and the guest's channel and heap. (Over vsock: door_vsock.py.)
 """
 
 import json
@@ -32,10 +32,11 @@ POLICY = """
 controller work {{
 	domain controller
 	guests demo
-	door virtio-serial:{directory}/work.door {directory}/work.key
+	door {door} {directory}/work.key
 }}
 controller other {{
 	guests stranger
+	{other}
 }}
 guest demo {{
 	memory 768M
@@ -47,24 +48,26 @@ memory {{
 """
 
 PORT = "/dev/virtio-ports/org.portal.host.0"
+# Through the real port, as portal-run would go.
+RUBBISH = f"head -c 300000 /dev/urandom >{PORT}"
 
 CONFIG = """
 vm demo {{
-	uri door:virtio-serial:{port}
+	uri door:{door}
 	label "demo" "#c0392b"
 	transport {transport}
 	heap {heap}
 	command foot
 }}
 vm stranger {{
-	uri door:virtio-serial:{port}
+	uri door:{door}
 	label "stranger" "#000000"
 	transport {transport}
 	heap {heap}
 }}
 """
 
-# What is said on standard error is on the console, too. The rubbish goes through the real port.
+# What is said on standard error is on the console, too.
 COMMANDS = """
 list() {{
 	echo "session: $1: $(portal-run --list --json | tr -d '\\n')"
@@ -74,7 +77,7 @@ attempt() {{
 	echo "session: attempt: $* = $?"
 }}
 echo "session: channels: $(cd /dev/virtio-ports && echo *); $(cd /sys/class/net && echo *)"
-head -c 300000 /dev/urandom >{port}
+{rubbish}
 list before
 portal-run --timeout {patience} vm:demo -- {command}
 echo "session: exited: $?"
@@ -104,14 +107,17 @@ LOGS = {
 class Controlled(siblings.Siblings):
     """The two VMs, of which the second is started by the first."""
 
-    def __init__(self, *arguments, systemd):
+    ports = ["org.portal.guest.demo", "org.portal.host.0"]  # the controller's
+    address = f"virtio-serial:{PORT}"  # the door, as the controller has it
+
+    def __init__(self, *arguments, systemd=False):
         super().__init__(*arguments, heap="nvdimm", channel="virtio-serial")
         self._systemd = systemd
         self.hostd = self.log = None
         self.state_directory = os.path.join(self._directory, "state")
         os.mkdir(self.state_directory)
         self._socket = os.path.join(self._directory, "hostd")
-        self._config = self._write("host.scfg", POLICY.format(directory=self._directory))
+        self._config = self._write("host.scfg", self._policy())
         self._host_options = ["--config", self._config]
 
     def _write(self, name, text):
@@ -120,11 +126,19 @@ class Controlled(siblings.Siblings):
             file.write(text)
         return path
 
+    def _policy(self):
+        door = f"virtio-serial:{self._directory}/work.door"
+        return POLICY.format(directory=self._directory, door=door, other="")
+
     def _controller_config(self, transport, heap):
-        return CONFIG.format(port=PORT, transport=transport, heap=heap)
+        return CONFIG.format(door=self.address, transport=transport, heap=heap)
+
+    def _rubbish(self):
+        """Commands of the controller's that break the door's rules."""
+        return RUBBISH
 
     def _commands(self, command, patience):
-        commands = COMMANDS.format(port=PORT, command=command, patience=patience)
+        commands = COMMANDS.format(rubbish=self._rubbish(), command=command, patience=patience)
         if self._systemd:
             commands += JOURNAL.format(journal=vmtest.journal(*LOGS))
         return commands
@@ -194,12 +208,8 @@ def check_journal(pair, start):
         vmtest.check_log(found, identifier, prefix)
 
 
-def test(finish):
-    systemd = "systemd" in sys.argv[1:]
-    pair = Controlled(Programs(vmtest.BUILD), images.Images(vmtest.BUILD), vmtest.progress,
-                      systemd=systemd)
-    finish.callback(pair.stop)
-    pair.start(["foot"])
+def check_window(pair):
+    """The guest that the controller has asked for shows its window there."""
     vmtest.check(pair.listed("before") == {"demo": "off", "stranger": "not defined", "local": None},
                  "before, the controller sees its guest, which is off, and not another's")
     window = pair.window()
@@ -212,13 +222,17 @@ def test(finish):
     pair.guest.console.said.for_text(vmtest.SAID)
     pair.wait_picture(lambda picture: vmtest.shows_bar(picture, window))
     vmtest.check(True, "what is typed in the controller is run there and seen here")
-    vmtest.check(channels_of_the_controller() ==
-                 (["org.portal.guest.demo", "org.portal.host.0"], []),
+
+
+def check_ways_out(pair):
+    vmtest.check(channels_of_the_controller() == (pair.ports, []),
                  "the controller has its guest's channel, its door, and no other way out")
     ports, _ = pair.said("channels")
-    vmtest.check(ports == "org.portal.guest.demo org.portal.host.0; lo",
-                 f"which is what it finds itself: {ports}")
+    vmtest.check(ports == f"{' '.join(pair.ports)}; lo", f"which is what it finds itself: {ports}")
 
+
+def check_end(pair):
+    """What the controller asks for when the window has gone. The offset behind it on its console."""
     pair.type("exit 7\n")
     vmtest.check(pair.wait_exit() == 7, "portal-run ends with the program's status")
     vmtest.check(pair.listed("during") == {"demo": "running", "stranger": "not defined",
@@ -235,10 +249,11 @@ def test(finish):
     vmtest.check(pair.listed("after") == {"demo": "off", "stranger": "not defined", "local": None},
                  "and seen to be off")
     vmtest.check(pair.guest.state() == "shut off", "libvirt says so as well")
+    return end
 
-    if systemd:
-        check_journal(pair, end)
 
+def check_host(pair):
+    """What the host knows of it."""
     log = pair.log.text.decode(errors="replace")
     vmtest.check("audit: controller work: start guest demo: done" in log and
                  "audit: controller work: stop guest demo: done" in log,
@@ -247,6 +262,20 @@ def test(finish):
     wait.for_path(history, pair.hostd)  # the keeper tells it at its end
     with open(history, encoding="utf-8") as file:
         vmtest.check("demo" in file.read(), "and what the guest's heap was used for in its history")
+
+
+def test(finish):
+    systemd = "systemd" in sys.argv[1:]
+    pair = Controlled(Programs(vmtest.BUILD), images.Images(vmtest.BUILD), vmtest.progress,
+                      systemd=systemd)
+    finish.callback(pair.stop)
+    pair.start(["foot"])
+    check_window(pair)
+    check_ways_out(pair)
+    end = check_end(pair)
+    if systemd:
+        check_journal(pair, end)
+    check_host(pair)
 
 
 if __name__ == "__main__":

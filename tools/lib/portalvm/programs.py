@@ -13,6 +13,7 @@ _FOLDERS = {
     "portal-hostd": "host-vfio/hostd",
     "portal-door": "host-vfio/door",
     "test-changes": "tests/clients",
+    "test-knock": "tests/vm",
 }
 
 

@@ -14,7 +14,7 @@ from . import archive, guest, keys, libvirt, vsock, wait
 from .console import Console
 from .picture import Picture
 
-_CONTROLLER_CID = 3
+CONTROLLER_CID = 3
 _GUEST_CID = 4
 _PORT = "org.portal.guest.demo"  # portal-host's name for it
 _MIB = 1 << 20
@@ -144,8 +144,7 @@ class Siblings:
         self._progress("starting the two machines" + (" (KVM)" if kind == "kvm" else
                        ": KVM runs no guests here, so their processors are emulated (TCG)"))
         self._format_heap()
-        if self._channel == "vsock":
-            self._vsock = self._start_vsock()
+        self._vsock = self._start_vsock()
         self._start_machines(kind, command)
         position = self.console.said.for_text(
             b"session: state: ", unless=(b"session: portal ended", b"session: over"))
@@ -191,11 +190,14 @@ class Siblings:
         return "/dev/shm/" + self._guest_xml.find("./devices/shmem").get("name")
 
     def _start_vsock(self):
-        """One vhost-device-vsock for both; the guest's socket is where its definition says."""
+        """What serves the machines' vsocks, or None where they have none."""
+        if self._channel != "vsock":
+            return None
+        # The guest's socket is where its definition says.
         for element in self._guest_xml.iter():
             if "vsock-socket" in element.attrib:
                 path = element.get("vsock-socket")
-                return vsock.Device(self._directory, {_CONTROLLER_CID: "pair", _GUEST_CID: "pair"},
+                return vsock.Device(self._directory, {CONTROLLER_CID: "pair", _GUEST_CID: "pair"},
                                     {_GUEST_CID: path})
         raise wait.Failure("the guest's definition has no vsock")
 
@@ -230,8 +232,8 @@ class Siblings:
     def _define_controller(self, kind, command):
         self.console = Console(os.path.join(self._directory, "controller"), "controller")
         arguments = ""
-        if self._channel == "vsock":
-            arguments = _VSOCK.format(path=self._vsock.vhost_path(_CONTROLLER_CID))
+        if self._vsock:
+            arguments = _VSOCK.format(path=self._vsock.vhost_path(CONTROLLER_CID))
         definition = _DOMAIN.format(
             type=kind, cpu="host-passthrough" if kind == "kvm" else "maximum",
             kernel=os.path.realpath(self._images.kernel), initrd=self._controller_initrd(command),
