@@ -350,6 +350,13 @@ def the_bridge_ends_with_the_compositor(compositor_kind, kind):
         session.finish(session_failed)
 
 
+def is_ready(session, name):
+    try:
+        return call(session, name, "org.portal.Bridge.GetState")[0]["state"] == "ready"
+    except AssertionError:  # it was the attempt before that was asked, and it has ended meanwhile
+        return False
+
+
 def a_bridge_that_waits_finds_an_agent_that_comes_late(compositor_kind, kind):
     with case.desktop("bridge-wait", compositor_kind) as (session, compositor):
         path = os.path.join(session.directory, "late")
@@ -372,12 +379,7 @@ def a_bridge_that_waits_finds_an_agent_that_comes_late(compositor_kind, kind):
                 [programs.AGENT, "--name", "late", "--listen", f"unix:{path}", "--heap",
                  "memfd:64M"],
             )
-            until(
-                "the bridge to be ready",
-                lambda: "waiting"
-                not in call(session, "late", "org.portal.Bridge.GetState")[0]["state"],
-                interval=0.1,
-            )
+            until("the bridge to be ready", lambda: is_ready(session, "late"), interval=0.1)
             agent.kill()
         assert bridge.stop() == DONE, bridge.details()
         for name in os.listdir(session.runtime):  # what the killed agents left

@@ -17,7 +17,7 @@
 #include <linux/vm_sockets.h>
 
 /* An emulated machine is slow to answer; the kernel's own patience is 2 s. */
-static const struct timeval patience = {.tv_sec = 120};
+static const struct timeval patience = {.tv_sec = 30};
 
 /* A socket, or -1 with errno. */
 static int connect_to(uint32_t cid, uint32_t port) {
