@@ -99,8 +99,7 @@ def each_application_enters_the_output_that_takes_anothers_place(compositor_kind
         command = [programs.TEST_CLIENT, "outputs"]
         clients = [outputs.inside.start("test-client", command) for _ in range(12)]
         for client in (outputs.client, *clients):
-            client.expect(f"enter {FIRST}")
-            client.expect("ready outputs")
+            client.expect_all(f"enter {FIRST}", "ready outputs")
         come, go = SECOND, FIRST
         for _ in range(12):
             outputs.change("--output", come, "--on", "--pos", "0,0", "--output", go, "--off")
