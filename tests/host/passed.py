@@ -148,13 +148,16 @@ class Desk(Host):
         return Shell(self._guest_socket, self._describe_guest)
 
     def _describe_guest(self):
-        """What it said last, what its threads wait for, and how much they have run so far."""
+        """What it said last, what its threads wait for, and how much they have run so far; whether it was
+        stopped, and why."""
         said = self.run("tail -c 2000 /tree/run/console; dmesg | tail -5; "
+                        "tail -c 2000 /tree/var/log/libvirt/qemu/desk.log; "
                         "for each in /proc/$(cat /tree/run/libvirt/qemu/desk.pid)/task/*; do "
                         "echo $(cat $each/comm): $(cat $each/wchan) "
                         "$(sed 's/.*) //' $each/stat | cut -d ' ' -f 12,13); done",
                         None)
-        return said + self.virsh("qemu-monitor-command", "desk", "--hmp", "info registers", status=None)
+        return (said + self.virsh("domstate", "desk", "--reason", status=None) +
+                self.virsh("qemu-monitor-command", "desk", "--hmp", "info registers", status=None))
 
     def edit(self, name, *options):
         return self.host("domain", "edit", name, *options, "--apply")
