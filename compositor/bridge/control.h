@@ -19,9 +19,6 @@ struct bridge_control {
 	uint64_t heap_peak; /* the most since then */
 	uint64_t heap_told_at; /* CLOCK_MONOTONIC, µs */
 	bool changed; /* watchers are to be told at the turn's end */
-	bool waiting; /* and not yet: pause is to end first */
-	uint64_t told_at; /* CLOCK_MONOTONIC, µs */
-	sd_event_source *pause; /* NULL until it is needed */
 };
 
 /*
