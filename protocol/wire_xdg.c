@@ -10,9 +10,11 @@
 /* Compositors keep each token, wlroots for half a minute and portal for five, and look for one from
  * the first to the last: there are few, and looking for one that is not there counts as much. */
 #define TOKEN_COST 10000
-/* The compositor makes the frame of a window, and makes its screen anew for one that fills it. */
+/* The compositor makes the frame of a window, asks it for another size, and makes its screen anew
+ * for one that fills it. */
 #define ROLE_COST 16
-#define STATE_COST 32
+#define STATE_COST 4
+#define FULLSCREEN_COST 32
 
 static enum portal_wire_verdict get_xdg_surface(
 	struct portal_wire *wire, const struct portal_wire_call *call, uint32_t *data) {
@@ -110,13 +112,15 @@ void portal_wire_xdg_configure(struct portal_wire *wire, const struct portal_wir
 static enum portal_wire_verdict toplevel_request(
 	struct portal_wire *wire, struct portal_wire_call *call) {
 	switch (call->opcode) {
-	case PORTAL_REQUEST_XDG_TOPLEVEL_SET_MAXIMIZED:
-	case PORTAL_REQUEST_XDG_TOPLEVEL_UNSET_MAXIMIZED:
 	case PORTAL_REQUEST_XDG_TOPLEVEL_SET_FULLSCREEN:
 	case PORTAL_REQUEST_XDG_TOPLEVEL_UNSET_FULLSCREEN:
+		call->cost += FULLSCREEN_COST;
+		portal_wire_charge_layout(wire, call, 1);
+		return ask_configure(wire, call);
+	case PORTAL_REQUEST_XDG_TOPLEVEL_SET_MAXIMIZED:
+	case PORTAL_REQUEST_XDG_TOPLEVEL_UNSET_MAXIMIZED:
 	case PORTAL_REQUEST_XDG_TOPLEVEL_SET_MINIMIZED:
 		call->cost += STATE_COST;
-		portal_wire_charge_layout(wire, call, 1);
 		return ask_configure(wire, call);
 	default:
 		return PORTAL_WIRE_PASS;

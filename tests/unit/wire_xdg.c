@@ -225,6 +225,8 @@ static void test_a_window_costs_what_a_frame_and_a_place_do(void **state) {
 	assert_passes(show(f, ID_SURFACE, ID_BUFFER));
 	assert_int_equal(f->info.cost, 1);
 	assert_passes(maximize(f));
+	assert_int_equal(f->info.cost, 1 + 4);
+	assert_passes(request(f, ID_TOPLEVEL, PORTAL_REQUEST_XDG_TOPLEVEL_UNSET_FULLSCREEN, ""));
 	assert_int_equal(f->info.cost, 1 + 32 + layout);
 	assert_passes(request(
 		f, ID_XDG, PORTAL_REQUEST_XDG_SURFACE_SET_WINDOW_GEOMETRY, "iiii", 0, 0, 3, 3));
