@@ -268,7 +268,8 @@ static void paste(struct selection *selection, struct offer *offer) {
 	} else {
 		zwp_primary_selection_offer_v1_receive(offer->primary, type, fds[1]);
 	}
-	wl_display_flush(selection->client->display);
+	/* Of a client that ends, a compositor may read nothing more: now it has read this. */
+	client_roundtrip(selection->client);
 	close(fds[1]);
 	client_log("reading");
 	for (ssize_t n; (n = read(fds[0], buffer, sizeof(buffer))) > 0;) {
