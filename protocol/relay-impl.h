@@ -41,6 +41,9 @@ struct portal_relay {
 	size_t n_descriptors;
 	int blob_fd; /* of the blob whose pieces come in, or -1 */
 	uint64_t blob_size, blob_at;
+	/* The rest of a frame that the quota's rate holds back, not checked yet; or NULL. */
+	uint8_t *untrusted_held;
+	size_t held_at, held_size;
 	struct portal_queue output;
 	bool output_broken; /* the socket takes nothing more, but may have something to read */
 	bool congested;
@@ -77,6 +80,8 @@ void portal_relay_close_input(struct portal_relay *relay);
 
 /* relay_output.c: takes messages and descriptors from the channel; writes to the socket. */
 void portal_relay_put(struct portal_relay *relay, const uint8_t *untrusted_messages, size_t size);
+/* Goes on with what the rate held back, as far as it goes now. */
+void portal_relay_put_held(struct portal_relay *relay);
 void portal_relay_put_heap(struct portal_relay *relay);
 void portal_relay_put_blob(struct portal_relay *relay, uint64_t untrusted_size,
 	uint64_t untrusted_offset, const void *piece, size_t piece_size);

@@ -75,6 +75,7 @@ void portal_relay_destroy(struct portal_relay *relay) {
 	portal_relay_close_input(relay);
 	portal_relay_close_output(relay);
 	portal_queue_finish(&relay->backlog);
+	free(relay->untrusted_held);
 	portal_wire_destroy(relay->wire);
 	if (relay->options.quota) {
 		portal_quota_give(relay->options.quota, PORTAL_QUOTA_CONNECTIONS, 1);
@@ -191,6 +192,17 @@ void portal_relay_wayland(struct portal_relay *relay, const void *untrusted_mess
 	portal_relay_enter(relay, &destroyed);
 	portal_relay_put(relay, untrusted_messages, size);
 	portal_relay_leave(relay, &destroyed);
+}
+
+void portal_relay_resume(struct portal_relay *relay) {
+	bool destroyed;
+	portal_relay_enter(relay, &destroyed);
+	portal_relay_put_held(relay);
+	portal_relay_leave(relay, &destroyed);
+}
+
+bool portal_relay_is_held(const struct portal_relay *relay) {
+	return relay->untrusted_held && !relay->ended;
 }
 
 void portal_relay_heap(struct portal_relay *relay) {

@@ -54,7 +54,10 @@ struct portal_relay_handlers {
 	 */
 	bool (*request)(
 		void *data, const struct portal_wire_info *info, const void *message, size_t size);
-	/* The quota's rate is exceeded: pause the channel for so many nanoseconds. */
+	/*
+	 * The quota's rate is exceeded: pause the channel for so many nanoseconds, then call
+	 * portal_relay_resume(). Without this handler there is no rate.
+	 */
 	void (*throttle)(void *data, uint64_t nanoseconds);
 };
 
@@ -101,6 +104,12 @@ void portal_relay_dispatch(struct portal_relay *relay, short revents);
  * socket at once, as far as it takes them.
  */
 void portal_relay_wayland(struct portal_relay *relay, const void *untrusted_messages, size_t size);
+/*
+ * After the pause that throttle asked for, before the channel goes on: passes on what that held
+ * back of a frame, which may ask for the next pause.
+ */
+void portal_relay_resume(struct portal_relay *relay);
+bool portal_relay_is_held(const struct portal_relay *relay);
 void portal_relay_heap(struct portal_relay *relay);
 void portal_relay_blob(struct portal_relay *relay, uint64_t untrusted_size,
 	uint64_t untrusted_offset, const void *piece, size_t piece_size);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -19,6 +20,10 @@
 /* Bytes for the socket at which the channel is to pause, and to go on again. */
 #define CONGESTED_HIGH (256u << 10)
 #define CONGESTED_LOW (64u << 10)
+
+/* Of the rate's plain messages: as many are checked at least before a frame is held back, so that
+ * most frames are counted once. A compositor has done their work in a millisecond or two. */
+#define SPEND_STEP 512
 
 static void violate(struct portal_relay *relay, const char *text) {
 	portal_relay_set_ended(relay, PORTAL_RELAY_CHANNEL_VIOLATION, "%s", text);
@@ -288,32 +293,67 @@ static uint32_t put_message(
 	return info.cost;
 }
 
-static void spend(struct portal_relay *relay, uint32_t cost) {
-	if (relay->options.guest || !relay->options.quota) {
-		return;
+/* Returns whether the rate is used up. */
+static bool spend(struct portal_relay *relay, uint32_t cost) {
+	if (relay->options.guest || !relay->options.quota || !relay->handlers.throttle) {
+		return false;
 	}
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	uint64_t wait = portal_quota_spend(relay->options.quota,
 		(uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, cost);
-	if (wait > 0 && relay->handlers.throttle) {
+	if (wait > 0) {
 		relay->handlers.throttle(relay->data, wait);
 	}
+	return wait > 0;
 }
 
-void portal_relay_put(struct portal_relay *relay, const uint8_t *untrusted_messages, size_t size) {
+/* Checks messages until the rate is used up. Returns the bytes of those. */
+static size_t put_messages(
+	struct portal_relay *relay, const uint8_t *untrusted_messages, size_t size) {
 	uint32_t cost = 0;
 	size_t at = 0;
-	while (at < size && !relay->ended) {
+	bool used_up = false;
+	while (at < size && !relay->ended && !used_up) {
 		ptrdiff_t next = portal_wire_size(untrusted_messages + at, size - at);
 		if (next <= 0 || (size_t)next > size - at) {
 			violate(relay, "a frame does not hold whole Wayland messages");
-			return;
+			break;
 		}
 		cost += put_message(relay, untrusted_messages + at, (size_t)next);
 		at += (size_t)next;
+		if (cost >= SPEND_STEP) {
+			used_up = spend(relay, cost);
+			cost = 0;
+		}
 	}
-	spend(relay, cost);
+	if (cost > 0) {
+		(void)spend(relay, cost);
+	}
+	return at;
+}
+
+static void hold(struct portal_relay *relay, const uint8_t *untrusted_messages, size_t size) {
+	relay->untrusted_held = malloc(size);
+	if (!relay->untrusted_held) {
+		portal_relay_set_ended(relay, PORTAL_RELAY_FAILURE, "out of memory");
+		return;
+	}
+	memcpy(relay->untrusted_held, untrusted_messages, size);
+	relay->held_at = 0;
+	relay->held_size = size;
+}
+
+static void put_held(struct portal_relay *relay) {
+	relay->held_at += put_messages(
+		relay, relay->untrusted_held + relay->held_at, relay->held_size - relay->held_at);
+	if (relay->held_at == relay->held_size || relay->ended) {
+		free(relay->untrusted_held);
+		relay->untrusted_held = NULL;
+	}
+}
+
+static void write_put(struct portal_relay *relay) {
 	if (relay->ended) {
 		return;
 	}
@@ -321,4 +361,23 @@ void portal_relay_put(struct portal_relay *relay, const uint8_t *untrusted_messa
 		portal_queue_finish(&relay->output);
 	}
 	portal_relay_write(relay);
+}
+
+void portal_relay_put(struct portal_relay *relay, const uint8_t *untrusted_messages, size_t size) {
+	/* Only where the channel was not paused. */
+	while (relay->untrusted_held) {
+		put_held(relay);
+	}
+	size_t done = put_messages(relay, untrusted_messages, size);
+	if (done < size && !relay->ended) {
+		hold(relay, untrusted_messages + done, size - done);
+	}
+	write_put(relay);
+}
+
+void portal_relay_put_held(struct portal_relay *relay) {
+	if (relay->untrusted_held) {
+		put_held(relay);
+		write_put(relay);
+	}
 }

@@ -73,6 +73,7 @@ void bridge_update_paused(struct bridge *bridge) {
 static int handle_throttle_end(sd_event_source *source, uint64_t usec, void *data) {
 	struct bridge *bridge = data;
 	bridge->throttled = false;
+	bridge_connections_resume(&bridge->connections);
 	bridge_update_paused(bridge);
 	return 0;
 }

@@ -279,6 +279,24 @@ void bridge_connections_disconnect(
 	}
 }
 
+static struct portal_relay *find_held(const struct bridge_connections *connections) {
+	for (size_t i = 0; i < connections->count; i++) {
+		struct portal_relay *relay = connections->list[i]->relay;
+		if (relay && portal_relay_is_held(relay)) {
+			return relay;
+		}
+	}
+	return NULL;
+}
+
+void bridge_connections_resume(struct bridge_connections *connections) {
+	struct portal_relay *relay;
+	/* Each time may end a connection, and begin the next pause. */
+	while (!connections->bridge->throttled && (relay = find_held(connections))) {
+		portal_relay_resume(relay);
+	}
+}
+
 void bridge_connections_wayland(struct bridge_connections *connections, uint32_t id,
 	const void *untrusted_messages, size_t size) {
 	struct portal_relay *relay = find_relay(connections, id);

@@ -30,6 +30,10 @@ void bridge_connections_heap(struct bridge_connections *connections, uint32_t id
 void bridge_connections_blob(struct bridge_connections *connections, uint32_t id,
 	uint64_t untrusted_size, uint64_t untrusted_offset, const void *piece, size_t piece_size);
 
+/* The pause that the guest's rate asked for is over: what it held back goes on, up to the next one.
+ */
+void bridge_connections_resume(struct bridge_connections *connections);
+
 /* The channel has room again. */
 void bridge_connections_writable(struct bridge_connections *connections);
 

@@ -61,9 +61,14 @@ static void handle_released(void *data) {
 	run->relay = NULL;
 }
 
+/* No time passes here: it is resumed at once. */
+static void handle_throttle(void *data, uint64_t nanoseconds) {
+}
+
 static const struct portal_relay_handlers handlers = {
 	.ended = handle_ended,
 	.released = handle_released,
+	.throttle = handle_throttle,
 };
 
 static void turn(struct portal_channel *channel) {
@@ -173,6 +178,9 @@ static void play(
 	switch (kind) {
 	case 'w':
 		portal_relay_wayland(run->relay, bytes, size);
+		while (run->relay && portal_relay_is_held(run->relay)) {
+			portal_relay_resume(run->relay);
+		}
 		break;
 	case 'h':
 		portal_relay_heap(run->relay);
@@ -237,6 +245,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	}
 	run.socket = fds[0];
 	portal_quota_init(&run.quota, 4 << 20);
+	/* Always over its rate, whatever the clock says. */
+	run.quota.messages_per_second = 1;
+	run.quota.burst = run.quota.tokens = 0;
 	struct portal_relay_options options = {
 		.guest = guest,
 		.connection = 1,

@@ -197,6 +197,10 @@ static bool turn_end(struct end *end) {
 	if (!end->channel || end->idle) {
 		return false;
 	}
+	if (end->relay && portal_relay_is_held(end->relay) && !end->waits) {
+		portal_relay_resume(end->relay);
+		moved = true;
+	}
 	if (end->bye == 0) {
 		short revents = poll_now(portal_channel_get_fd(end->channel),
 			portal_channel_get_events(end->channel));

@@ -35,6 +35,7 @@ struct end {
 	enum portal_bye_reason bye; /* 0 while the channel is there */
 	bool idle; /* not dispatched: a guest that does not read, a bridge that hangs */
 	int throttled;
+	bool waits; /* the time that throttle asked for does not pass by itself */
 };
 
 struct fixture {

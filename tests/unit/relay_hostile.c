@@ -140,20 +140,63 @@ static void test_a_reason_is_made_printable(void **state) {
 	assert_string_equal(fixture->controller.text, "a?b?[2Jc");
 }
 
-static void test_a_guest_over_its_rate_is_throttled_not_cut(void **state) {
-	struct fixture *fixture = *state;
+/* A frame of 1000 messages, and a rate of 100. The caller frees it. */
+static struct message *make_too_much(struct fixture *fixture) {
 	struct message *message = calloc(1, sizeof(*message));
+	assert_non_null(message);
 	fixture_start(fixture, false);
+	fixture->controller.waits = true;
 	fixture->quota.messages_per_second = 100;
 	fixture->quota.burst = 100;
 	fixture->quota.tokens = 100;
 	for (uint32_t id = 2; id < 1002; id++) {
 		message_add(message, 1, PORTAL_REQUEST_WL_DISPLAY_SYNC, "n", id);
 	}
+	return message;
+}
+
+static void resume_all(struct portal_relay *relay) {
+	while (portal_relay_is_held(relay)) {
+		portal_relay_resume(relay);
+	}
+}
+
+static void test_a_guest_over_its_rate_is_throttled_not_cut(void **state) {
+	struct fixture *fixture = *state;
+	struct message *message = make_too_much(fixture);
 	send_message(fixture, message);
 	assert_false(fixture->controller.ended);
 	assert_int_equal(fixture->controller.throttled, 1);
+	/* Not even the rest of the frame passes meanwhile. */
+	uint64_t passed = portal_relay_get_counters(fixture->controller.relay).requests;
+	assert_uint_in_range(passed, 100, 999);
+	resume_all(fixture->controller.relay);
+	assert_true(fixture->controller.throttled > 1);
 	assert_int_equal(portal_relay_get_counters(fixture->controller.relay).requests, 1000);
+	assert_false(fixture->controller.ended);
+	free(message);
+}
+
+static void test_what_is_held_back_is_checked_as_well(void **state) {
+	struct fixture *fixture = *state;
+	struct message *message = make_too_much(fixture);
+	message_add(message, 77777, 0, "");
+	send_message(fixture, message);
+	assert_true(portal_relay_is_held(fixture->controller.relay));
+	resume_all(fixture->controller.relay);
+	assert_true(fixture->controller.ended);
+	assert_int_equal(fixture->controller.end, PORTAL_RELAY_CHANNEL_VIOLATION);
+	free(message);
+}
+
+static void test_a_connection_may_end_while_it_is_held_back(void **state) {
+	struct fixture *fixture = *state;
+	struct message *message = make_too_much(fixture);
+	send_message(fixture, message);
+	assert_true(portal_relay_is_held(fixture->controller.relay));
+	portal_relay_end(fixture->controller.relay, "no longer");
+	assert_true(fixture->controller.ended);
+	assert_false(portal_relay_is_held(fixture->controller.relay));
 	free(message);
 }
 
@@ -203,6 +246,8 @@ int main(void) {
 		FIXTURE_TEST(test_a_connection_ends_once),
 		FIXTURE_TEST(test_a_reason_is_made_printable),
 		FIXTURE_TEST(test_a_guest_over_its_rate_is_throttled_not_cut),
+		FIXTURE_TEST(test_what_is_held_back_is_checked_as_well),
+		FIXTURE_TEST(test_a_connection_may_end_while_it_is_held_back),
 		FIXTURE_TEST(test_a_guest_over_its_quota_loses_that_connection_only),
 		FIXTURE_TEST(test_connections_over_the_quota_are_refused),
 	};
