@@ -18,6 +18,10 @@
 /* What the use of the heap has to change by to be told: a part of itself, and bytes. */
 enum { HEAP_PART = 8, HEAP_LEAST = 64 * 1024 };
 #define HEAP_INTERVAL UINT64_C(1000000) /* µs */
+/* How often states change is up to the guest, how often they are told is not: so many at once, then
+ * one each interval. */
+#define STATE_BURST 40
+#define STATE_INTERVAL UINT64_C(50000) /* µs */
 
 static int control_path(char *path, size_t size, const char *vm) {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -357,6 +361,7 @@ void bridge_control_finish(struct bridge_control *control) {
 		sd_varlink_unref(control->watchers[i]);
 	}
 	free(control->watchers);
+	sd_event_source_disable_unref(control->pause);
 	sd_varlink_server_unref(control->server);
 	*control = (struct bridge_control){0};
 }
@@ -383,10 +388,44 @@ static bool is_heap_to_be_told(const struct bridge_control *control, uint64_t *n
 	       *now - control->heap_told_at >= HEAP_INTERVAL;
 }
 
+/* The end of this turn tells. */
+static int handle_pause_end(sd_event_source *source, uint64_t usec, void *data) {
+	struct bridge_control *control = data;
+	control->waiting = false;
+	return 0;
+}
+
+static int begin_pause(struct bridge_control *control) {
+	if (!control->pause) {
+		return sd_event_add_time_relative(control->bridge->event, &control->pause,
+			CLOCK_MONOTONIC, STATE_INTERVAL, 1000, handle_pause_end, control);
+	}
+	int result = sd_event_source_set_time_relative(control->pause, STATE_INTERVAL);
+	return result < 0 ? result : sd_event_source_set_enabled(control->pause, SD_EVENT_ONESHOT);
+}
+
+/* Whether so much was told just now that the end of a pause is to tell the rest. */
+static bool is_too_early(struct bridge_control *control) {
+	uint64_t now;
+	if (control->n_watchers == 0 || control->waiting ||
+		sd_event_now(control->bridge->event, CLOCK_MONOTONIC, &now) < 0) {
+		return control->waiting;
+	}
+	uint64_t spent = control->spent_until > now ? control->spent_until - now : 0;
+	control->waiting = spent >= STATE_BURST * STATE_INTERVAL && begin_pause(control) >= 0;
+	if (!control->waiting) {
+		control->spent_until = now + spent + STATE_INTERVAL;
+	}
+	return control->waiting;
+}
+
 void bridge_control_flush(struct bridge_control *control) {
 	uint64_t now = control->heap_told_at, bytes = heap_in_buffers(control->bridge);
 	control->heap_peak = bytes > control->heap_peak ? bytes : control->heap_peak;
 	if (!control->changed && !is_heap_to_be_told(control, &now)) {
+		return;
+	}
+	if (is_too_early(control)) {
 		return;
 	}
 	control->changed = false;

@@ -19,6 +19,9 @@ struct bridge_control {
 	uint64_t heap_peak; /* the most since then */
 	uint64_t heap_told_at; /* CLOCK_MONOTONIC, µs */
 	bool changed; /* watchers are to be told at the turn's end */
+	bool waiting; /* and not yet: pause is to end first */
+	uint64_t spent_until; /* an interval for each state that was told: CLOCK_MONOTONIC, µs */
+	sd_event_source *pause; /* NULL until it is needed */
 };
 
 /*
@@ -36,7 +39,8 @@ void bridge_control_finish(struct bridge_control *control);
 /* Something GetState says has changed. */
 void bridge_control_changed(struct bridge_control *control);
 
-/* The end of a turn of the loop: tells watchers what changed. */
+/* The end of a turn of the loop: tells watchers what changed, where not too much was told just now.
+ */
 void bridge_control_flush(struct bridge_control *control);
 
 #endif

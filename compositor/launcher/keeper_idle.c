@@ -50,6 +50,8 @@ static bool is_unused(struct keeper *keeper) {
 	if (bridge_get_state(keeper->paths.bridge, &state) < 0) {
 		return false; /* it is ending; that is told elsewhere */
 	}
+	/* What ends the use is a change to this, also where what came before was never told. */
+	keeper->state = state;
 	return state.windows == 0 &&
 	       (!keeper->local || (state.programs == 0 && !agent_has_programs(keeper)));
 }

@@ -32,17 +32,23 @@ def start_guest(session, compositor, name="guest", make=guest.Bridged):
 class Hostile:
     """A guest that does not keep the rules, and the bridge that has to deal with it."""
 
-    def __init__(self, session, compositor, what, acts=True):
+    def __init__(self, session, compositor, what, acts=True, watch=None):
+        """With `watch` it waits until that, called once the bridge is there, has returned."""
         path = os.path.join(session.directory, f"hostile-{what}")
         self.guest = session.start(
             "test-hostile", [programs.built("tests/wire/test-hostile"), path, what]
         )
         self.guest.expect("listening")
+        if watch:
+            self.guest.popen.send_signal(signal.SIGSTOP)
         self.bridge = session.start(
             "portal-bridge-evil",
             [programs.BRIDGE, "--vm", "evil", "--transport", f"unix:{path}", "--heap", "memfd:"],
             compositor.env,
         )
+        if watch:
+            watch()
+            self.guest.popen.send_signal(signal.SIGCONT)
         if acts:
             self.guest.expect("acted")
 
@@ -185,6 +191,31 @@ def a_guest_that_makes_much_work_of_few_messages_is_slowed_down_too(compositor_k
         assert time.monotonic() - start >= 1.9
         assert hostile.bridge.stop() == DONE, hostile.bridge.details()
         hostile.guest.expect("closed .*")
+
+
+def a_guest_decides_what_is_told_of_it_and_not_how_often(compositor_kind, kind):
+    with case.desktop("bridge-restless", compositor_kind) as (session, compositor):
+        watchers = []
+
+        def watch():
+            command = ["varlinkctl", "-j", "--more", "--timeout=infinity", "call"]
+            method = ["org.portal.Bridge.GetState", "{}"]
+            until("the bridge", lambda: os.path.exists(control(session, "evil")[len("unix:") :]))
+            watchers.append(
+                session.start("varlinkctl", [*command, control(session, "evil"), *method])
+            )
+            watchers[0].expect(".*waiting.*")
+
+        start = time.monotonic()
+        hostile = Hostile(session, compositor, "restless", watch=watch)
+        hostile.guest.expect("answered")
+        watchers[0].expect(".*ready.*")
+        # What may come at once, and then one each 50 ms.
+        most = 41 + (time.monotonic() - start) / 0.05
+        assert len(watchers[0].lines) <= most, f"{len(watchers[0].lines)} states, not {most:.0f}"
+        assert hostile.bridge.stop() == DONE, hostile.bridge.details()
+        hostile.guest.expect("closed .*")
+        watchers[0].wait_exit()
 
 
 def a_guest_that_connects_without_end_is_slowed_down_too(compositor_kind, kind):
@@ -401,6 +432,7 @@ TESTS = [
     an_application_that_connects_without_end_ends_alone,
     a_guest_over_its_rate_is_read_more_slowly,
     a_guest_that_makes_much_work_of_few_messages_is_slowed_down_too,
+    a_guest_decides_what_is_told_of_it_and_not_how_often,
     a_guest_that_connects_without_end_is_slowed_down_too,
     what_a_compositor_would_not_survive_ends_that_connection_only,
     the_compositors_error_ends_that_connection_only,

@@ -44,6 +44,7 @@ struct guest {
 	bool acted, closed;
 	bool mute; /* says nothing to what was ended, having done so already */
 	uint32_t flood; /* messages still to be sent */
+	uint32_t ends; /* of programs, still to be told */
 	uint32_t answer; /* the wl_callback that is waited for */
 };
 
@@ -195,6 +196,28 @@ static void act_restack(struct guest *guest) {
 	message_add(&guest->message, 1, PORTAL_REQUEST_WL_DISPLAY_SYNC, "n", end);
 }
 
+/* Ends of programs that nobody started, each when the bridge has heard the one before; then the
+ * compositor is asked for an answer. */
+static void act_restless(struct guest *guest) {
+	guest->ends = 2000;
+	portal_channel_send_ping(guest->channel);
+}
+
+static void handle_pong(void *data) {
+	struct guest *guest = data;
+	if (guest->ends == 0) {
+		return;
+	}
+	guest->ends--;
+	portal_channel_send_exited(guest->channel, guest->ends, 0, 0);
+	portal_channel_send_ping(guest->channel);
+	if (guest->ends == 0) {
+		message_add(&guest->message, ID_COMPOSITOR, 0, "n", ID_FREE);
+		message_add(&guest->message, 1, PORTAL_REQUEST_WL_DISPLAY_SYNC, "n", ID_FREE + 1);
+		send_messages(guest);
+	}
+}
+
 /* What the compositor itself ends a client for: a surface with two roles is left to it. */
 static void act_protocol_error(struct guest *guest) {
 	make_pool(guest, 4096);
@@ -329,6 +352,7 @@ static const struct {
 	{"hoard", act_hoard},
 	{"flood", act_flood},
 	{"restack", act_restack},
+	{"restless", act_restless},
 	{"protocol-error", act_protocol_error},
 	{"early-reposition", act_early_reposition},
 	{"grab-twice", act_grab_twice},
@@ -409,6 +433,7 @@ static const struct portal_channel_handlers handlers = {
 	.closed = handle_closed,
 	.disconnect = handle_disconnect,
 	.wayland = handle_wayland,
+	.pong = handle_pong,
 };
 
 static void run(struct guest *guest) {
