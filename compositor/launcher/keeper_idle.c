@@ -104,10 +104,12 @@ static bool ask_host(struct keeper *keeper) {
 	return asked;
 }
 
+/* When that is refused the time begins anew. */
 static void shut_down(struct keeper *keeper) {
 	bool asked = host_door_is(keeper->guest.uri) ? ask_host(keeper) : ask_libvirt(keeper);
 	if (!asked) {
 		release_lock(keeper);
+		keeper_idle_consider(keeper);
 		return;
 	}
 	keeper_log(keeper, "no window for %d minutes: shutting the guest down",
