@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "utf8.h"
+
 static char *user_path(void) {
 	char *path = NULL;
 	const char *config = getenv("XDG_CONFIG_HOME");
@@ -67,50 +69,10 @@ static int parse_quietly(struct scfg_block *root, FILE *stream) {
 	return result;
 }
 
-/* The bytes of the character that a text begins with, 0 when it is none of UTF-8 (RFC 3629). */
-static size_t character_length(const unsigned char *text) {
-	// What the second byte of a character may be is narrower after some first ones.
-	unsigned char first = text[0], least = 0x80, most = 0xbf;
-	size_t length = first < 0x80   ? 1
-			: first < 0xc2 ? 0
-			: first < 0xe0 ? 2
-			: first < 0xf0 ? 3
-				       : 4;
-	if (first > 0xf4) {
-		return 0;
-	}
-	if (first == 0xe0) {
-		least = 0xa0; // no overlong form
-	} else if (first == 0xed) {
-		most = 0x9f; // no surrogate
-	} else if (first == 0xf0) {
-		least = 0x90;
-	} else if (first == 0xf4) {
-		most = 0x8f; // nothing above U+10FFFF
-	}
-	if (length > 1 && (text[1] < least || text[1] > most)) {
-		return 0;
-	}
-	for (size_t i = 2; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80) {
-			return 0;
-		}
-	}
-	return length;
-}
-
-static bool is_utf8(const char *text) {
-	size_t length = 1;
-	for (; *text != '\0' && length != 0; text += length) {
-		length = character_length((const unsigned char *)text);
-	}
-	return length != 0;
-}
-
 // What editors leave in a file without showing it would only make some word an unknown one.
 static bool check_word(const struct config_file *file, const struct scfg_directive *directive,
 	const char *word, struct config_error *error) {
-	if (!is_utf8(word)) {
+	if (!utf8_is_whole(word)) {
 		return config_fail(error, file, directive,
 			"this line is not UTF-8; save the file in that encoding");
 	}

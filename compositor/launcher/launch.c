@@ -7,7 +7,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "base/utf8.h"
 #include "bridge.h"
 #include "keeper.h"
 #include "machine.h"
@@ -15,6 +14,7 @@
 #include "say.h"
 #include "session.h"
 #include "status.h"
+#include "utf8.h"
 
 /* What a job needs; everything of it is released at the end of the process' one job. */
 struct job {

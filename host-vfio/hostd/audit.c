@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
-#include "base/utf8.h"
+#include "utf8.h"
 
 /* Is standard error the journal? systemd says which file it is. */
 static bool in_journal(void) {

@@ -7,12 +7,12 @@
 
 #include "base/file.h"
 #include "base/must.h"
-#include "base/utf8.h"
 #include "hostd/budget.h"
 #include "hostd/guest_progress.h"
 #include "hostd/watchers.h"
 #include "inventory/json.h"
 #include "memory/history.h"
+#include "utf8.h"
 
 /* Between libvirt's answer to a start and its event are moments. */
 enum { EVENT_S = 30 };

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "base/utf8.h"
 #include "inventory/machine.h"
+#include "utf8.h"
 
 static bool same_text(const char *a, const char *b) {
 	return a == b || (a && b && strcmp(a, b) == 0);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "base/utf8.h"
 #include "inventory/group.h"
+#include "utf8.h"
 
 static void check(int result) {
 	if (result < 0) {

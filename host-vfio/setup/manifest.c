@@ -6,8 +6,8 @@
 
 #include "base/file.h"
 #include "base/must.h"
-#include "base/utf8.h"
 #include "inventory/json.h"
+#include "utf8.h"
 
 static sd_json_variant *strings_json(const struct strings *strings) {
 	sd_json_variant *array = json_array();

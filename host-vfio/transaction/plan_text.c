@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "base/utf8.h"
 #include "inventory/json.h"
 #include "transaction/plan.h"
+#include "utf8.h"
 
 static const char *const kinds[] = {
 	[STEP_LOAD] = "load",

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "base/utf8.h"
 #include "transaction/setting.h"
+#include "utf8.h"
 
 /* A device that was just let go can be busy for a moment, with udev looking at it. */
 enum { ATTEMPTS = 3 };

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "inventory/json.h"
+#include "utf8.h"
 
 static void assert_whole(const char *text, const char *expected) {
 	char copy[64];

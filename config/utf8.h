@@ -1,5 +1,5 @@
-#ifndef HOST_BASE_UTF8_H
-#define HOST_BASE_UTF8_H
+#ifndef CONFIG_UTF8_H
+#define CONFIG_UTF8_H
 
 #include <stdbool.h>
 
