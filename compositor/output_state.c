@@ -159,7 +159,8 @@ void output_state_publish(struct server *server) {
 		struct wlr_output_configuration_head_v1 *head =
 			wlr_output_configuration_head_v1_create(configuration, output->wlr_output);
 		if (head != NULL) {
-			head->state.enabled = output->wlr_output->enabled;
+			/* One that is dark only is still there; see handle_power(). */
+			head->state.enabled = output->scene_output != NULL;
 			head->state.x = output->box.x;
 			head->state.y = output->box.y;
 		}

@@ -10,11 +10,13 @@
 #include <wlr/backend.h>
 #include <wlr/interfaces/wlr_output.h>
 #include <wlr/types/wlr_foreign_toplevel_management_v1.h>
+#include <wlr/types/wlr_output_management_v1.h>
 #include <wlr/types/wlr_xdg_shell.h>
 #include <wlr/util/log.h>
 
 #include "compositor_config.h"
 #include "output.h"
+#include "output_state.h"
 #include "server.h"
 #include "taskbar.h"
 #include "toplevel.h"
@@ -110,6 +112,23 @@ static void test_a_screen_that_refuses_everything_is_left_dark(void **state) {
 	wlr_output_destroy(&screen->base);
 }
 
+static void test_a_screen_that_is_dark_only_is_told_as_switched_on(void **state) {
+	struct server *server = *state;
+	struct screen *screen = plug_in(server, 0);
+	struct wlr_output_state dark;
+	wlr_output_state_init(&dark);
+	wlr_output_state_set_enabled(&dark, false);
+	assert_true(wlr_output_commit_state(&screen->base, &dark));
+	wlr_output_state_finish(&dark);
+	assert_false(screen->base.enabled);
+	output_state_publish(server); /* as when another one comes */
+	struct wlr_output_manager_v1 *manager = server->globals.output_manager;
+	assert_int_equal(wl_list_length(&manager->heads), 1);
+	struct wlr_output_head_v1 *head = wl_container_of(manager->heads.next, head, link);
+	assert_true(head->state.enabled);
+	wlr_output_destroy(&screen->base);
+}
+
 /* Which screens a bar shows a window on. */
 static struct wlr_output *shown_on(struct server *server) {
 	struct wlr_foreign_toplevel_manager_v1 *manager = server->globals.foreign_toplevel;
@@ -155,6 +174,8 @@ int main(void) {
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_screen_that_refuses_everything_is_left_dark, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_screen_that_is_dark_only_is_told_as_switched_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_bar_is_told_of_a_screen_that_takes_anothers_place, setup, teardown),
 	};
