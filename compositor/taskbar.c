@@ -1,5 +1,6 @@
 #include "taskbar.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <wlr/types/wlr_foreign_toplevel_management_v1.h>
 #include <wlr/types/wlr_xdg_shell.h>
@@ -11,8 +12,9 @@
 #include "stacking.h"
 #include "toplevel.h"
 
-/* Of a title or an app id, in bytes. */
+/* Of a title or an app id, in bytes; a label is shorter. */
 #define NAME_MAX_SHOWN 512
+#define LABEL_MAX_SHOWN 128
 
 struct taskbar_entry {
 	struct toplevel *toplevel;
@@ -119,16 +121,30 @@ static void update_output(struct taskbar_entry *entry) {
 	}
 }
 
+/* A bar knows no labels: without one in front, any VM's window would be listed as whatever it says.
+ */
+static void describe(char title[NAME_MAX_SHOWN], const struct toplevel *toplevel) {
+	const struct label *label = &toplevel->label;
+	const char *untrusted_title = toplevel->xdg->title;
+	size_t length = 0;
+	if (label->kind != LABEL_LOCAL) {
+		char text[LABEL_MAX_SHOWN];
+		label_clean_title(text, sizeof(text), label->text != NULL ? label->text : "?");
+		length = (size_t)snprintf(title, NAME_MAX_SHOWN, "[%s] ", text);
+	}
+	label_clean_title(title + length, NAME_MAX_SHOWN - length,
+		untrusted_title != NULL ? untrusted_title : "");
+}
+
 void taskbar_entry_update(struct taskbar_entry *entry) {
 	if (entry == NULL) {
 		return;
 	}
 	struct toplevel *toplevel = entry->toplevel;
-	const char *untrusted_title = toplevel->xdg->title;
 	const char *untrusted_app_id = toplevel->xdg->app_id;
 	char title[NAME_MAX_SHOWN], app_id[NAME_MAX_SHOWN];
 	// Bars were not written for what a guest may say.
-	label_clean_title(title, sizeof(title), untrusted_title != NULL ? untrusted_title : "");
+	describe(title, toplevel);
 	label_clean_title(app_id, sizeof(app_id), untrusted_app_id != NULL ? untrusted_app_id : "");
 	wlr_foreign_toplevel_handle_v1_set_title(entry->handle, title);
 	wlr_foreign_toplevel_handle_v1_set_app_id(entry->handle, app_id);

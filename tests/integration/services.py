@@ -4,6 +4,7 @@ services.py [TEST...]
 """
 
 import os
+import re
 import sys
 import types
 
@@ -25,7 +26,9 @@ def a_bar_lists_windows_and_steers_them():
         windows = desktop.portal.windows
         client, window = desktop.show("states", "guest")
         other, _ = desktop.show("resize")
-        number = windows.expect("portal.test.states", window["title"])
+        # Whose it is stands first, as whatever calls itself anything.
+        shown = re.escape(f"[{window['label']}] {window['title']}")
+        number = windows.expect("portal.test.states", shown)
         second = windows.expect("portal.test.resize", ".*", "activated")
         for what, state in (("maximize", "maximized"), ("fullscreen", "fullscreen")):
             windows.steer(what, number)

@@ -179,6 +179,7 @@ class Windows:
     """What the compositor says of its windows, kept up to date by its events."""
 
     WINDOW = re.compile(r"window (\d+) (\S+)((?: [a-z]+(?:=\d+)?)*) :(.*)")
+    LABEL = r"(?:\[[^]]+\] )?"  # in front of a title, where portal shows a guest's window
 
     def __init__(self, compositor):
         self.open = {}  # number: (app id, set of states, title)
@@ -206,7 +207,7 @@ class Windows:
 
     def _find(self, app_id, title, state):
         for number, (its_id, its_states, its_title) in self.open.items():
-            if re.fullmatch(app_id, its_id) and re.fullmatch(title, its_title):
+            if re.fullmatch(app_id, its_id) and re.fullmatch(self.LABEL + f"(?:{title})", its_title):
                 if state <= its_states:
                     return number
         return None
@@ -216,7 +217,8 @@ class Windows:
         self._until("a change of the windows", lambda line: True)
 
     def expect(self, app_id=".*", title=".*", *state):
-        """Waits until a window is like this, and returns its number."""
+        """Waits until a window is like this, a label in front of its title or not, and returns its
+        number."""
         found = self._find(app_id, title, set(state))
         if found is None:
             what = f"a window {app_id!r} {title!r} {state}"
