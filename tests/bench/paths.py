@@ -392,7 +392,9 @@ class Waypipe(Setup):
         self.carriers.append(
             self.start(
                 ["waypipe", "--compress", self.compression, "--socket", self.server_socket]
-                + ["--display", display, "server", "--", "sleep", "infinity"],
+                + ["--display", display, "server", "--"]
+                # ends with it: otherwise the benchmark's output stays open for ever
+                + ["setpriv", "--pdeathsig", "KILL", "sleep", "infinity"],
             )
         )
         self.await_path(display)
