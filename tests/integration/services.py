@@ -26,7 +26,7 @@ def a_bar_lists_windows_and_steers_them():
         windows = desktop.portal.windows
         client, window = desktop.show("states", "guest")
         other, _ = desktop.show("resize")
-        # Whose it is stands first, as whatever calls itself anything.
+        # Whose it is stands first, whatever it calls itself.
         shown = re.escape(f"[{window['label']}] {window['title']}")
         number = windows.expect("portal.test.states", shown)
         second = windows.expect("portal.test.resize", ".*", "activated")
