@@ -119,6 +119,7 @@ int agent_init(struct agent *agent, const struct portal_heap_address *address,
 	wl_list_init(&agent->outputs);
 	wl_list_init(&agent->seats);
 	wl_list_init(&agent->starved);
+	wl_list_init(&agent->slots);
 
 	if (init_heap(agent, address) != 0) {
 		return -1;

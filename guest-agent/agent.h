@@ -42,6 +42,8 @@ struct agent {
 	struct wl_list outputs; // output.link
 	struct wl_list seats; // seat.link
 	struct wl_list starved; // surface.starved_link: waiting for room in the heap
+	struct wl_list slots; // content_slot.age_link, the one used last at the end
+	uint64_t frames; // copied so far, of all contents
 
 	struct agent_stats {
 		uint64_t commits_in, commits_out;
@@ -69,7 +71,7 @@ void agent_stop(struct agent *agent, int status);
 /** Reads the connections that the channel has brought something for, in the turn it was brought. */
 void agent_read_delivered(struct agent *agent);
 
-/** Room in the heap was given back: surfaces that wait for it are tried again, soon. */
+/** Room in the heap was given back or became spare: surfaces that wait are tried again, soon. */
 void agent_heap_freed(struct agent *agent);
 
 /** A controller can be reached (again): opens the agent's own connection. */

@@ -10,7 +10,9 @@
 #include <wlr/types/wlr_buffer.h>
 #include <wlr/util/log.h>
 
-// A second heap buffer that the controller's releases do not ask for goes after so many frames.
+// A second heap buffer that the controller's releases do not ask for goes after so many frames of
+// its window; after so many of all windows, to another one that would have to draw over what is
+// shown.
 #define IDLE_FRAMES_MAX 120
 
 // More rectangles than this cost more to walk than the pixels between them.
@@ -72,16 +74,26 @@ static void slot_drop_mirror(struct content_slot *slot) {
 	slot->busy = false;
 }
 
-static void slot_destroy(struct content_slot *slot) {
+static size_t slot_size(const struct content_slot *slot) {
+	return (size_t)slot->stride * (size_t)slot->height;
+}
+
+static void slot_free(struct content_slot *slot) {
 	slot_drop_mirror(slot);
 	pixman_region32_fini(&slot->missing);
 	portal_heap_alloc_put(slot->agent->heap_alloc, slot->offset);
-	agent_heap_freed(slot->agent);
+	wl_list_remove(&slot->age_link);
 	free(slot);
 }
 
-/* The content has no use for it any more; the controller may still read it. */
-static void slot_abandon(struct content_slot *slot) {
+static void slot_destroy(struct content_slot *slot) {
+	struct agent *agent = slot->agent;
+	slot_free(slot);
+	agent_heap_freed(agent);
+}
+
+/* Its content does not know it any more. */
+static void slot_detach(struct content_slot *slot) {
 	struct content *content = slot->content;
 	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
 		if (content->slots[i] == slot) {
@@ -95,6 +107,11 @@ static void slot_abandon(struct content_slot *slot) {
 		content->next = NULL;
 	}
 	slot->content = NULL;
+}
+
+/* The content has no use for it any more; the controller may still read it. */
+static void slot_abandon(struct content_slot *slot) {
+	slot_detach(slot);
 	if (!slot->busy) {
 		slot_destroy(slot);
 	}
@@ -102,12 +119,14 @@ static void slot_abandon(struct content_slot *slot) {
 
 static void slot_handle_release(void *data, struct wl_buffer *mirror) {
 	struct content_slot *slot = data;
+	struct agent *agent = slot->agent;
 	slot->busy = false;
 	if (slot->content == NULL) {
 		slot_destroy(slot);
-	} else {
-		slot->content->released(slot->content);
+		return;
 	}
+	slot->content->released(slot->content);
+	agent_heap_freed(agent);
 }
 
 static const struct wl_buffer_listener slot_listener = {.release = slot_handle_release};
@@ -140,15 +159,16 @@ static struct content_slot *slot_create(struct agent *agent, const struct geomet
 		return NULL;
 	}
 	slot->agent = agent;
+	slot->fresh = true;
+	slot->used = agent->frames;
 	slot->width = geometry->width;
 	slot->height = geometry->height;
 	slot->format = geometry->format;
 	// pixman reads whole words, so rows begin on one
 	slot->stride = (int32_t)((geometry->width * (int64_t)geometry->bpp + 3) & ~INT64_C(3));
-	slot->offset = portal_heap_alloc_get(
-		agent->heap_alloc, (size_t)slot->stride * (size_t)slot->height, NULL);
-	if (slot->offset == 0 || slot->offset + (size_t)slot->stride * (size_t)slot->height >
-					 (size_t)portal_heap_get_pool_size(&agent->heap)) {
+	slot->offset = portal_heap_alloc_get(agent->heap_alloc, slot_size(slot), NULL);
+	if (slot->offset == 0 ||
+		slot->offset + slot_size(slot) > (size_t)portal_heap_get_pool_size(&agent->heap)) {
 		if (slot->offset != 0) {
 			portal_heap_alloc_put(agent->heap_alloc, slot->offset);
 		}
@@ -156,10 +176,10 @@ static struct content_slot *slot_create(struct agent *agent, const struct geomet
 		return NULL;
 	}
 	// All of it is about to be written. Where this fails the pages come one by one.
-	portal_heap_populate(
-		&agent->heap, slot->offset, (size_t)slot->stride * (size_t)slot->height);
+	portal_heap_populate(&agent->heap, slot->offset, slot_size(slot));
 	pixman_region32_init_rect(
 		&slot->missing, 0, 0, (unsigned)slot->width, (unsigned)slot->height);
+	wl_list_insert(agent->slots.prev, &slot->age_link);
 	return slot;
 }
 
@@ -227,17 +247,80 @@ static struct content_slot *find_slot(struct content *content, const struct geom
 	return best;
 }
 
-static struct content_slot *add_slot(struct content *content, const struct geometry *geometry) {
-	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
-		if (content->slots[i] == NULL) {
-			content->slots[i] = slot_create(content->agent, geometry);
-			if (content->slots[i] != NULL) {
-				content->slots[i]->content = content;
-			}
-			return content->slots[i];
+/*
+ * Nobody would miss it but for a copy of the whole frame later on: not read by the controller, not
+ * about to be written, and not the last frame, unless that waits to be replaced by another size.
+ */
+static bool slot_is_spare(const struct content_slot *slot) {
+	const struct content *content = slot->content;
+	struct geometry geometry;
+
+	if (content == NULL || slot->busy || slot == content->next) {
+		return false;
+	}
+	return slot != content->front ||
+	       (content->newest != NULL && geometry_of(slot->agent, content->newest, &geometry) &&
+		       !slot_fits(slot, &geometry));
+}
+
+/* Spare, and not used for `frames` of all contents. */
+static bool slot_is_idle(const struct content_slot *slot, uint64_t frames) {
+	return slot->agent->frames - slot->used >= frames && slot_is_spare(slot);
+}
+
+/* Where not even all of them would make the room, they are left to those who use them. */
+static bool is_room_in_idle(struct agent *agent, const struct geometry *geometry, uint64_t frames) {
+	const struct portal_heap_header *header = &agent->heap.header;
+	size_t used = portal_heap_alloc_get_used(agent->heap_alloc);
+	const struct content_slot *slot;
+
+	wl_list_for_each (slot, &agent->slots, age_link) {
+		used -= slot_is_idle(slot, frames) ? slot_size(slot) : 0;
+	}
+	uint64_t wanted = (uint64_t)geometry->width * (uint64_t)geometry->height * geometry->bpp;
+	return wanted <= header->size - header->data_offset - used;
+}
+
+/* In the room of buffers that were not used for `frames`, the one used longest ago first. */
+static struct content_slot *slot_create_from_idle(
+	struct agent *agent, const struct geometry *geometry, uint64_t frames) {
+	struct content_slot *created = NULL, *slot, *tmp;
+
+	if (!is_room_in_idle(agent, geometry, frames)) {
+		return NULL;
+	}
+	wl_list_for_each_safe (slot, tmp, &agent->slots, age_link) {
+		if (slot_is_idle(slot, frames)) {
+			slot_abandon(slot);
+			created = slot_create(agent, geometry);
+		}
+		if (created != NULL) {
+			break;
 		}
 	}
-	return NULL;
+	return created;
+}
+
+static struct content_slot *add_slot(struct content *content, const struct geometry *geometry) {
+	struct content_slot **place = content->slots;
+	while (place < content->slots + CONTENT_SLOTS && *place != NULL) {
+		place++;
+	}
+	if (place == content->slots + CONTENT_SLOTS) {
+		return NULL;
+	}
+	struct content_slot *slot = slot_create(content->agent, geometry);
+	if (slot == NULL) {
+		// What would have to wait takes all that is spare; what can draw over the frame
+		// that is shown leaves their second buffers to those who draw, too.
+		bool waits = content->front == NULL || !slot_fits(content->front, geometry);
+		slot = slot_create_from_idle(content->agent, geometry, waits ? 0 : IDLE_FRAMES_MAX);
+	}
+	if (slot != NULL) {
+		slot->content = content;
+		*place = slot;
+	}
+	return slot;
 }
 
 /* Slots of a former size are of no more use, but for showing the last frame on a new mirror. */
@@ -292,6 +375,17 @@ bool content_reserve(struct content *content) {
 	return content->next != NULL;
 }
 
+void content_unreserve(struct content *content) {
+	struct content_slot *slot = content->next;
+
+	content->next = NULL;
+	if (slot != NULL && slot->fresh) {
+		// Quietly: the heap is as it was before, to try again now would end the same way.
+		slot_detach(slot);
+		slot_free(slot);
+	}
+}
+
 /* Buffers that the controller's releases do not ask for any more are given back. */
 static void age_slots(struct content *content) {
 	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
@@ -327,6 +421,10 @@ static bool copy_newest(struct content *content) {
 						 format, slot->width, slot->height, &slot->missing);
 	wlr_buffer_end_data_ptr_access(content->newest);
 	pixman_region32_clear(&slot->missing);
+	slot->fresh = false;
+	slot->used = ++agent->frames;
+	wl_list_remove(&slot->age_link);
+	wl_list_insert(agent->slots.prev, &slot->age_link);
 	return true;
 }
 
@@ -350,6 +448,7 @@ struct wl_buffer *content_take(struct content *content, struct connection *conne
 		wlr_buffer_unlock(content->newest);
 		content->newest = NULL;
 		if (!copied) {
+			content->next = NULL;
 			wlr_log(WLR_ERROR,
 				"a buffer of an application went away while it was read");
 			return NULL;

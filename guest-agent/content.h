@@ -4,7 +4,8 @@
  *
  * Each heap buffer knows what it misses (the damage since its last use), so that a copy moves just
  * that. There are as many as the controller's releases ask for: one where it releases inside the
- * commit, two where it holds the shown one.
+ * commit, two where it holds the shown one. What is not in use just now is spare: where the heap is
+ * full it goes to whoever lacks room, the one that was used longest ago first.
  */
 #ifndef GUEST_AGENT_CONTENT_H
 #define GUEST_AGENT_CONTENT_H
@@ -30,10 +31,13 @@ struct content_slot {
 	int32_t width, height, stride; // pixels, pixels, bytes
 	uint32_t format; // DRM fourcc
 	bool busy; // the controller may read it
-	uint32_t idle; // frames since its last use
+	bool fresh; // nothing was copied into it yet
+	uint32_t idle; // frames of its content since its last use
+	uint64_t used; // agent.frames at its last use
 	pixman_region32_t missing; // buffer coordinates
 	struct wl_buffer *mirror; // NULL while there is none
 	struct wl_list link; // connection.slots, with a mirror
+	struct wl_list age_link; // agent.slots
 };
 
 struct content {
@@ -64,6 +68,12 @@ void content_clear(struct content *content);
 
 /** Finds room for the newest buffer. False when it must wait until some is given back. */
 bool content_reserve(struct content *content);
+
+/**
+ * Gives back what content_reserve() took from the heap, since another surface of the same frame
+ * must wait: one that waits holds nothing that another one waits for.
+ */
+void content_unreserve(struct content *content);
 
 /**
  * Copies the newest buffer into the reserved slot, releases it, and returns the mirror buffer to

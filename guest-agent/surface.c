@@ -335,6 +335,11 @@ static bool lacks_room(struct surface *surface) {
 	return surface->pending && !content_reserve(&surface->content);
 }
 
+static bool gives_back(struct surface *surface) {
+	content_unreserve(&surface->content);
+	return false;
+}
+
 /* Synchronised subsurfaces first: the controller applies them with their parent's commit. */
 static void group_send(struct surface *surface) {
 	subsurface_realize_all(surface);
@@ -371,6 +376,7 @@ void surface_update(struct surface *surface) {
 		return;
 	}
 	if (group_any(root, lacks_room)) {
+		group_any(root, gives_back);
 		set_starved(root, true);
 		return;
 	}

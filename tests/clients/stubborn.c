@@ -6,6 +6,8 @@
  *   moving COUNT      so many commits at once that each change more than pixels
  *   ask               requests that nothing can stand for, until the connection breaks
  *   room WIDTH HEIGHT a buffer of this size, which may have to wait for room in the heap
+ *   pair WIDTH HEIGHT HEIGHT
+ *                     the same of two: a window, and a subsurface that is shown with it
  *   crowd COUNT       so many surfaces
  *   lace COUNT        an opaque and an input region of so many rectangles
  *   named NAME        a window of that name
@@ -127,19 +129,43 @@ static void vast(struct client *client, struct window *window) {
 	wp_viewport_destroy(viewport);
 }
 
+/* What may have to wait for room in the heap, of one surface or, with `below`, of two. */
+static void room(struct client *client, struct window *window, int width, int height, int below) {
+	struct wl_surface *surface = NULL;
+	struct wl_subsurface *subsurface = NULL;
+	struct buffer *buffer = NULL;
+	if (below > 0) {
+		surface = wl_compositor_create_surface(client->compositor);
+		subsurface = client_get_subsurface(client, surface, window->surface);
+		wl_subsurface_set_position(subsurface, 0, height);
+		buffer = buffer_create_argb(client, width, below);
+		buffer_pattern(buffer, 8);
+		buffer_attach(buffer, surface);
+		wl_surface_commit(surface);
+	}
+	window->buffer = buffer_create_argb(client, width, height);
+	buffer_pattern(window->buffer, 7);
+	window_show(window, window->buffer);
+	client_roundtrip(client);
+	client_log("committed");
+	client_show_stage(client, "shown");
+	if (below > 0) {
+		wl_subsurface_destroy(subsurface);
+		wl_surface_destroy(surface);
+		buffer_destroy(buffer);
+	}
+}
+
 void feature_stubborn(struct client *client, int argc, char **argv) {
 	const char *what = argc > 0 ? argv[0] : "";
 	long first = argc > 1 ? atol(argv[1]) : 0, second = argc > 2 ? atol(argv[2]) : 0;
+	long third = argc > 3 ? atol(argv[3]) : 0;
 	bool named = strcmp(what, "named") == 0 && argc > 1;
 	struct window *window = window_create(client, named ? argv[1] : "stubborn", 0, 0);
 
-	if (strcmp(what, "room") == 0 && first > 0 && second > 0) {
-		window->buffer = buffer_create_argb(client, (int)first, (int)second);
-		buffer_pattern(window->buffer, 7);
-		window_show(window, window->buffer);
-		client_roundtrip(client);
-		client_log("committed");
-		client_show_stage(client, "shown");
+	bool pair = strcmp(what, "pair") == 0 && third > 0;
+	if ((pair || strcmp(what, "room") == 0) && first > 0 && second > 0) {
+		room(client, window, (int)first, (int)second, pair ? (int)third : 0);
 		window_destroy(window);
 		return;
 	}

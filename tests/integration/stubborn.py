@@ -135,6 +135,27 @@ def a_full_heap_makes_a_window_wait_until_there_is_room(compositor_kind, kind):
         assert second.wait_exit() == 0, second.details()
 
 
+def windows_of_several_surfaces_do_not_wait_for_each_other(compositor_kind, kind):
+    with world("stubborn-pair", compositor_kind, kind, heap="memfd:8M") as inside:
+        blocker = start(inside, "stubborn", "room", "1024", "512")  # 2 MiB
+        blocker.expect("ready shown")
+        # None of the two fits beside that, nor both without it; a part of each would.
+        pairs = [
+            start(inside, "stubborn", "pair", "1024", "768", "896"),
+            start(inside, "stubborn", "pair", "1024", "512", "1016"),
+        ]
+        for pair in pairs:
+            pair.expect("committed")
+        goes_on(inside, "shrunk")
+        assert not any("ready shown" in pair.drain() for pair in pairs)
+        blocker.send("next")
+        assert blocker.wait_exit() == 0, blocker.details()
+        for pair in pairs:  # in the order in which they came
+            pair.expect("ready shown")
+            pair.send("next")
+            assert pair.wait_exit() == 0, pair.details()
+
+
 TESTS = [
     a_buffer_that_shrinks_is_read_as_nothing,
     a_flood_of_requests_does_not_fill_the_agent,
@@ -145,6 +166,7 @@ TESTS = [
     an_application_whose_window_is_larger_than_can_be_counted_is_ended_alone,
     a_buffer_larger_than_the_heap_is_told_and_stays_unseen,
     a_full_heap_makes_a_window_wait_until_there_is_room,
+    windows_of_several_surfaces_do_not_wait_for_each_other,
 ]
 
 
