@@ -16,6 +16,7 @@ import threading
 from portaltest import case, programs
 from portaltest.deadline import until
 from portaltest.launcher import KEEPER, launcher_test
+from portaltest.process import descriptor_links, unix_sockets
 
 
 @launcher_test
@@ -58,6 +59,11 @@ def a_wrong_configuration_is_told_with_its_line(launcher):
                     "--config", "/nowhere/portal.scfg", "--list")
 
 
+def watches(pid):
+    """Whether portal-run has done all that comes before waiting, and hears of its bridge's states."""
+    return unix_sockets(pid) and any("signalfd" in link for _, link in descriptor_links(pid))
+
+
 @launcher_test
 def a_vm_that_cannot_be_used_is_told_why(launcher):
     with open(launcher.config, "w", encoding="utf-8") as file:
@@ -82,8 +88,8 @@ def a_vm_that_cannot_be_used_is_told_why(launcher):
     # The bridge waits on; who ends it ends everybody who waits for a program that was never begun.
     process = launcher.start("vm:silent", "--", "true")
     process.close_input()
-    until("it to wait for the agent", lambda: len(launcher.processes(r"\S*portal-run")) == 2
-          and launcher.rows()["silent"][1] == "waiting")
+    until("it to wait for the agent", lambda: watches(process.pid))
+    assert launcher.rows()["silent"][1] == "waiting"
     launcher.kill(KEEPER, signal.SIGTERM)
     assert process.wait_exit() == 210, process.details()
     assert "the bridge of vm:silent was told to end" in process.log(), process.details()
