@@ -9,6 +9,7 @@
 #include "watch.h"
 #include <errno.h>
 #include <heap_alloc.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,9 @@
 
 // libwayland's 4 KiB would end a client that is slow to read.
 #define CLIENT_BUFFER_MAX (1 << 20)
+
+// Milliseconds of waiting for room in the heap that are nobody's business.
+#define HUNGER_TIME 5000
 
 static int handle_signal(int number, void *data) {
 	struct agent *agent = data;
@@ -104,6 +108,9 @@ static void finish_display(struct agent *agent) {
 			wl_event_source_remove(agent->signals[i]);
 		}
 	}
+	if (agent->hunger != NULL) {
+		wl_event_source_remove(agent->hunger);
+	}
 	if (agent->watch != NULL) {
 		wl_protocol_logger_destroy(agent->watch);
 	}
@@ -124,23 +131,27 @@ int agent_init(struct agent *agent, const struct portal_heap_address *address,
 	if (init_heap(agent, address) != 0) {
 		return -1;
 	}
+	agent->running = true; // until a controller that cannot be reached stops it
+	if (init_display(agent) != 0) {
+		goto error_display;
+	}
+	// A signal to end, heeded since just now, leaves no socket behind.
 	if (agent_socket_init(&agent->socket) != 0) {
 		const char *directory = getenv("XDG_RUNTIME_DIR");
 		wlr_log_errno(WLR_ERROR, "no socket for applications in XDG_RUNTIME_DIR (%s)",
 			directory != NULL ? directory : "not set");
-		goto error_heap;
-	}
-	agent->running = true; // until a controller that cannot be reached stops it
-	if (init_display(agent) != 0 || controller_start(controller, agent) != 0) {
 		goto error_display;
+	}
+	if (controller_start(controller, agent) != 0) {
+		goto error_socket;
 	}
 	sd_notify(0, "READY=1");
 	return 0;
 
+error_socket:
+	agent_socket_finish(&agent->socket);
 error_display:
 	finish_display(agent);
-	agent_socket_finish(&agent->socket);
-error_heap:
 	finish_heap(agent);
 	return -1;
 }
@@ -201,16 +212,42 @@ void agent_stop(struct agent *agent, int status) {
 static void handle_retry(void *data) {
 	struct agent *agent = data;
 	struct wl_list waiting;
-	struct surface *surface, *tmp;
 
 	agent->retry = NULL;
 	wl_list_init(&waiting);
 	wl_list_insert_list(&waiting, &agent->starved);
 	wl_list_init(&agent->starved);
-	wl_list_for_each_safe (surface, tmp, &waiting, starved_link) {
-		surface_update(surface); // which takes it off, or puts it back in line
+	// Each in its turn, whoever else is taken off by that.
+	while (!wl_list_empty(&waiting)) {
+		struct surface *surface = wl_container_of(waiting.next, surface, starved_link);
+		wl_list_remove(&surface->starved_link);
+		wl_list_insert(agent->starved.prev, &surface->starved_link);
+		surface_update(surface);
 	}
-	wl_list_insert_list(&agent->starved, &waiting);
+}
+
+static int handle_hunger(void *data) {
+	struct agent *agent = data;
+	if (!wl_list_empty(&agent->starved)) {
+		wlr_log(WLR_ERROR,
+			"the heap of %" PRIu64
+			" MiB is full: %d surfaces wait for room in it; close "
+			"windows, or give the VM a larger one (\"heap-size\")",
+			agent->heap.header.size >> 20, wl_list_length(&agent->starved));
+	}
+	return 0;
+}
+
+void agent_starved(struct agent *agent) {
+	if (!wl_list_empty(&agent->starved)) {
+		return;
+	}
+	if (agent->hunger == NULL) {
+		agent->hunger = wl_event_loop_add_timer(agent->loop, handle_hunger, agent);
+	}
+	if (agent->hunger != NULL) {
+		wl_event_source_timer_update(agent->hunger, HUNGER_TIME);
+	}
 }
 
 void agent_heap_freed(struct agent *agent) {

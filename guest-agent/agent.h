@@ -54,6 +54,7 @@ struct agent {
 	struct wl_protocol_logger *watch;
 	struct wl_event_source *signals[3];
 	struct wl_event_source *retry; // idle: the starved are tried again
+	struct wl_event_source *hunger; // timer: the starved are told of
 };
 
 /**
@@ -70,6 +71,9 @@ void agent_stop(struct agent *agent, int status);
 
 /** Reads the connections that the channel has brought something for, in the turn it was brought. */
 void agent_read_delivered(struct agent *agent);
+
+/** A surface is about to join those that wait for room; where that lasts, the log tells. */
+void agent_starved(struct agent *agent);
 
 /** Room in the heap was given back or became spare: surfaces that wait are tried again, soon. */
 void agent_heap_freed(struct agent *agent);

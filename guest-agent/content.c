@@ -14,6 +14,7 @@
 // its window; after so many of all windows, to another one that would have to draw over what is
 // shown.
 #define IDLE_FRAMES_MAX 120
+#define IDLE_NONE UINT64_MAX // longer than anything
 
 // More rectangles than this cost more to walk than the pixels between them.
 #define DAMAGE_RECTS_MAX 32
@@ -58,6 +59,16 @@ static bool geometry_of(
 	};
 	geometry->bpp = copy_format_bpp(geometry->format);
 	return geometry->bpp != 0;
+}
+
+/* pixman reads whole words, so rows begin on one. */
+static int64_t stride_of(const struct geometry *geometry) {
+	return (geometry->width * (int64_t)geometry->bpp + 3) & ~INT64_C(3);
+}
+
+/* Bytes of the heap. */
+static size_t room_of(const struct geometry *geometry) {
+	return portal_heap_alloc_round((size_t)(stride_of(geometry) * geometry->height));
 }
 
 static bool slot_fits(const struct content_slot *slot, const struct geometry *geometry) {
@@ -164,9 +175,8 @@ static struct content_slot *slot_create(struct agent *agent, const struct geomet
 	slot->width = geometry->width;
 	slot->height = geometry->height;
 	slot->format = geometry->format;
-	// pixman reads whole words, so rows begin on one
-	slot->stride = (int32_t)((geometry->width * (int64_t)geometry->bpp + 3) & ~INT64_C(3));
-	slot->offset = portal_heap_alloc_get(agent->heap_alloc, slot_size(slot), NULL);
+	slot->stride = (int32_t)stride_of(geometry);
+	slot->offset = portal_heap_alloc_get(agent->heap_alloc, slot_size(slot), &slot->room);
 	if (slot->offset == 0 ||
 		slot->offset + slot_size(slot) > (size_t)portal_heap_get_pool_size(&agent->heap)) {
 		if (slot->offset != 0) {
@@ -214,6 +224,44 @@ static void add_damage(pixman_region32_t *region, const pixman_region32_t *damag
 	}
 }
 
+/*
+ * Nobody would miss it but for a copy of the whole frame later on: not read by the controller, not
+ * about to be written, and not the last frame, unless that waits to be replaced by another size or
+ * by nothing.
+ */
+static bool slot_is_spare(const struct content_slot *slot) {
+	const struct content *content = slot->content;
+	struct geometry geometry;
+
+	if (content == NULL || slot->busy || slot == content->next) {
+		return false;
+	}
+	return slot != content->front || content->cleared ||
+	       (content->newest != NULL && geometry_of(slot->agent, content->newest, &geometry) &&
+		       !slot_fits(slot, &geometry));
+}
+
+/* Spare, and not used for `frames` of all contents. */
+static bool slot_is_idle(const struct content_slot *slot, uint64_t frames) {
+	return slot->agent->frames - slot->used >= frames && slot_is_spare(slot);
+}
+
+/* Free, and in slots that were not used for so long. */
+static size_t room_in_idle(const struct agent *agent, uint64_t frames) {
+	const struct portal_heap_header *header = &agent->heap.header;
+	size_t used = portal_heap_alloc_get_used(agent->heap_alloc);
+	const struct content_slot *slot;
+
+	wl_list_for_each (slot, &agent->slots, age_link) {
+		used -= slot_is_idle(slot, frames) ? slot->room : 0;
+	}
+	return header->size - header->data_offset - used;
+}
+
+size_t content_room(const struct agent *agent) {
+	return room_in_idle(agent, 0);
+}
+
 void content_attach(
 	struct content *content, struct wlr_buffer *buffer, const pixman_region32_t *damage) {
 	wlr_buffer_unlock(content->newest);
@@ -221,14 +269,18 @@ void content_attach(
 	content->cleared = buffer == NULL;
 	if (buffer == NULL) {
 		pixman_region32_clear(&content->damage);
-		return;
-	}
-	content->newest = wlr_buffer_lock(buffer);
-	add_damage(&content->damage, damage);
-	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
-		if (content->slots[i] != NULL) {
-			add_damage(&content->slots[i]->missing, damage);
+	} else {
+		content->newest = wlr_buffer_lock(buffer);
+		add_damage(&content->damage, damage);
+		for (size_t i = 0; i < CONTENT_SLOTS; i++) {
+			if (content->slots[i] != NULL) {
+				add_damage(&content->slots[i]->missing, damage);
+			}
 		}
+	}
+	if (content->front != NULL && !wl_list_empty(&content->agent->starved) &&
+		slot_is_spare(content->front)) {
+		agent_heap_freed(content->agent); // from now on
 	}
 }
 
@@ -248,45 +300,14 @@ static struct content_slot *find_slot(struct content *content, const struct geom
 }
 
 /*
- * Nobody would miss it but for a copy of the whole frame later on: not read by the controller, not
- * about to be written, and not the last frame, unless that waits to be replaced by another size.
+ * In the room of slots that were not used for so long, the one used longest ago first. Where not
+ * even the sum of them would do they are left to those who use them.
  */
-static bool slot_is_spare(const struct content_slot *slot) {
-	const struct content *content = slot->content;
-	struct geometry geometry;
-
-	if (content == NULL || slot->busy || slot == content->next) {
-		return false;
-	}
-	return slot != content->front ||
-	       (content->newest != NULL && geometry_of(slot->agent, content->newest, &geometry) &&
-		       !slot_fits(slot, &geometry));
-}
-
-/* Spare, and not used for `frames` of all contents. */
-static bool slot_is_idle(const struct content_slot *slot, uint64_t frames) {
-	return slot->agent->frames - slot->used >= frames && slot_is_spare(slot);
-}
-
-/* Where not even all of them would make the room, they are left to those who use them. */
-static bool is_room_in_idle(struct agent *agent, const struct geometry *geometry, uint64_t frames) {
-	const struct portal_heap_header *header = &agent->heap.header;
-	size_t used = portal_heap_alloc_get_used(agent->heap_alloc);
-	const struct content_slot *slot;
-
-	wl_list_for_each (slot, &agent->slots, age_link) {
-		used -= slot_is_idle(slot, frames) ? slot_size(slot) : 0;
-	}
-	uint64_t wanted = (uint64_t)geometry->width * (uint64_t)geometry->height * geometry->bpp;
-	return wanted <= header->size - header->data_offset - used;
-}
-
-/* In the room of buffers that were not used for `frames`, the one used longest ago first. */
 static struct content_slot *slot_create_from_idle(
 	struct agent *agent, const struct geometry *geometry, uint64_t frames) {
 	struct content_slot *created = NULL, *slot, *tmp;
 
-	if (!is_room_in_idle(agent, geometry, frames)) {
+	if (room_of(geometry) > room_in_idle(agent, frames)) {
 		return NULL;
 	}
 	wl_list_for_each_safe (slot, tmp, &agent->slots, age_link) {
@@ -301,7 +322,9 @@ static struct content_slot *slot_create_from_idle(
 	return created;
 }
 
-static struct content_slot *add_slot(struct content *content, const struct geometry *geometry) {
+/* In free room, or in that of slots that were not used for so many frames. */
+static struct content_slot *add_slot(
+	struct content *content, const struct geometry *geometry, uint64_t frames) {
 	struct content_slot **place = content->slots;
 	while (place < content->slots + CONTENT_SLOTS && *place != NULL) {
 		place++;
@@ -311,10 +334,7 @@ static struct content_slot *add_slot(struct content *content, const struct geome
 	}
 	struct content_slot *slot = slot_create(content->agent, geometry);
 	if (slot == NULL) {
-		// What would have to wait takes all that is spare; what can draw over the frame
-		// that is shown leaves their second buffers to those who draw, too.
-		bool waits = content->front == NULL || !slot_fits(content->front, geometry);
-		slot = slot_create_from_idle(content->agent, geometry, waits ? 0 : IDLE_FRAMES_MAX);
+		slot = slot_create_from_idle(content->agent, geometry, frames);
 	}
 	if (slot != NULL) {
 		slot->content = content;
@@ -323,7 +343,10 @@ static struct content_slot *add_slot(struct content *content, const struct geome
 	return slot;
 }
 
-/* Slots of a former size are of no more use, but for showing the last frame on a new mirror. */
+/*
+ * Slots of a former size are of no more use, but for the one that is shown: the application may
+ * come back to its size before there is room for the new one.
+ */
 static void abandon_misfits(struct content *content, const struct geometry *geometry, bool front) {
 	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
 		struct content_slot *slot = content->slots[i];
@@ -334,12 +357,11 @@ static void abandon_misfits(struct content *content, const struct geometry *geom
 	}
 }
 
-/* Most waits end with a release; this one does not. */
+/* Other waits end with somebody's next frame or window; this one does not. */
 static void warn_if_too_large(struct content *content, const struct geometry *geometry) {
 	const struct portal_heap_header *header = &content->agent->heap.header;
-	uint64_t size = (uint64_t)geometry->width * (uint64_t)geometry->height * geometry->bpp;
 
-	if (!content->too_large && size > header->size - header->data_offset) {
+	if (!content->too_large && room_of(geometry) > header->size - header->data_offset) {
 		content->too_large = true;
 		wlr_log(WLR_ERROR,
 			"a buffer of %dx%d pixels is larger than the heap and stays unseen",
@@ -347,7 +369,7 @@ static void warn_if_too_large(struct content *content, const struct geometry *ge
 	}
 }
 
-bool content_reserve(struct content *content) {
+bool content_reserve(struct content *content, bool sparingly) {
 	struct geometry geometry;
 	if (content->newest == NULL) {
 		return true;
@@ -359,12 +381,14 @@ bool content_reserve(struct content *content) {
 		return true;
 	}
 	abandon_misfits(content, &geometry, false);
-	content->next = find_slot(content, &geometry);
+	bool over = content->front != NULL && slot_fits(content->front, &geometry);
+	content->next = over && sparingly ? content->front : find_slot(content, &geometry);
 	if (content->next == NULL) {
-		content->next = add_slot(content, &geometry);
+		// Who can draw over what is shown leaves their second slots to those who use them.
+		uint64_t idle = over ? IDLE_FRAMES_MAX : sparingly ? 0 : IDLE_NONE;
+		content->next = add_slot(content, &geometry, idle);
 	}
-	if (content->next == NULL && content->front != NULL &&
-		slot_fits(content->front, &geometry)) {
+	if (content->next == NULL && over) {
 		// A controller that holds what it shows would wait for this frame as long as this
 		// frame waits for it: drawing over that may tear, but goes on.
 		content->next = content->front;
@@ -375,12 +399,21 @@ bool content_reserve(struct content *content) {
 	return content->next != NULL;
 }
 
+size_t content_wanted(struct content *content) {
+	struct geometry geometry;
+	if (content->newest == NULL || !geometry_of(content->agent, content->newest, &geometry) ||
+		(content->front != NULL && slot_fits(content->front, &geometry))) {
+		return 0;
+	}
+	const struct content_slot *slot = find_slot(content, &geometry);
+	return slot != NULL ? slot->room : room_of(&geometry);
+}
+
 void content_unreserve(struct content *content) {
 	struct content_slot *slot = content->next;
 
 	content->next = NULL;
 	if (slot != NULL && slot->fresh) {
-		// Quietly: the heap is as it was before, to try again now would end the same way.
 		slot_detach(slot);
 		slot_free(slot);
 	}
@@ -449,6 +482,7 @@ struct wl_buffer *content_take(struct content *content, struct connection *conne
 		content->newest = NULL;
 		if (!copied) {
 			content->next = NULL;
+			agent_heap_freed(content->agent);
 			wlr_log(WLR_ERROR,
 				"a buffer of an application went away while it was read");
 			return NULL;

@@ -27,7 +27,7 @@ struct wlr_buffer;
 struct content_slot {
 	struct agent *agent;
 	struct content *content; // NULL: freed as soon as the controller releases it
-	size_t offset; // in the heap
+	size_t offset, room; // in the heap, bytes
 	int32_t width, height, stride; // pixels, pixels, bytes
 	uint32_t format; // DRM fourcc
 	bool busy; // the controller may read it
@@ -66,12 +66,21 @@ void content_attach(
 /** Nothing is shown any more and nothing kept. */
 void content_clear(struct content *content);
 
-/** Finds room for the newest buffer. False when it must wait until some is given back. */
-bool content_reserve(struct content *content);
+/**
+ * Finds room for the newest buffer; false when there is none. `sparingly`: draws over what is shown
+ * where that has its size, and else takes what is spare, whosever it is.
+ */
+bool content_reserve(struct content *content, bool sparingly);
+
+/** What content_reserve() would take sparingly: free or spare bytes of the heap. */
+size_t content_wanted(struct content *content);
+
+/** The bytes of the heap that are free or spare, in pieces of whatever size. */
+size_t content_room(const struct agent *agent);
 
 /**
- * Gives back what content_reserve() took from the heap, since another surface of the same frame
- * must wait: one that waits holds nothing that another one waits for.
+ * Gives back what content_reserve() took of free room, since another surface of the same frame has
+ * to wait: a frame that waits holds nothing new. Nobody is told, the heap is as it was before.
  */
 void content_unreserve(struct content *content);
 

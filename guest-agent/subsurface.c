@@ -1,4 +1,5 @@
 #include "subsurface.h"
+#include "agent.h"
 #include "app.h"
 #include "connection.h"
 #include "surface.h"
@@ -151,6 +152,9 @@ void subsurface_orphan(struct subsurface *subsurface) {
 static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct subsurface *subsurface = wl_container_of(listener, subsurface, destroy);
 
+	if (subsurface->parent != NULL) {
+		agent_heap_freed(subsurface->parent->app->agent); // a frame may have waited for it
+	}
 	subsurface_unrealize(subsurface);
 	subsurface->surface->subsurface = NULL;
 	wl_list_remove(&subsurface->destroy.link);

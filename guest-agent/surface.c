@@ -244,6 +244,8 @@ static void send_damage(struct surface *surface, const pixman_region32_t *damage
 /* Attaches what is new; returns whether something was. */
 static bool send_content(struct surface *surface, struct connection *connection) {
 	if (surface->xdg != NULL && !xdg_can_show(surface->xdg)) {
+		content_unreserve(&surface->content);
+		agent_heap_freed(surface->app->agent);
 		return false;
 	}
 	bool offset = wl_surface_get_version(surface->mirror) >= WL_SURFACE_OFFSET_SINCE_VERSION;
@@ -332,11 +334,41 @@ static bool is_urgent(struct surface *surface) {
 }
 
 static bool lacks_room(struct surface *surface) {
-	return surface->pending && !content_reserve(&surface->content);
+	return surface->pending && !content_reserve(&surface->content, false);
+}
+
+static bool lacks_any_room(struct surface *surface) {
+	return surface->pending && !content_reserve(&surface->content, true);
 }
 
 static bool gives_back(struct surface *surface) {
 	content_unreserve(&surface->content);
+	return false;
+}
+
+static size_t group_wanted(struct surface *surface) {
+	size_t wanted = surface->pending ? content_wanted(&surface->content) : 0;
+	struct subsurface *sub;
+	wl_list_for_each (sub, &surface->subsurfaces, link) {
+		wanted += subsurface_is_synchronized(sub) ? group_wanted(sub->surface) : 0;
+	}
+	return wanted;
+}
+
+/*
+ * Room for all of a frame or for none of it, so that no two frames hold what the other one waits
+ * for. A second buffer for one surface may be the room that another one lacks for its first.
+ */
+static bool group_reserve(struct surface *root) {
+	if (!group_any(root, lacks_room)) {
+		return true;
+	}
+	group_any(root, gives_back);
+	if (group_wanted(root) <= content_room(root->app->agent) &&
+		!group_any(root, lacks_any_room)) {
+		return true;
+	}
+	group_any(root, gives_back);
 	return false;
 }
 
@@ -352,21 +384,33 @@ static void group_send(struct surface *surface) {
 	if (surface->pending) {
 		surface_send(surface);
 	}
+	// One that was to be sent with this one until it was desynchronised.
+	wl_list_for_each (sub, &surface->subsurfaces, link) {
+		if (!subsurface_is_synchronized(sub)) {
+			surface_update(sub->surface);
+		}
+	}
 }
 
 static void set_starved(struct surface *surface, bool starved) {
-	wl_list_remove(&surface->starved_link);
-	if (starved) {
+	bool waits = !wl_list_empty(&surface->starved_link);
+	if (starved && !waits) {
+		agent_starved(surface->app->agent);
 		wl_list_insert(surface->app->agent->starved.prev, &surface->starved_link);
-	} else {
+	} else if (!starved && waits) {
+		wl_list_remove(&surface->starved_link);
 		wl_list_init(&surface->starved_link);
-	}
+	} // else it keeps its place in line
 }
 
 void surface_update(struct surface *surface) {
 	struct surface *root = surface_sync_root(surface);
 	struct connection *connection = surface_connection(root);
 
+	if (surface != root) { // since it was synchronised, perhaps
+		set_starved(surface, false);
+		root->pending |= surface->pending;
+	}
 	// What a congested connection holds back goes with app_catch_up().
 	if (connection == NULL || connection->congested || !root->pending) {
 		return;
@@ -375,8 +419,7 @@ void surface_update(struct surface *surface) {
 	if (!ready && !group_any(root, is_urgent)) {
 		return;
 	}
-	if (group_any(root, lacks_room)) {
-		group_any(root, gives_back);
+	if (!group_reserve(root)) {
 		set_starved(root, true);
 		return;
 	}

@@ -135,6 +135,13 @@ static unsigned int find_class(const struct portal_heap_alloc *alloc, unsigned i
 	return CLASS_COUNT;
 }
 
+size_t portal_heap_alloc_round(size_t size) {
+	size_t pages = size / PORTAL_HEAP_PAGE + (size % PORTAL_HEAP_PAGE != 0);
+	/* No heap has more. */
+	return pages > INT32_MAX ? size
+				 : (size_t)round_to_class((uint32_t)pages) * PORTAL_HEAP_PAGE;
+}
+
 size_t portal_heap_alloc_get(struct portal_heap_alloc *alloc, size_t size, size_t *usable) {
 	if (size == 0) {
 		errno = EINVAL;

@@ -30,6 +30,9 @@ size_t portal_heap_alloc_get(struct portal_heap_alloc *alloc, size_t size, size_
 /* Give a range back by its offset. It must have come from portal_heap_alloc_get(). */
 void portal_heap_alloc_put(struct portal_heap_alloc *alloc, size_t offset);
 
+/* What portal_heap_alloc_get() takes for a size, in bytes. */
+size_t portal_heap_alloc_round(size_t size);
+
 size_t portal_heap_alloc_get_used(const struct portal_heap_alloc *alloc);
 
 /* The largest size that portal_heap_alloc_get() would grant now. */

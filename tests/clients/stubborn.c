@@ -8,6 +8,9 @@
  *   room WIDTH HEIGHT a buffer of this size, which may have to wait for room in the heap
  *   pair WIDTH HEIGHT HEIGHT
  *                     the same of two: a window, and a subsurface that is shown with it
+ *   knot sync|desync|destroy HEIGHT HEIGHT
+ *                     the same, and while they wait the subsurface is bound to the window's frames,
+ *                     set free of them, or destroyed
  *   crowd COUNT       so many surfaces
  *   lace COUNT        an opaque and an input region of so many rectangles
  *   named NAME        a window of that name
@@ -156,6 +159,46 @@ static void room(struct client *client, struct window *window, int width, int he
 	}
 }
 
+static void knot(
+	struct client *client, struct window *window, const char *how, int height, int below) {
+	const int width = 1024;
+	bool sync = strcmp(how, "sync") == 0, destroy = strcmp(how, "destroy") == 0;
+	struct wl_surface *surface = wl_compositor_create_surface(client->compositor);
+	struct wl_subsurface *subsurface = client_get_subsurface(client, surface, window->surface);
+	if (sync) {
+		wl_subsurface_set_desync(subsurface);
+	}
+	struct buffer *upper = buffer_create_argb(client, width, height);
+	struct buffer *lower = buffer_create_argb(client, width, below);
+	buffer_pattern(upper, 7);
+	buffer_pattern(lower, 8);
+	buffer_attach(lower, surface);
+	if (!destroy) {
+		client_expect_frame(client, surface);
+	}
+	wl_surface_commit(surface);
+	window_show(window, upper);
+	client_roundtrip(client);
+	if (destroy) {
+		wl_subsurface_destroy(subsurface);
+	} else if (sync) {
+		wl_subsurface_set_sync(subsurface);
+	} else {
+		wl_subsurface_set_desync(subsurface);
+	}
+	client_roundtrip(client);
+	client_log("committed");
+	client_show_stage(client, "shown");
+	if (!destroy) {
+		wl_subsurface_destroy(subsurface);
+	}
+	wl_surface_destroy(surface);
+	buffer_destroy(lower);
+	window_draw(window, 300, 200, 1);
+	buffer_wait_release(client, upper);
+	buffer_destroy(upper);
+}
+
 void feature_stubborn(struct client *client, int argc, char **argv) {
 	const char *what = argc > 0 ? argv[0] : "";
 	long first = argc > 1 ? atol(argv[1]) : 0, second = argc > 2 ? atol(argv[2]) : 0;
@@ -185,6 +228,8 @@ void feature_stubborn(struct client *client, int argc, char **argv) {
 		lace(client, window, first);
 	} else if (going && strcmp(what, "vast") == 0) {
 		vast(client, window);
+	} else if (going && strcmp(what, "knot") == 0 && argc > 3) {
+		knot(client, window, argv[1], (int)second, (int)third);
 	}
 	if (going) {
 		window_draw(window, 300, 200, 2);

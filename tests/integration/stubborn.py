@@ -139,13 +139,11 @@ def windows_of_several_surfaces_do_not_wait_for_each_other(compositor_kind, kind
     with world("stubborn-pair", compositor_kind, kind, heap="memfd:8M") as inside:
         blocker = start(inside, "stubborn", "room", "1024", "512")  # 2 MiB
         blocker.expect("ready shown")
-        # None of the two fits beside that, nor both without it; a part of each would.
-        pairs = [
-            start(inside, "stubborn", "pair", "1024", "768", "896"),
-            start(inside, "stubborn", "pair", "1024", "512", "1016"),
-        ]
-        for pair in pairs:
-            pair.expect("committed")
+        # None of the two fits beside that, nor both without it.
+        pairs = []
+        for heights in (("768", "896"), ("512", "1016")):
+            pairs.append(start(inside, "stubborn", "pair", "1024", *heights))
+            pairs[-1].expect("committed")
         goes_on(inside, "shrunk")
         assert not any("ready shown" in pair.drain() for pair in pairs)
         blocker.send("next")
@@ -154,6 +152,47 @@ def windows_of_several_surfaces_do_not_wait_for_each_other(compositor_kind, kind
             pair.expect("ready shown")
             pair.send("next")
             assert pair.wait_exit() == 0, pair.details()
+
+
+def what_an_application_does_while_it_waits_for_room_unties_no_one_else(compositor_kind, kind):
+    with world("stubborn-knot", compositor_kind, kind, heap="memfd:8M") as inside:
+        for how in ("sync", "desync"):
+            blocker = start(inside, "stubborn", "room", "1024", "1280")  # 5 MiB
+            blocker.expect("ready shown")
+            client = start(inside, "stubborn", "knot", how, "512", "448")  # 2 and 1.75 MiB
+            client.expect("ready ordinary")
+            client.send("next")
+            client.expect("committed")
+            goes_on(inside, "shrunk")  # who waits is tried again
+            assert "ready shown" not in client.drain(), client.details()
+            blocker.send("next")
+            assert blocker.wait_exit() == 0, blocker.details()
+            finish_knot(client)
+
+
+def a_surface_that_goes_lets_the_others_of_its_frame_go_on(compositor_kind, kind):
+    with world("stubborn-destroy", compositor_kind, kind, heap="memfd:8M") as inside:
+        client = start(inside, "stubborn", "knot", "destroy", "200", "2100")
+        client.expect("ready ordinary")
+        client.send("next")
+        client.expect("committed")
+        finish_knot(client)
+
+
+def finish_knot(client):
+    for stage in ("shown", "ordinary again"):
+        client.expect(f"ready {stage}")
+        client.send("next")
+    assert client.wait_exit() == 0, client.details()
+
+
+def a_heap_that_stays_full_is_told(compositor_kind, kind):
+    with world("stubborn-full", compositor_kind, kind, heap="memfd:8M") as inside:
+        windows = [start(inside, "stubborn", "room", "1200", "1000") for _ in range(2)]
+        until("the agent to tell",
+              lambda: "the heap of 8 MiB is full: 1 surfaces wait" in inside.agent.log())
+        for window in windows:
+            window.kill()
 
 
 TESTS = [
@@ -167,6 +206,9 @@ TESTS = [
     a_buffer_larger_than_the_heap_is_told_and_stays_unseen,
     a_full_heap_makes_a_window_wait_until_there_is_room,
     windows_of_several_surfaces_do_not_wait_for_each_other,
+    what_an_application_does_while_it_waits_for_room_unties_no_one_else,
+    a_surface_that_goes_lets_the_others_of_its_frame_go_on,
+    a_heap_that_stays_full_is_told,
 ]
 
 

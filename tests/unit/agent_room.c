@@ -41,7 +41,7 @@ static void a_full_heap_makes_a_new_size_wait_for_room(void **state) {
 	take(fixture, false, &copied, &damaged);
 	size_t count = fill_heap(fixture, taken);
 	attach(fixture, &large, WIDTH, HEIGHT);
-	assert_false(content_reserve(&fixture->content));
+	assert_false(reserve(&fixture->content));
 	assert_false(large.released);
 	empty_heap(fixture, taken, count);
 	assert_non_null(take(fixture, false, &copied, &damaged));
@@ -75,7 +75,7 @@ static void make_spare(struct fixture *fixture, struct app_buffer *buffer) {
 	pixman_region32_init(&damage);
 	for (int i = 0; i < 2; i++) {
 		attach_to(&fixture->other, buffer, 1, 1);
-		assert_true(content_reserve(&fixture->other));
+		assert_true(reserve(&fixture->other));
 		shown[i] = content_take(&fixture->other, &fixture->connection, false, &damage);
 	}
 	pixman_region32_fini(&damage);
@@ -122,7 +122,7 @@ static void what_is_spare_stays_where_it_would_not_be_enough(void **state) {
 	make_spare(fixture, &still);
 	size_t count = fill_heap(fixture, taken);
 	attach(fixture, &new, WIDTH, HEIGHT);
-	assert_false(content_reserve(&fixture->content));
+	assert_false(reserve(&fixture->content));
 	assert_int_equal(count_slots(&fixture->other), 2);
 	empty_heap(fixture, taken, count);
 	buffer_drop(&still);
@@ -167,7 +167,7 @@ static void a_new_size_gets_the_room_of_the_former_one_that_was_released(void **
 	struct wl_buffer *shown = take(fixture, false, &copied, &damaged);
 	size_t count = fill_heap(fixture, taken);
 	attach(fixture, &new, WIDTH, HEIGHT);
-	assert_false(content_reserve(&fixture->content));
+	assert_false(reserve(&fixture->content));
 	assert_non_null(fixture->content.front);
 	release(fixture, shown);
 	assert_non_null(take(fixture, false, &copied, &damaged));
@@ -175,6 +175,68 @@ static void a_new_size_gets_the_room_of_the_former_one_that_was_released(void **
 	empty_heap(fixture, taken, count);
 	buffer_drop(&former);
 	buffer_drop(&new);
+}
+
+/* A second surface of the frame may need what the first one would take beside what it shows. */
+static void to_draw_over_what_is_shown_takes_no_room(void **state) {
+	struct fixture *fixture = *state;
+	struct app_buffer buffer;
+	size_t room;
+	uint64_t copied;
+	int damaged;
+
+	buffer_init(&buffer, WIDTH, HEIGHT, 1);
+	attach(fixture, &buffer, WIDTH, HEIGHT);
+	take(fixture, false, &copied, &damaged);
+	attach(fixture, &buffer, 1, 1);
+	room = content_room(&fixture->agent);
+	assert_int_equal(content_wanted(&fixture->content), 0);
+	assert_true(content_reserve(&fixture->content, false));
+	assert_ptr_not_equal(fixture->content.next, fixture->content.front);
+	assert_true(content_room(&fixture->agent) < room);
+	content_unreserve(&fixture->content);
+	assert_int_equal(content_room(&fixture->agent), room);
+	assert_true(content_reserve(&fixture->content, true));
+	assert_int_equal(content_room(&fixture->agent), room);
+	assert_ptr_equal(fixture->content.next, fixture->content.front);
+	buffer_drop(&buffer);
+}
+
+static void what_is_spare_counts_as_it_was_taken(void **state) {
+	struct fixture *fixture = *state;
+	struct app_buffer still, large;
+	const size_t page = 4096;
+
+	// 17 pages are taken as 18, by the steps of the allocator.
+	buffer_init(&still, WIDTH, HEIGHT, 1);
+	buffer_init(&large, 17 * (int)page / 4, 1, 2);
+	size_t room = content_room(&fixture->agent);
+	make_spare(fixture, &still);
+	assert_int_equal(content_room(&fixture->agent), room - WIDTH * HEIGHT * 4);
+	attach(fixture, &large, 1, 1);
+	assert_int_equal(content_wanted(&fixture->content), 18 * page);
+	assert_true(content_reserve(&fixture->content, false));
+	assert_int_equal(content_room(&fixture->agent), room - WIDTH * HEIGHT * 4 - 18 * page);
+	content_unreserve(&fixture->content);
+	buffer_drop(&still);
+	buffer_drop(&large);
+}
+
+static void what_is_to_show_nothing_is_spare(void **state) {
+	struct fixture *fixture = *state;
+	struct app_buffer buffer;
+	uint64_t copied;
+	int damaged;
+
+	buffer_init(&buffer, WIDTH, HEIGHT, 1);
+	size_t room = content_room(&fixture->agent);
+	attach(fixture, &buffer, WIDTH, HEIGHT);
+	struct wl_buffer *shown = take(fixture, false, &copied, &damaged);
+	release(fixture, shown);
+	assert_true(content_room(&fixture->agent) < room);
+	content_attach(&fixture->content, NULL, NULL);
+	assert_int_equal(content_room(&fixture->agent), room);
+	buffer_drop(&buffer);
 }
 
 static void a_frame_that_waits_holds_nothing_new(void **state) {
@@ -185,14 +247,14 @@ static void a_frame_that_waits_holds_nothing_new(void **state) {
 
 	buffer_init(&buffer, WIDTH, HEIGHT, 1);
 	attach(fixture, &buffer, WIDTH, HEIGHT);
-	assert_true(content_reserve(&fixture->content));
+	assert_true(reserve(&fixture->content));
 	content_unreserve(&fixture->content);
 	assert_int_equal(portal_heap_alloc_get_used(fixture->agent.heap_alloc), 0);
 	assert_false(buffer.released);
 	assert_non_null(take(fixture, false, &copied, &damaged));
 
 	attach(fixture, &buffer, 1, 1); // what it had before it keeps
-	assert_true(content_reserve(&fixture->content));
+	assert_true(reserve(&fixture->content));
 	int slots = count_slots(&fixture->content);
 	content_unreserve(&fixture->content);
 	assert_int_equal(count_slots(&fixture->content), slots - 1);
@@ -209,6 +271,9 @@ int main(void) {
 		TEST(what_is_spare_stays_where_it_would_not_be_enough),
 		TEST(a_window_that_can_draw_over_what_it_shows_gets_what_was_long_spare),
 		TEST(a_new_size_gets_the_room_of_the_former_one_that_was_released),
+		TEST(to_draw_over_what_is_shown_takes_no_room),
+		TEST(what_is_spare_counts_as_it_was_taken),
+		TEST(what_is_to_show_nothing_is_spare),
 		TEST(a_frame_that_waits_holds_nothing_new),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,9 @@ void release(struct fixture *fixture, struct wl_buffer *buffer);
 void attach_to(struct content *content, struct app_buffer *buffer, int width, int height);
 void attach(struct fixture *fixture, struct app_buffer *buffer, int width, int height);
 
+/* As a frame of this surface alone does: sparingly where there is no room otherwise. */
+bool reserve(struct content *content);
+
 /* What a commit does; returns the buffer to show and the pixels that were copied for it. */
 struct wl_buffer *take(struct fixture *fixture, bool again, uint64_t *copied, int *damaged);
 
