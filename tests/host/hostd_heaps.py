@@ -115,7 +115,7 @@ def without_hook(finish, work):
     hostd = Hostd(work, GUESTS.format(door="/nowhere", budget="1G")).start()
     finish.callback(hostd.stop)
     link = hostd.link()
-    link.wait_for("ListGuests", lambda said: any(g["state"] == "off" for g in said["guests"]))
+    link.wait_for("GetState", lambda said: said.get("libvirtProblem") is None)
     assert link.call("StartGuest", guest="firefox") == {}
     scene.is_of(QEMU)
     assert link.call("StopGuest", guest="firefox", force=True) == {}

@@ -191,9 +191,11 @@ def one_that_a_controller_does_not_let_go_of_goes_with_the_controllers_end(machi
     plug(machine)
     machine.hear("attach .* to play: done", since=since)
     address = machine.one(PLUG)["address"]
+    # Who let one go before was asked as well.
+    asked = int(machine.run("dmesg | grep -c 'Relaying device request'", status=None))
     pull(machine)
     # It waits in the kernel. Nothing else does.
-    machine.within("grep", "-a", "-m", "1", "Relaying device request", "/dev/kmsg")
+    machine.within("grep", "-a", "-m", str(asked + 1), "Relaying device request", "/dev/kmsg")
     card = machine.one(PLUG)
     expect(card["driver"] is None, f"the kernel does not remove it: {card}")
     expect(any(holder["name"].startswith("qemu-system") for holder in card["holders"]),
@@ -208,8 +210,9 @@ def one_that_a_controller_does_not_let_go_of_goes_with_the_controllers_end(machi
     for card in machine.find(CARD):
         machine.hear(f"return from VMs {card['address']}: done", since=since)
     expect([card["driver"] for card in machine.find(CARD)] == ["e1000e", "e1000e"], "not back")
-    expect(machine.within("cat", "/var/lib/portal/host/assigned.scfg") == "", "written down")
+    # Once more: what was given back is crossed out at the next look.
     machine.call("Recover")
+    expect(machine.within("cat", "/var/lib/portal/host/assigned.scfg") == "", "written down")
 
 
 def what_finds_no_port_is_said_and_comes_back(machine):

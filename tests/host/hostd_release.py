@@ -14,7 +14,8 @@ import sys
 import tempfile
 
 from hostmachine import Machine, check_tree, expect, initramfs, run_tests
-from release import GPU, break_probe, consoles, holders, mend_probe
+from release import (
+    GPU, break_probe, break_probe_until_forgotten, consoles, holders, mend_probe)
 
 MODULES = ["vfio_iommu_type1"]
 LATER = ["vfio-pci", "virtio-gpu"]
@@ -91,10 +92,7 @@ def one_that_does_not_let_go_leaves_everything_as_it_was(machine):
 
 
 def it_is_removed_and_found_again_when_resets_do_not_help(machine):
-    address = machine.one(GPU)["address"]
-    machine.run("mv /dev/vfio/vfio /dev/vfio/away; "
-                f"(until [ ! -e /sys/bus/pci/devices/{address} ]; do usleep 1000; done; "
-                "mv /dev/vfio/away /dev/vfio/vfio) &")
+    break_probe_until_forgotten(machine, machine.one(GPU)["address"])
     release(machine)
     is_with_vfio(machine)
     expect(machine.run("cat /sys/bus/pci/drivers_autoprobe") == "1", "autoprobe is off")

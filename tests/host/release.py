@@ -57,6 +57,15 @@ def mend_probe(machine):
     machine.run("mv /dev/vfio/away /dev/vfio/vfio")
 
 
+def break_probe_until_forgotten(machine, address):
+    """The same until the kernel has forgotten the card. It may be back before the shell looks again: its
+    link is another one then."""
+    link = f"/sys/bus/pci/devices/{address}"
+    machine.run(f"number=$(stat -c %i {link}); mv /dev/vfio/vfio /dev/vfio/away; "
+                f"(while [ \"$(stat -c %i {link} 2>/dev/null)\" = $number ]; do usleep 1000; done; "
+                "mv /dev/vfio/away /dev/vfio/vfio) & echo $! >/tmp/pid")
+
+
 def the_framebuffer_of_the_firmware_goes_with_the_console_on_it(machine):
     vga = machine.one(VGA)
     address = vga["address"]
@@ -231,9 +240,7 @@ def a_card_that_vfio_has_already_is_removed_and_found_again(machine):
     address = machine.one(GPU)["address"]
     machine.host("release-gpu", address)
     # Every reset fails, since nothing can be opened; after the removal it can.
-    machine.run("mv /dev/vfio/vfio /dev/vfio/away; "
-                f"(until [ ! -e /sys/bus/pci/devices/{address} ]; do usleep 1000; done; "
-                "mv /dev/vfio/away /dev/vfio/vfio) & echo $! >/tmp/pid")
+    break_probe_until_forgotten(machine, address)
     said = machine.host("release-gpu", address)
     machine.run("wait", status=None)
     expect("let the kernel forget" in said and "is the same card" in said, said)

@@ -263,7 +263,8 @@ def a_graphics_card_is_let_go_and_comes_back(machine):
     back = machine.one(GPU)
     expect(back["driver"] == gpu["driver"] and back["driverOverride"] is None, f"not back: {back}")
     expect(any(holder["kind"] == "framebuffer" for holder in back["holders"]), f"holders: {back}")
-    machine.run(f"{USER} systemctl --user is-active holder")
+    # It may not open the card before udev has given that to its group, and is begun anew until then.
+    machine.run(f"until {USER} systemctl --user is-active --quiet holder; do sleep 0.1; done")
     machine.run(f"{USER} systemctl --user stop holder")
 
 

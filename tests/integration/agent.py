@@ -64,8 +64,10 @@ def the_agent_takes_a_display_name_that_is_free():
 
         def start(number):
             agent = session.start("portal-agent", [programs.AGENT, *arguments])
-            until(f"wayland-{number}", lambda: not agent.alive() or is_listening(path(number)))
-            assert agent.alive(), agent.details()
+            # The channel comes last: from then on the agent heeds a signal to end.
+            channel = arguments[1].removeprefix("unix:")
+            until(f"{number}'s channel", lambda: not agent.alive() or is_listening(channel))
+            assert agent.alive() and is_listening(path(number)), agent.details()
             return agent
 
         # Of a process that died, and of one that lives: who serves a display holds its lock.
@@ -90,7 +92,8 @@ def the_agents_log_carries_its_name():
             arguments = ["--listen", f"unix:{session.directory}/channel", "--name", "sales", *HEAP]
             environment = {"JOURNAL_STREAM": stream} if stream else {}
             agent = session.start("portal-agent", [programs.AGENT, *arguments], environment)
-            until("the display", lambda: is_listening(os.path.join(session.runtime, "wayland-1")))
+            # Which comes last: before, a signal to end would be nothing that it heeds.
+            until("the channel", lambda: is_listening(f"{session.directory}/channel"))
             assert agent.stop() == 0, agent.details()
             lines = agent.log().splitlines()
             assert lines and all(line.startswith(begin) for line in lines), agent.details()

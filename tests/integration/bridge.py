@@ -16,7 +16,13 @@ from collections import Counter
 from portaltest import case, guest, programs
 from portaltest.bridge import call, control
 from portaltest.deadline import until
-from portaltest.process import children, descriptor_links, descriptor_list, unix_sockets
+from portaltest.process import (
+    children,
+    descriptor_links,
+    descriptor_list,
+    is_listening,
+    unix_sockets,
+)
 
 # Exit statuses, portal-bridge(1).
 DONE, COMPOSITOR, LOST, VIOLATION, HEAP = 0, 3, 5, 6, 9
@@ -200,7 +206,7 @@ def a_guest_decides_what_is_told_of_it_and_not_how_often(compositor_kind, kind):
         def watch():
             command = ["varlinkctl", "-j", "--more", "--timeout=infinity", "call"]
             method = ["org.portal.Bridge.GetState", "{}"]
-            until("the bridge", lambda: os.path.exists(control(session, "evil")[len("unix:") :]))
+            until("the bridge", lambda: is_listening(control(session, "evil")[len("unix:") :]))
             watchers.append(
                 session.start("varlinkctl", [*command, control(session, "evil"), *method])
             )
@@ -382,6 +388,8 @@ def a_bridge_that_waits_finds_an_agent_that_comes_late(compositor_kind, kind):
             )
             until("the bridge to be ready", lambda: is_ready(session, "late"), interval=0.1)
             agent.kill()
+            # Else the next one could be taken for ready by what is said of this one.
+            until("the bridge to notice", lambda: not is_ready(session, "late"), interval=0.1)
         assert bridge.stop() == DONE, bridge.details()
         for name in os.listdir(session.runtime):  # what the killed agents left
             if name.startswith("wayland-") and not name.startswith(compositor.display):

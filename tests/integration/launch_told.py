@@ -14,6 +14,7 @@ import sys
 import threading
 
 from portaltest import case, programs
+from portaltest.bridge import call
 from portaltest.deadline import until
 from portaltest.launcher import KEEPER, launcher_test
 from portaltest.process import descriptor_links, unix_sockets
@@ -127,6 +128,9 @@ def a_heap_that_is_not_there_is_told(launcher):
     until("the agent to listen", lambda: os.path.exists(socket))
     with open(launcher.config, "w", encoding="utf-8") as file:
         file.write(f"vm heapless {{\n\turi none\n\ttransport unix:{socket}\n\theap file:/nowhere/heap\n}}\n")
+    # The first one starts the bridge. Once that answers, it is told in time.
+    launcher.run("--timeout", "1", "vm:heapless", "--", "true")
+    call(launcher.session, "heapless", "org.portal.Bridge.GetState")
     launcher.expect(207, r"heap", "--timeout", "2", "vm:heapless", "--", "true")
     launcher.kill(KEEPER, signal.SIGTERM)
     launcher.await_end("heapless")

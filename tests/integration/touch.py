@@ -3,6 +3,7 @@
 touch.py GUEST [TEST...]; GUEST: native, agent or bridge.
 """
 
+import os
 import sys
 
 from portaltest import case, guest, programs, scenario
@@ -123,9 +124,17 @@ def seats_pass_through_one_to_one(kind):
     scenario.assert_same_logs(expected, actual)
 
 
+def count_seats(desk):
+    path = os.path.join(os.path.dirname(__file__), "globals.py")
+    lister = desk.guest.start("globals", [sys.executable, path])
+    assert lister.wait_exit() == 0, lister.details()
+    return lister.lines.count("wl_seat")
+
+
 def comes_and_goes(desk):
     """A seat that is there when an application starts, and goes while it runs."""
     desk.send("seat seat1")
+    until("the guest to hear of it", lambda: count_seats(desk) == 2)
     client = desk.start("2")
     desk.send(f"down seat1 0 {WINDOW + 60} {WINDOW + 50}")
     desk.send("frame seat1")

@@ -33,6 +33,7 @@ from portaltest.desktop import (
     Desktop,
     is_filled,
 )
+from portaltest.session import wait_for_end
 
 
 def a_new_window_does_not_interrupt_what_is_being_typed():
@@ -70,6 +71,7 @@ def a_program_that_was_asked_for_while_typing_gets_the_keyboard():
             assert foot["focused"], foot
             desktop.control.run("close", foot["id"])
             desktop.control.until(lambda state: len(state["windows"]) == 1)
+            wait_for_end(foot["pid"])  # which is not there for its window alone
         client.stop()
 
 
@@ -406,14 +408,14 @@ def a_window_that_cannot_be_seen_is_asked_for_no_frames():
             return sum("wl_callback" in l and ".done(" in l for l in client.log().split("\n"))
 
         def assert_drawing(drawing):
-            desktop.portal.screenshot()  # the frame that was on its way is over
             before = done()
             if drawing:
                 until("frames of the visible window", lambda: done() > before + 5)
                 return
             for _ in range(5):
                 desktop.portal.screenshot()
-            assert done() == before, "a window that nobody can see went on drawing"
+            # One was on its way when the window was hidden, whenever its client reads that.
+            assert done() <= before + 1, "a window that nobody can see went on drawing"
 
         assert_drawing(True)
         desktop.control.run("minimize", window["id"], "on")

@@ -6,7 +6,7 @@ import sys
 
 from . import programs
 from .deadline import Timeout, until
-from .process import children, descriptor_list, descriptors, is_listening
+from .process import children, descriptor_list, descriptors, is_listening, stands_still
 from .session import wait_for_end
 
 
@@ -161,6 +161,9 @@ class Bridged(Agent):
 
     def kill_bridge(self):
         """It goes without a word, as when the controller crashes."""
+        # One that is still starting could fork behind the look at its children.
+        self.bridge.popen.send_signal(signal.SIGSTOP)
+        until("the bridge to stand still", lambda: stands_still(self.bridge.pid))
         confined = children(self.bridge.pid)
         for pid in confined:
             os.kill(pid, signal.SIGKILL)

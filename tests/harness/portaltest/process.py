@@ -152,6 +152,15 @@ def children(pid):
         return []
 
 
+def stands_still(pid):
+    """Whether a process runs no further, since it was stopped or has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] in "TtZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def wakeups(pids):
     """How often the threads of these processes have gone to sleep, which is as often as they woke."""
     total = 0
