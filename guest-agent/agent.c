@@ -182,7 +182,9 @@ int agent_run(struct agent *agent) {
 			connection_flush(agent->connection);
 		}
 		controller_flush(agent->controller);
-		if (wl_event_loop_dispatch(agent->loop, -1) < 0 && errno != EINTR) {
+		// What is tried again before events are waited for is to be flushed before, too.
+		int timeout = agent->retry != NULL ? 0 : -1;
+		if (wl_event_loop_dispatch(agent->loop, timeout) < 0 && errno != EINTR) {
 			wlr_log_errno(WLR_ERROR, "waiting for events failed");
 			return EXIT_FAILURE;
 		}

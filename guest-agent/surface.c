@@ -244,8 +244,6 @@ static void send_damage(struct surface *surface, const pixman_region32_t *damage
 /* Attaches what is new; returns whether something was. */
 static bool send_content(struct surface *surface, struct connection *connection) {
 	if (surface->xdg != NULL && !xdg_can_show(surface->xdg)) {
-		content_unreserve(&surface->content);
-		agent_heap_freed(surface->app->agent);
 		return false;
 	}
 	bool offset = wl_surface_get_version(surface->mirror) >= WL_SURFACE_OFFSET_SINCE_VERSION;
@@ -333,12 +331,17 @@ static bool is_urgent(struct surface *surface) {
 	return surface->pending && surface->urgent;
 }
 
+/* An xdg_surface's initial commit carries no pixels. */
+static bool wants_room(struct surface *surface) {
+	return surface->pending && (surface->xdg == NULL || xdg_can_show(surface->xdg));
+}
+
 static bool lacks_room(struct surface *surface) {
-	return surface->pending && !content_reserve(&surface->content, false);
+	return wants_room(surface) && !content_reserve(&surface->content, false);
 }
 
 static bool lacks_any_room(struct surface *surface) {
-	return surface->pending && !content_reserve(&surface->content, true);
+	return wants_room(surface) && !content_reserve(&surface->content, true);
 }
 
 static bool gives_back(struct surface *surface) {
@@ -347,7 +350,7 @@ static bool gives_back(struct surface *surface) {
 }
 
 static size_t group_wanted(struct surface *surface) {
-	size_t wanted = surface->pending ? content_wanted(&surface->content) : 0;
+	size_t wanted = wants_room(surface) ? content_wanted(&surface->content) : 0;
 	struct subsurface *sub;
 	wl_list_for_each (sub, &surface->subsurfaces, link) {
 		wanted += subsurface_is_synchronized(sub) ? group_wanted(sub->surface) : 0;
@@ -372,26 +375,6 @@ static bool group_reserve(struct surface *root) {
 	return false;
 }
 
-/* Synchronised subsurfaces first: the controller applies them with their parent's commit. */
-static void group_send(struct surface *surface) {
-	subsurface_realize_all(surface);
-	struct subsurface *sub;
-	wl_list_for_each (sub, &surface->subsurfaces, link) {
-		if (subsurface_is_synchronized(sub)) {
-			group_send(sub->surface);
-		}
-	}
-	if (surface->pending) {
-		surface_send(surface);
-	}
-	// One that was to be sent with this one until it was desynchronised.
-	wl_list_for_each (sub, &surface->subsurfaces, link) {
-		if (!subsurface_is_synchronized(sub)) {
-			surface_update(sub->surface);
-		}
-	}
-}
-
 static void set_starved(struct surface *surface, bool starved) {
 	bool waits = !wl_list_empty(&surface->starved_link);
 	if (starved && !waits) {
@@ -403,13 +386,45 @@ static void set_starved(struct surface *surface, bool starved) {
 	} // else it keeps its place in line
 }
 
+/* Synchronised subsurfaces first: the controller applies them with their parent's commit. */
+static void group_send(struct surface *surface) {
+	subsurface_realize_all(surface);
+	struct subsurface *sub;
+	wl_list_for_each (sub, &surface->subsurfaces, link) {
+		if (subsurface_is_synchronized(sub)) {
+			group_send(sub->surface);
+		}
+	}
+	if (surface->pending) {
+		set_starved(surface,
+			false); // it may have waited for itself, before it was synchronised
+		surface_send(surface);
+	}
+	// One that was to be sent with this one until it was desynchronised.
+	wl_list_for_each (sub, &surface->subsurfaces, link) {
+		if (!subsurface_is_synchronized(sub)) {
+			surface_update(sub->surface);
+		}
+	}
+}
+
+/* All of the way, so that whoever is sent next finds it, whatever is desynchronised until then. */
+static void pass_up(struct surface *surface, struct surface *root) {
+	while (surface != root) {
+		struct surface *parent =
+			surface_from_wlr(wlr_subsurface_try_from_wlr_surface(surface->wlr)->parent);
+		parent->pending |= surface->pending;
+		surface = parent;
+	}
+}
+
 void surface_update(struct surface *surface) {
 	struct surface *root = surface_sync_root(surface);
 	struct connection *connection = surface_connection(root);
 
 	if (surface != root) { // since it was synchronised, perhaps
 		set_starved(surface, false);
-		root->pending |= surface->pending;
+		pass_up(surface, root);
 	}
 	// What a congested connection holds back goes with app_catch_up().
 	if (connection == NULL || connection->congested || !root->pending) {

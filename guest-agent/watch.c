@@ -3,6 +3,7 @@
 #include "app.h"
 #include "popup.h"
 #include <string.h>
+#include <wayland-client-protocol.h>
 #include <wlr/types/wlr_xdg_shell.h>
 #include <xdg-shell-client-protocol.h>
 
@@ -37,6 +38,8 @@ static void handle_message(void *data, enum wl_protocol_logger_type type,
 		}
 	} else if (is_request(message, XDG_WM_BASE_PONG, "xdg_wm_base")) {
 		app_pong(app_from_client(agent, wl_resource_get_client(message->resource)));
+	} else if (is_request(message, WL_SUBSURFACE_SET_DESYNC, "wl_subsurface")) {
+		agent_heap_freed(agent); // a frame may have waited for it, and need not any more
 	}
 }
 

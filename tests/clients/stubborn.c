@@ -8,9 +8,9 @@
  *   room WIDTH HEIGHT a buffer of this size, which may have to wait for room in the heap
  *   pair WIDTH HEIGHT HEIGHT
  *                     the same of two: a window, and a subsurface that is shown with it
- *   knot sync|desync|destroy HEIGHT HEIGHT
+ *   knot sync|desync|free|destroy HEIGHT HEIGHT
  *                     the same, and while they wait the subsurface is bound to the window's frames,
- *                     set free of them, or destroyed
+ *                     set free of them (where it is itself shown or not), or destroyed
  *   crowd COUNT       so many surfaces
  *   lace COUNT        an opaque and an input region of so many rectangles
  *   named NAME        a window of that name
@@ -163,6 +163,7 @@ static void knot(
 	struct client *client, struct window *window, const char *how, int height, int below) {
 	const int width = 1024;
 	bool sync = strcmp(how, "sync") == 0, destroy = strcmp(how, "destroy") == 0;
+	bool shown = sync || strcmp(how, "desync") == 0;
 	struct wl_surface *surface = wl_compositor_create_surface(client->compositor);
 	struct wl_subsurface *subsurface = client_get_subsurface(client, surface, window->surface);
 	if (sync) {
@@ -173,7 +174,7 @@ static void knot(
 	buffer_pattern(upper, 7);
 	buffer_pattern(lower, 8);
 	buffer_attach(lower, surface);
-	if (!destroy) {
+	if (shown) {
 		client_expect_frame(client, surface);
 	}
 	wl_surface_commit(surface);

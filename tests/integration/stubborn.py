@@ -172,11 +172,12 @@ def what_an_application_does_while_it_waits_for_room_unties_no_one_else(composit
 
 def a_surface_that_goes_lets_the_others_of_its_frame_go_on(compositor_kind, kind):
     with world("stubborn-destroy", compositor_kind, kind, heap="memfd:8M") as inside:
-        client = start(inside, "stubborn", "knot", "destroy", "200", "2100")
-        client.expect("ready ordinary")
-        client.send("next")
-        client.expect("committed")
-        finish_knot(client)
+        for how in ("destroy", "free"):
+            client = start(inside, "stubborn", "knot", how, "200", "2100")
+            client.expect("ready ordinary")
+            client.send("next")
+            client.expect("committed")
+            finish_knot(client)
 
 
 def finish_knot(client):
