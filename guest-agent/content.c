@@ -2,10 +2,9 @@
 #include "agent.h"
 #include "connection.h"
 #include "copy.h"
-#include <drm_fourcc.h>
+#include "slot.h"
 #include <heap.h>
 #include <heap_alloc.h>
-#include <stdlib.h>
 #include <wayland-client-protocol.h>
 #include <wlr/types/wlr_buffer.h>
 #include <wlr/util/log.h>
@@ -18,180 +17,6 @@
 
 // More rectangles than this cost more to walk than the pixels between them.
 #define DAMAGE_RECTS_MAX 32
-
-struct geometry {
-	int32_t width, height;
-	uint32_t format; // in the heap
-	unsigned bpp;
-};
-
-/* The format in which the controller of now can take it: its own or ARGB8888; 0 for none. */
-static uint32_t heap_format(const struct agent *agent, uint32_t format) {
-	if (copy_format_bpp(format) == 0) {
-		return 0;
-	}
-	if (agent->connection == NULL || connection_has_format(agent->connection, format)) {
-		return format;
-	}
-	return copy_format_converts(format) ? DRM_FORMAT_ARGB8888 : 0;
-}
-
-static bool geometry_of(
-	const struct agent *agent, struct wlr_buffer *buffer, struct geometry *geometry) {
-	struct wlr_shm_attributes shm;
-	uint32_t format;
-
-	if (wlr_buffer_get_shm(buffer, &shm)) {
-		format = shm.format;
-	} else { // such as a single-pixel buffer
-		void *data;
-		size_t stride;
-		if (!wlr_buffer_begin_data_ptr_access(
-			    buffer, WLR_BUFFER_DATA_PTR_ACCESS_READ, &data, &format, &stride)) {
-			return false;
-		}
-		wlr_buffer_end_data_ptr_access(buffer);
-	}
-	*geometry = (struct geometry){
-		.width = buffer->width,
-		.height = buffer->height,
-		.format = heap_format(agent, format),
-	};
-	geometry->bpp = copy_format_bpp(geometry->format);
-	return geometry->bpp != 0;
-}
-
-/* pixman reads whole words, so rows begin on one. */
-static int64_t stride_of(const struct geometry *geometry) {
-	return (geometry->width * (int64_t)geometry->bpp + 3) & ~INT64_C(3);
-}
-
-/* Bytes of the heap. */
-static size_t room_of(const struct geometry *geometry) {
-	return portal_heap_alloc_round((size_t)(stride_of(geometry) * geometry->height));
-}
-
-static bool slot_fits(const struct content_slot *slot, const struct geometry *geometry) {
-	return slot->width == geometry->width && slot->height == geometry->height &&
-	       slot->format == geometry->format;
-}
-
-static void slot_drop_mirror(struct content_slot *slot) {
-	if (slot->mirror != NULL) {
-		wl_buffer_destroy(slot->mirror);
-		slot->mirror = NULL;
-		wl_list_remove(&slot->link);
-	}
-	slot->busy = false;
-}
-
-static size_t slot_size(const struct content_slot *slot) {
-	return (size_t)slot->stride * (size_t)slot->height;
-}
-
-static void slot_free(struct content_slot *slot) {
-	slot_drop_mirror(slot);
-	pixman_region32_fini(&slot->missing);
-	portal_heap_alloc_put(slot->agent->heap_alloc, slot->offset);
-	wl_list_remove(&slot->age_link);
-	free(slot);
-}
-
-static void slot_destroy(struct content_slot *slot) {
-	struct agent *agent = slot->agent;
-	slot_free(slot);
-	agent_heap_freed(agent);
-}
-
-/* Its content does not know it any more. */
-static void slot_detach(struct content_slot *slot) {
-	struct content *content = slot->content;
-	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
-		if (content->slots[i] == slot) {
-			content->slots[i] = NULL;
-		}
-	}
-	if (content->front == slot) {
-		content->front = NULL;
-	}
-	if (content->next == slot) {
-		content->next = NULL;
-	}
-	slot->content = NULL;
-}
-
-/* The content has no use for it any more; the controller may still read it. */
-static void slot_abandon(struct content_slot *slot) {
-	slot_detach(slot);
-	if (!slot->busy) {
-		slot_destroy(slot);
-	}
-}
-
-static void slot_handle_release(void *data, struct wl_buffer *mirror) {
-	struct content_slot *slot = data;
-	struct agent *agent = slot->agent;
-	slot->busy = false;
-	if (slot->content == NULL) {
-		slot_destroy(slot);
-		return;
-	}
-	slot->content->released(slot->content);
-	agent_heap_freed(agent);
-}
-
-static const struct wl_buffer_listener slot_listener = {.release = slot_handle_release};
-
-static uint32_t shm_format(uint32_t drm_format) {
-	switch (drm_format) {
-	case DRM_FORMAT_ARGB8888:
-		return WL_SHM_FORMAT_ARGB8888;
-	case DRM_FORMAT_XRGB8888:
-		return WL_SHM_FORMAT_XRGB8888;
-	default:
-		return drm_format; // all others have the same number
-	}
-}
-
-static struct wl_buffer *slot_realize(struct content_slot *slot, struct connection *connection) {
-	if (slot->mirror == NULL) {
-		slot->mirror = wl_shm_pool_create_buffer(connection->pool, (int32_t)slot->offset,
-			slot->width, slot->height, slot->stride, shm_format(slot->format));
-		wl_buffer_add_listener(slot->mirror, &slot_listener, slot);
-		wl_list_insert(&connection->slots, &slot->link);
-	}
-	slot->busy = true;
-	return slot->mirror;
-}
-
-static struct content_slot *slot_create(struct agent *agent, const struct geometry *geometry) {
-	struct content_slot *slot = calloc(1, sizeof(*slot));
-	if (slot == NULL) {
-		return NULL;
-	}
-	slot->agent = agent;
-	slot->fresh = true;
-	slot->used = agent->frames;
-	slot->width = geometry->width;
-	slot->height = geometry->height;
-	slot->format = geometry->format;
-	slot->stride = (int32_t)stride_of(geometry);
-	slot->offset = portal_heap_alloc_get(agent->heap_alloc, slot_size(slot), &slot->room);
-	if (slot->offset == 0 ||
-		slot->offset + slot_size(slot) > (size_t)portal_heap_get_pool_size(&agent->heap)) {
-		if (slot->offset != 0) {
-			portal_heap_alloc_put(agent->heap_alloc, slot->offset);
-		}
-		free(slot);
-		return NULL;
-	}
-	// All of it is about to be written. Where this fails the pages come one by one.
-	portal_heap_populate(&agent->heap, slot->offset, slot_size(slot));
-	pixman_region32_init_rect(
-		&slot->missing, 0, 0, (unsigned)slot->width, (unsigned)slot->height);
-	wl_list_insert(agent->slots.prev, &slot->age_link);
-	return slot;
-}
 
 void content_init(
 	struct content *content, struct agent *agent, void (*released)(struct content *content)) {
@@ -224,42 +49,8 @@ static void add_damage(pixman_region32_t *region, const pixman_region32_t *damag
 	}
 }
 
-/*
- * Nobody would miss it but for a copy of the whole frame later on: not read by the controller, not
- * about to be written, and not the last frame, unless that waits to be replaced by another size or
- * by nothing.
- */
-static bool slot_is_spare(const struct content_slot *slot) {
-	const struct content *content = slot->content;
-	struct geometry geometry;
-
-	if (content == NULL || slot->busy || slot == content->next) {
-		return false;
-	}
-	return slot != content->front || content->cleared ||
-	       (content->newest != NULL && geometry_of(slot->agent, content->newest, &geometry) &&
-		       !slot_fits(slot, &geometry));
-}
-
-/* Spare, and not used for `frames` of all contents. */
-static bool slot_is_idle(const struct content_slot *slot, uint64_t frames) {
-	return slot->agent->frames - slot->used >= frames && slot_is_spare(slot);
-}
-
-/* Free, and in slots that were not used for so long. */
-static size_t room_in_idle(const struct agent *agent, uint64_t frames) {
-	const struct portal_heap_header *header = &agent->heap.header;
-	size_t used = portal_heap_alloc_get_used(agent->heap_alloc);
-	const struct content_slot *slot;
-
-	wl_list_for_each (slot, &agent->slots, age_link) {
-		used -= slot_is_idle(slot, frames) ? slot->room : 0;
-	}
-	return header->size - header->data_offset - used;
-}
-
 size_t content_room(const struct agent *agent) {
-	return room_in_idle(agent, 0);
+	return slot_room_in_idle(agent, 0);
 }
 
 void content_attach(
@@ -285,7 +76,8 @@ void content_attach(
 }
 
 /* Of the slots that are free to write: the one that was used last misses least. */
-static struct content_slot *find_slot(struct content *content, const struct geometry *geometry) {
+static struct content_slot *find_slot(
+	struct content *content, const struct slot_geometry *geometry) {
 	struct content_slot *best = NULL;
 	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
 		struct content_slot *slot = content->slots[i];
@@ -299,32 +91,9 @@ static struct content_slot *find_slot(struct content *content, const struct geom
 	return best;
 }
 
-/*
- * In the room of slots that were not used for so long, the one used longest ago first. Where not
- * even the sum of them would do they are left to those who use them.
- */
-static struct content_slot *slot_create_from_idle(
-	struct agent *agent, const struct geometry *geometry, uint64_t frames) {
-	struct content_slot *created = NULL, *slot, *tmp;
-
-	if (room_of(geometry) > room_in_idle(agent, frames)) {
-		return NULL;
-	}
-	wl_list_for_each_safe (slot, tmp, &agent->slots, age_link) {
-		if (slot_is_idle(slot, frames)) {
-			slot_abandon(slot);
-			created = slot_create(agent, geometry);
-		}
-		if (created != NULL) {
-			break;
-		}
-	}
-	return created;
-}
-
 /* In free room, or in that of slots that were not used for so many frames. */
 static struct content_slot *add_slot(
-	struct content *content, const struct geometry *geometry, uint64_t frames) {
+	struct content *content, const struct slot_geometry *geometry, uint64_t frames) {
 	struct content_slot **place = content->slots;
 	while (place < content->slots + CONTENT_SLOTS && *place != NULL) {
 		place++;
@@ -347,7 +116,8 @@ static struct content_slot *add_slot(
  * Slots of a former size are of no more use, but for the one that is shown: the application may
  * come back to its size before there is room for the new one.
  */
-static void abandon_misfits(struct content *content, const struct geometry *geometry, bool front) {
+static void abandon_misfits(
+	struct content *content, const struct slot_geometry *geometry, bool front) {
 	for (size_t i = 0; i < CONTENT_SLOTS; i++) {
 		struct content_slot *slot = content->slots[i];
 		if (slot != NULL && !slot_fits(slot, geometry) &&
@@ -358,10 +128,10 @@ static void abandon_misfits(struct content *content, const struct geometry *geom
 }
 
 /* Other waits end with somebody's next frame or window; this one does not. */
-static void warn_if_too_large(struct content *content, const struct geometry *geometry) {
+static void warn_if_too_large(struct content *content, const struct slot_geometry *geometry) {
 	const struct portal_heap_header *header = &content->agent->heap.header;
 
-	if (!content->too_large && room_of(geometry) > header->size - header->data_offset) {
+	if (!content->too_large && slot_room_of(geometry) > header->size - header->data_offset) {
 		content->too_large = true;
 		wlr_log(WLR_ERROR,
 			"a buffer of %dx%d pixels is larger than the heap and stays unseen",
@@ -370,11 +140,11 @@ static void warn_if_too_large(struct content *content, const struct geometry *ge
 }
 
 bool content_reserve(struct content *content, bool sparingly) {
-	struct geometry geometry;
+	struct slot_geometry geometry;
 	if (content->newest == NULL) {
 		return true;
 	}
-	if (!geometry_of(content->agent, content->newest, &geometry)) {
+	if (!slot_geometry_of(content->agent, content->newest, &geometry)) {
 		wlr_log(WLR_ERROR, "a buffer of an application cannot be read, left out");
 		wlr_buffer_unlock(content->newest);
 		content->newest = NULL;
@@ -400,13 +170,14 @@ bool content_reserve(struct content *content, bool sparingly) {
 }
 
 size_t content_wanted(struct content *content) {
-	struct geometry geometry;
-	if (content->newest == NULL || !geometry_of(content->agent, content->newest, &geometry) ||
+	struct slot_geometry geometry;
+	if (content->newest == NULL ||
+		!slot_geometry_of(content->agent, content->newest, &geometry) ||
 		(content->front != NULL && slot_fits(content->front, &geometry))) {
 		return 0;
 	}
 	const struct content_slot *slot = find_slot(content, &geometry);
-	return slot != NULL ? slot->room : room_of(&geometry);
+	return slot != NULL ? slot->room : slot_room_of(&geometry);
 }
 
 void content_unreserve(struct content *content) {
@@ -493,7 +264,7 @@ struct wl_buffer *content_take(struct content *content, struct connection *conne
 		content->next = NULL;
 		content->front->idle = 0;
 		abandon_misfits(content,
-			&(struct geometry){
+			&(struct slot_geometry){
 				.width = content->front->width,
 				.height = content->front->height,
 				.format = content->front->format,
@@ -501,7 +272,7 @@ struct wl_buffer *content_take(struct content *content, struct connection *conne
 			true);
 		age_slots(content);
 	} else if (content->front == NULL || !again ||
-		   heap_format(content->agent, content->front->format) != content->front->format) {
+		   slot_format(content->agent, content->front->format) != content->front->format) {
 		return NULL; // a former controller's format can wait for the application's next
 			     // frame
 	}

@@ -18,27 +18,10 @@
 
 struct agent;
 struct connection;
-struct content;
+struct content_slot;
 struct wlr_buffer;
 
 #define CONTENT_SLOTS 4
-
-/* A buffer in the heap. It outlives its content while the controller holds it. */
-struct content_slot {
-	struct agent *agent;
-	struct content *content; // NULL: freed as soon as the controller releases it
-	size_t offset, room; // in the heap, bytes
-	int32_t width, height, stride; // pixels, pixels, bytes
-	uint32_t format; // DRM fourcc
-	bool busy; // the controller may read it
-	bool fresh; // nothing was copied into it yet
-	uint32_t idle; // frames of its content since its last use
-	uint64_t used; // agent.frames at its last use
-	pixman_region32_t missing; // buffer coordinates
-	struct wl_buffer *mirror; // NULL while there is none
-	struct wl_list link; // connection.slots, with a mirror
-	struct wl_list age_link; // agent.slots
-};
 
 struct content {
 	struct agent *agent;

@@ -3,6 +3,7 @@
 #include "app.h"
 #include "connection.h"
 #include "drag.h"
+#include "group.h"
 #include "output.h"
 #include "presentation.h"
 #include "region.h"
@@ -313,66 +314,8 @@ static struct surface *surface_sync_root(struct surface *surface) {
 	return root;
 }
 
-/* Does `check` hold for a surface or one that is sent with it? */
-static bool group_any(struct surface *surface, bool (*check)(struct surface *surface)) {
-	if (check(surface)) {
-		return true;
-	}
-	struct subsurface *sub;
-	wl_list_for_each (sub, &surface->subsurfaces, link) {
-		if (subsurface_is_synchronized(sub) && group_any(sub->surface, check)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool is_urgent(struct surface *surface) {
 	return surface->pending && surface->urgent;
-}
-
-/* An xdg_surface's initial commit carries no pixels. */
-static bool wants_room(struct surface *surface) {
-	return surface->pending && (surface->xdg == NULL || xdg_can_show(surface->xdg));
-}
-
-static bool lacks_room(struct surface *surface) {
-	return wants_room(surface) && !content_reserve(&surface->content, false);
-}
-
-static bool lacks_any_room(struct surface *surface) {
-	return wants_room(surface) && !content_reserve(&surface->content, true);
-}
-
-static bool gives_back(struct surface *surface) {
-	content_unreserve(&surface->content);
-	return false;
-}
-
-static size_t group_wanted(struct surface *surface) {
-	size_t wanted = wants_room(surface) ? content_wanted(&surface->content) : 0;
-	struct subsurface *sub;
-	wl_list_for_each (sub, &surface->subsurfaces, link) {
-		wanted += subsurface_is_synchronized(sub) ? group_wanted(sub->surface) : 0;
-	}
-	return wanted;
-}
-
-/*
- * Room for all of a frame or for none of it, so that no two frames hold what the other one waits
- * for. A second buffer for one surface may be the room that another one lacks for its first.
- */
-static bool group_reserve(struct surface *root) {
-	if (!group_any(root, lacks_room)) {
-		return true;
-	}
-	group_any(root, gives_back);
-	if (group_wanted(root) <= content_room(root->app->agent) &&
-		!group_any(root, lacks_any_room)) {
-		return true;
-	}
-	group_any(root, gives_back);
-	return false;
 }
 
 static void set_starved(struct surface *surface, bool starved) {
@@ -396,8 +339,8 @@ static void group_send(struct surface *surface) {
 		}
 	}
 	if (surface->pending) {
-		set_starved(surface,
-			false); // it may have waited for itself, before it was synchronised
+		// It may have waited for itself before it was synchronised.
+		set_starved(surface, false);
 		surface_send(surface);
 	}
 	// One that was to be sent with this one until it was desynchronised.

@@ -11,6 +11,7 @@
 #include "agent.h"
 #include "connection.h"
 #include "content.h"
+#include "slot.h"
 
 #define WIDTH 64
 #define HEIGHT 32
