@@ -9,8 +9,8 @@
  * controller's.
  *
  * File by file: server.c the globals offered to applications; app.c one application; connection.c
- * its connection to the controller; surface.c, subsurface.c, xdg.c, toplevel.c, popup.c the
- * windows; content.c, slot.c, copy.c and region.c their pixels; seat.c, pointer.c, keyboard.c,
+ * its connection to the controller; surface.c, group.c, subsurface.c, xdg.c, toplevel.c, popup.c
+ * the windows; content.c, slot.c, copy.c and region.c their pixels; seat.c, pointer.c, keyboard.c,
  * touch.c, cursor.c and serial.c input; output.c, presentation.c; launch.c programs; controller.c
  * how to reach one.
  */

@@ -4,7 +4,6 @@
 #include "copy.h"
 #include "slot.h"
 #include <heap.h>
-#include <heap_alloc.h>
 #include <wayland-client-protocol.h>
 #include <wlr/types/wlr_buffer.h>
 #include <wlr/util/log.h>

@@ -48,22 +48,26 @@ def consoles(machine):
     return {name[4:]: bound == "1" for bound, name in zip(lines[::2], lines[1::2])}
 
 
+MEND_PROBE = "mv /dev/vfio/away /dev/vfio/vfio"
+
+
 def break_probe(machine):
     """From here on VFIO can open nothing, so that every rung fails; mend_probe() ends it."""
     machine.run("mv /dev/vfio/vfio /dev/vfio/away")
 
 
 def mend_probe(machine):
-    machine.run("mv /dev/vfio/away /dev/vfio/vfio")
+    machine.run(MEND_PROBE)
 
 
 def break_probe_until_forgotten(machine, address):
     """The same until the kernel has forgotten the card. It may be back before the shell looks again: its
     link is another one then."""
     link = f"/sys/bus/pci/devices/{address}"
-    machine.run(f"number=$(stat -c %i {link}); mv /dev/vfio/vfio /dev/vfio/away; "
+    break_probe(machine)
+    machine.run(f"number=$(stat -c %i {link}); "
                 f"(while [ \"$(stat -c %i {link} 2>/dev/null)\" = $number ]; do usleep 1000; done; "
-                "mv /dev/vfio/away /dev/vfio/vfio) & echo $! >/tmp/pid")
+                f"{MEND_PROBE}) & echo $! >/tmp/pid")
 
 
 def the_framebuffer_of_the_firmware_goes_with_the_console_on_it(machine):
